@@ -1,0 +1,1 @@
+"""Image classification networks for tsugiki; `tsugiki_vision.plugin` says what is in the package."""

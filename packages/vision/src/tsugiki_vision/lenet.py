@@ -1,0 +1,239 @@
+"""LeNet-5 (LeCun et al. 1998, Gradient-based learning applied to document recognition, section II.B and figure 2).
+
+Convolution, pooling, convolution, pooling, two hidden layers, a classifier: 61,706 parameters with ten labels, a gray
+picture of 32 pixels a side and the default widths. The original squashes with tanh and pools by averaging
+(`activation="tanh", pooling="average"`); the defaults, ReLU and max pooling, are what replaced them and train better.
+Two things of 1998 are not here: each map of the second convolution sees all maps of the first (the original wires 60 of
+the 96 pairs, to save time), and the output is a linear layer under a softmax, not radial basis functions.
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
+from transformers.modeling_outputs import (
+    BackboneOutput,
+    BaseModelOutputWithPoolingAndNoAttention,
+    ImageClassifierOutputWithNoAttention,
+)
+from transformers.utils.generic import can_return_tuple
+from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+
+from .pixel_values import check_channels, check_size
+
+KERNEL_SIZE = 5  # of every convolution in the paper
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+
+
+@strict
+class LeNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedConfig):
+    """Sizes and choices of a LeNet; the defaults have the sizes of the paper."""
+
+    model_type = "tsugiki_lenet"
+
+    image_size: int = 32  # pixels a side; digits of 28 pixels are resized to it, or get padding=2 below
+    num_channels: int = 1  # gray pictures
+    padding: int = 0  # zeros around the picture; image_size=28 with padding=2 gives the same maps as 32 without
+    conv_channels: list[int] | tuple[int, ...] = (6, 16)  # C1 and C3 of figure 2; each is followed by 2x2 pooling
+    hidden_sizes: list[int] | tuple[int, ...] = (120, 84)  # C5, as wide as its input and so a linear layer, and F6
+    activation: Literal["relu", "tanh"] = "relu"  # tanh in the paper
+    pooling: Literal["max", "average"] = "max"  # average in the paper
+    dropout: float | int = (
+        0.0  # share of hidden units silenced in training; 0 in the paper, wide nets on small data need it
+    )
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self.conv_channels = list(self.conv_channels)
+        self.hidden_sizes = list(self.hidden_sizes)
+        kwargs.pop("stage_names", None)  # written to config.json, but never a choice
+        self.stage_names = [f"convolution{number}" for number in range(1, len(self.conv_channels) + 1)]
+        self.stage_names += [f"hidden{number}" for number in range(1, len(self.hidden_sizes) + 1)]
+        self.set_output_features_output_indices(
+            out_features=kwargs.pop("out_features", None), out_indices=kwargs.pop("out_indices", None)
+        )
+        super().__post_init__(**kwargs)
+
+    @property
+    def map_size(self) -> int:
+        """Pixels a side of the last pooled map; below 1 if the picture is too small for the convolutions."""
+        size = self.image_size + 2 * self.padding
+        for _ in self.conv_channels:
+            size = (size - KERNEL_SIZE + 1) // 2
+        return size
+
+    def validate_sizes(self) -> None:
+        """Refuse sizes that describe no network."""
+        for name in ("conv_channels", "hidden_sizes"):
+            sizes = list(getattr(self, name))
+            if not sizes or min(sizes) < 1:
+                raise ValueError(f"{name} must be one or more positive numbers, not {sizes}.")
+        if self.num_channels < 1 or self.padding < 0 or self.image_size < 1:
+            raise ValueError(
+                "num_channels and image_size must be at least 1 and padding at least 0, "
+                f"not {self.num_channels}, {self.image_size} and {self.padding}."
+            )
+        if self.map_size < 1:
+            raise ValueError(
+                f"A picture of {self.image_size} pixels with padding {self.padding} is too small for "
+                f"{len(self.conv_channels)} convolutions of {KERNEL_SIZE}x{KERNEL_SIZE} with pooling: nothing is left "
+                "of it. Raise image_size or padding, or give fewer conv_channels."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+
+
+class LeNetPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and loading for the family."""
+
+    config: LeNetConfig
+    config_class = LeNetConfig
+    base_model_prefix = "lenet"
+    main_input_name = "pixel_values"
+    input_modalities = "image"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            fan_in = module.weight[0].numel()
+            # Keeps activations the same size from layer to layer: variance 2 / fan_in for ReLU, 1 / fan_in for tanh.
+            gain = 2 if self.config.activation == "relu" else 1
+            init.normal_(module.weight, std=math.sqrt(gain / fan_in))
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+
+class LeNetModel(LeNetPreTrainedModel):
+    """The network below the classifier: two convolutions with pooling, two hidden layers."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: LeNetConfig) -> None:
+        super().__init__(config)
+        activation = ACTIVATIONS[config.activation]
+        self.convolutions = nn.ModuleList()
+        in_channels = config.num_channels
+        for number, channels in enumerate(config.conv_channels):
+            padding = config.padding if number == 0 else 0
+            self.convolutions.append(
+                nn.Sequential(
+                    nn.Conv2d(in_channels, channels, KERNEL_SIZE, padding=padding),
+                    activation(),
+                    POOLINGS[config.pooling](2),
+                )
+            )
+            in_channels = channels
+        self.hidden_layers = nn.ModuleList()
+        in_features = config.conv_channels[-1] * config.map_size**2
+        for size in config.hidden_sizes:
+            self.hidden_layers.append(
+                nn.Sequential(nn.Linear(in_features, size), activation(), nn.Dropout(config.dropout))
+            )
+            in_features = size
+        self.post_init()
+
+    def feature_maps(self, pixel_values: Tensor, stages: int) -> tuple[Tensor, ...]:
+        """The outputs of the first `stages` layers: maps `(N, C, H, W)`, then hidden layers `(N, D)`."""
+        maps = []
+        hidden = pixel_values
+        for convolution in self.convolutions[:stages]:
+            hidden = convolution(hidden)
+            maps.append(hidden)
+        hidden = hidden.flatten(1)  # (N, C * H * W)
+        for layer in self.hidden_layers[: max(0, stages - len(self.convolutions))]:
+            hidden = layer(hidden)
+            maps.append(hidden)
+        return tuple(maps)
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: Tensor, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPoolingAndNoAttention:
+        """Compute features.
+
+        Args:
+            pixel_values: Normalised pictures `(N, num_channels, image_size, image_size)`.
+            output_hidden_states: Return the output of every layer as well; the config's value if `None`.
+
+        Returns:
+            `last_hidden_state`: the last pooled maps `(N, 16, 5, 5)`; `pooler_output`: the last hidden layer `(N, 84)`
+            (for the default sizes).
+        """
+        check_size(pixel_values, self.config.num_channels, self.config.image_size)
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        maps = self.feature_maps(pixel_values, len(self.config.stage_names))
+        return BaseModelOutputWithPoolingAndNoAttention(
+            last_hidden_state=maps[len(self.convolutions) - 1],
+            pooler_output=maps[-1],
+            hidden_states=maps if output_hidden_states else None,
+        )
+
+
+class LeNetBackbone(BackboneMixin, LeNetPreTrainedModel):
+    """Feature maps by name: `convolution1`, `convolution2`, then `hidden1`, `hidden2` as maps of 1x1.
+
+    With `out_features` among the convolutions, pictures of any size run.
+    """
+
+    has_attentions = False
+    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: LeNetConfig) -> None:
+        super().__init__(config)
+        self.num_features = [*config.conv_channels, *config.hidden_sizes]
+        self.lenet = LeNetModel(config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> BackboneOutput:
+        """Return the maps that `config.out_features` names, for pictures `(N, num_channels, H, W)`."""
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        last = max(index % len(self.stage_names) for index in self.out_indices)  # they may count from the end
+        stages = len(self.stage_names) if output_hidden_states else last + 1
+        if stages > len(self.config.conv_channels):
+            check_size(pixel_values, self.config.num_channels, self.config.image_size)
+        else:
+            check_channels(pixel_values, self.config.num_channels)
+        maps = self.lenet.feature_maps(pixel_values, stages)
+        maps = tuple(one if one.ndim == 4 else one[:, :, None, None] for one in maps)  # (N, D) -> (N, D, 1, 1)
+        return BackboneOutput(
+            feature_maps=tuple(maps[index] for index in self.out_indices),
+            hidden_states=maps if output_hidden_states else None,
+        )
+
+
+class LeNetForImageClassification(LeNetPreTrainedModel):
+    """LeNet-5 with its classifier."""
+
+    def __init__(self, config: LeNetConfig) -> None:
+        super().__init__(config)
+        self.lenet = LeNetModel(config)
+        self.classifier = classifier_head(config, config.hidden_sizes[-1])
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> ImageClassifierOutputWithNoAttention:
+        """Classify pictures.
+
+        Args:
+            pixel_values: Normalised pictures `(N, num_channels, image_size, image_size)`.
+            labels: Class indices `(N,)`; -100 leaves a row out. With them the output holds the mean cross entropy.
+            output_hidden_states: Return the output of every layer as well; the config's value if `None`.
+
+        Returns:
+            `logits` `(N, num_labels)`, and `loss` and `hidden_states` where asked for.
+        """
+        features = self.lenet(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
+        logits = self.classifier(features.pooler_output)
+        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=features.hidden_states)

@@ -1,0 +1,93 @@
+"""The licence identifiers that a card may carry: the Hub's own, in the part of its list that this field uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import CardError, did_you_mean
+
+IDENTIFIERS = frozenset(
+    [
+        "afl-3.0",
+        "agpl-3.0",
+        "apache-2.0",
+        "artistic-2.0",
+        "bigscience-openrail-m",
+        "bsd",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "bsl-1.0",
+        "c-uda",
+        "cc",
+        "cc0-1.0",
+        "cc-by-2.0",
+        "cc-by-2.5",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-nc-2.0",
+        "cc-by-nc-3.0",
+        "cc-by-nc-4.0",
+        "cc-by-nc-nd-3.0",
+        "cc-by-nc-nd-4.0",
+        "cc-by-nc-sa-2.0",
+        "cc-by-nc-sa-3.0",
+        "cc-by-nc-sa-4.0",
+        "cc-by-nd-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cdla-permissive-1.0",
+        "cdla-permissive-2.0",
+        "cdla-sharing-1.0",
+        "creativeml-openrail-m",
+        "ecl-2.0",
+        "epl-2.0",
+        "eupl-1.1",
+        "eupl-1.2",
+        "gfdl",
+        "gpl",
+        "gpl-2.0",
+        "gpl-3.0",
+        "isc",
+        "lgpl",
+        "lgpl-2.1",
+        "lgpl-3.0",
+        "mit",
+        "mpl-2.0",
+        "ms-pl",
+        "ncsa",
+        "odbl",
+        "odc-by",
+        "ofl-1.1",
+        "open-mdw",
+        "openrail",
+        "openrail++",
+        "osl-3.0",
+        "pddl",
+        "postgresql",
+        "unlicense",
+        "wtfpl",
+        "zlib",
+        "other",
+        "unknown",
+    ]
+)
+
+
+def check_license(provenance: Mapping[str, Any]) -> None:
+    """Refuse a licence that the Hub does not know.
+
+    Args:
+        provenance: ``license`` is an identifier; ``other`` comes with a ``license_name``.
+
+    Raises:
+        CardError: It is missing, unknown, or ``other`` without a name.
+    """
+    identifier = provenance.get("license")
+    if identifier not in IDENTIFIERS:
+        raise CardError(
+            f"license {identifier!r} is not an identifier of the Hub.{did_you_mean(str(identifier), IDENTIFIERS)} "
+            "Use 'other' with a license_name, or 'unknown'"
+        )
+    if identifier == "other" and not provenance.get("license_name"):
+        raise CardError("license 'other' needs a license_name that says which")

@@ -1,0 +1,137 @@
+"""Offline validation of a snapshot's card: complete, valid for the Hub, and the same in all three places.
+
+Nothing here loads weights or needs the network.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from ..errors import TsugikiError
+from ..fingerprint import file_sha256
+from ..hub import FILE_PATTERNS
+from ..provenance import FILE as PROVENANCE
+from ..provenance import read_provenance
+from .agreement import disagreements
+from .front_matter import parse_front_matter, split_card
+from .licenses import check_license
+from .prose import REQUIRED, UNFILLED
+from .render import README
+
+REQUIRED_FILES = (README, "config.json", "model.safetensors", PROVENANCE)
+_SECTIONS = ("Results", "How to use it", *REQUIRED, "How it was made", "How to verify", "License of the weights")
+
+
+def validate_card(folder: str | Path) -> list[str]:
+    """Everything that is wrong with the card of a snapshot.
+
+    Args:
+        folder: The snapshot.
+
+    Returns:
+        One sentence for each problem; where the parts of a card disagree, it names the front matter, the text or
+        `provenance.json`. Empty when the card is complete.
+    """
+    snapshot = Path(folder)
+    if not snapshot.is_dir():
+        return [f"{folder} is not a folder"]
+    problems = [f"{name} is missing" for name in REQUIRED_FILES if not (snapshot / name).is_file()]
+    problems += _foreign_files(snapshot)
+    if any(not (snapshot / name).is_file() for name in (README, PROVENANCE)):
+        return problems
+    try:
+        provenance = read_provenance(snapshot)
+        front_matter, text = split_card((snapshot / README).read_bytes().decode())
+        data = parse_front_matter(front_matter)
+        problems += disagreements(snapshot, provenance, front_matter, text)
+        problems += _front_matter(data, provenance)
+        problems += _text(text, provenance, snapshot)
+        problems += _figures(provenance)
+        problems += _weights(snapshot, provenance)
+    except (TsugikiError, UnicodeDecodeError) as error:
+        problems.append(f"{error}")
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        problems.append(f"{PROVENANCE}: it is incomplete ({type(error).__name__}: {error})")
+    return list(dict.fromkeys(problems))
+
+
+def snapshot_files(folder: Path) -> list[Path]:
+    """The files of a snapshot, sorted; hidden ones, such as a cache's, are no part of it."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _foreign_files(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield f"the folder {path.name} does not belong in a snapshot, which is flat"
+        elif path.name not in ("LICENSE", "NOTICE") and not any(fnmatch(path.name, kind) for kind in FILE_PATTERNS):
+            yield f"{path.name} does not belong in a snapshot: weights are safetensors, and pickles are not passed on"
+
+
+def _front_matter(data: Mapping[str, Any], provenance: Mapping[str, Any]) -> Iterator[str]:
+    if data.get("library_name") != "tsugiki":
+        yield f"front matter: library_name is {data.get('library_name')!r} and must be 'tsugiki'"
+    for key, value in {"pipeline_tag": provenance["task"], "license": provenance["license"]}.items():
+        if data.get(key) != value:
+            yield f"front matter and {PROVENANCE} disagree on {key}: {data.get(key)!r} and {value!r}"
+    try:
+        check_license(data)
+    except TsugikiError as error:
+        yield f"front matter: {error}"
+    if not data.get("model-index"):
+        yield "front matter: it has no model-index, so the Hub shows no result"
+
+
+def _text(text: str, provenance: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    headings = {line[3:].strip() for line in text.splitlines() if line.startswith("## ")}
+    for heading in _SECTIONS:
+        if heading not in headings:
+            yield f"text: the section {heading!r} is missing"
+    if (left := UNFILLED.search(text)) is not None:
+        yield f"text: {left[0]!r} in line {text.count(chr(10), 0, left.start()) + 1} is not filled"
+    for picture in provenance.get("pictures") or ():
+        if not (folder / picture["file"]).is_file():
+            yield f"picture {picture['file']} is missing"
+        if f"]({picture['file']})" not in text:
+            yield f"picture {picture['file']} of {PROVENANCE} is not shown in the text"
+
+
+def _figures(provenance: Mapping[str, Any]) -> Iterator[str]:
+    """Figures of provenance that cannot be, whatever was measured."""
+    if not provenance["evaluations"]:
+        yield f"{PROVENANCE}: there is no evaluation"
+    for evaluation in provenance["evaluations"]:
+        dataset, rows, fast = evaluation["dataset"], evaluation["rows"], evaluation.get("fast") or {}
+        for metric, figures in evaluation["metrics"].items():
+            ends = (figures["low"], figures["value"], figures["high"])
+            if not all(map(math.isfinite, ends)) or ends[0] > ends[2]:
+                yield f"{PROVENANCE}: {metric} on {dataset} is {ends[1]} with the interval {ends[0]} to {ends[2]}"
+            if figures.get("n", rows) > rows:
+                yield f"{PROVENANCE}: {metric} on {dataset} counts {figures['n']} of {rows} rows"
+        if "correct" in fast and not 0 <= fast["correct"] <= fast["rows"] <= rows:
+            yield f"{PROVENANCE}: {fast['correct']} of {fast['rows']} right on the fast subset of {dataset}, of {rows}"
+    for metric, summary in (provenance.get("seeds") or {}).items():
+        values = summary["values"]
+        recomputed = {"mean": statistics.fmean(values), "sd": statistics.stdev(values)}
+        for key, figure in recomputed.items():
+            if not math.isclose(summary[key], figure, rel_tol=1e-6, abs_tol=1e-9):
+                yield f"{PROVENANCE}: {key} of {metric} over the seeds is {summary[key]}; its values give {figure}"
+
+
+def _weights(folder: Path, provenance: Mapping[str, Any]) -> Iterator[str]:
+    record = provenance["weights"]
+    path = folder / "model.safetensors"
+    if record["file"] != path.name:
+        yield f"{PROVENANCE}: weights are in model.safetensors, not in {record['file']!r}"
+    elif path.is_file():
+        if (size := path.stat().st_size) != record["bytes"]:
+            yield f"{PROVENANCE}: {path.name} has {size} bytes, not {record['bytes']}"
+        if file_sha256(path) != record["sha256"]:
+            yield f"{path.name} is not the file that {PROVENANCE} describes: its sha256 differs"

@@ -1,0 +1,115 @@
+"""`tsugiki info`: everything that is known of one model or one family, read from files and manifests."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnknownNameError
+from ..registry import RegisteredFamily, registry
+from .options import Json, ModelName
+from .output import format_bytes, format_metric, format_seconds, print_json
+
+
+def command(name: ModelName, json: Json = False) -> None:
+    """Show what is known of one model or family.
+
+    Example:
+        tsugiki info lenet5-mnist
+        tsugiki info lenet
+    """
+    facts = _facts(name)
+    if json:
+        print_json(facts)
+        return
+    width = max(map(len, facts))
+    for key, value in facts.items():
+        if value not in (None, "", [], {}):
+            print(f"{key.replace('_', ' '):<{width}}  {_readable(key, value)}")
+
+
+def _facts(name: str) -> dict[str, Any]:
+    try:
+        return family_facts(registry().family(name))
+    except UnknownNameError:
+        from ..snapshot import resolve
+
+        return snapshot_facts(resolve(name))
+
+
+def family_facts(family: RegisteredFamily) -> dict[str, Any]:
+    """What a plugin's manifest says of a family; its classes are not imported."""
+    from ..listing import list_models
+
+    return {
+        "family": family.name,
+        "plugin": family.plugin_name,
+        "distribution": family.distribution,
+        "paper": family.family.paper,
+        "model_type": family.model_type,
+        "config": family.family.config,
+        "models": dict(family.family.models),
+        "processor": family.family.processor,
+        "stages": list(family.family.stages),
+        "onnx": family.family.onnx,
+        "checkpoints": [info.name for info in list_models(family=family.name, plugin=family.plugin_name)],
+    }
+
+
+def snapshot_facts(folder: Path) -> dict[str, Any]:
+    """What a snapshot's own files say of it."""
+    config, provenance = _read(folder / "config.json"), _read(folder / "provenance.json")
+    weights = folder / "model.safetensors"
+    labels = config.get("id2label") or {}
+    return {
+        "name": provenance.get("name", folder.name),
+        "plugin": provenance.get("plugin"),
+        "family": provenance.get("family"),
+        "task": provenance.get("task"),
+        "model_type": config.get("model_type"),
+        "architectures": config.get("architectures"),
+        "parameters": provenance.get("parameters"),
+        "size_bytes": weights.stat().st_size if weights.is_file() else None,
+        "license": provenance.get("license"),
+        "base_model": provenance.get("base_model"),
+        "labels": [labels[key] for key in sorted(labels, key=int)],
+        "data": provenance.get("data"),
+        "evaluations": provenance.get("evaluations"),
+        "seconds": provenance.get("seconds"),
+        "command": provenance.get("command"),
+        "path": str(folder),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json_module.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _readable(key: str, value: Any) -> str:
+    match key:
+        case "parameters":
+            return f"{value:,}"
+        case "size_bytes":
+            return format_bytes(value)
+        case "seconds":
+            return format_seconds(value)
+        case "data":
+            return ", ".join(f"{role}: {one['id']} {one['split']}" for role, one in value.items() if one)
+        case "evaluations":
+            return "; ".join(
+                f"{one['dataset']} {one['split']}: "
+                + ", ".join(format_metric(name, metric) for name, metric in one["metrics"].items())
+                for one in value
+            )
+        case _ if isinstance(value, Mapping):
+            return ", ".join(f"{name}: {item}" for name, item in value.items())
+        case _ if isinstance(value, list):
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

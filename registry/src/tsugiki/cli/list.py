@@ -1,0 +1,68 @@
+"""`tsugiki list`: the installed models. Imports neither torch nor transformers nor numpy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import did_you_mean
+from ..listing import ModelInfo, list_models
+from ..registry import registry
+from .options import Json
+from .output import format_bytes, format_metric, note, print_json, print_table
+
+
+def command(
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A shell pattern, such as 'lenet*'.")] = "*",
+    task: Annotated[str | None, typer.Option("--task", help="Only models of this task.")] = None,
+    plugin: Annotated[str | None, typer.Option("--plugin", help="Only models of this plugin.")] = None,
+    family: Annotated[str | None, typer.Option("--family", help="Only models of this family.")] = None,
+    json: Json = False,
+) -> None:
+    """List the installed models.
+
+    The metric is the first of the model's card, with its 95 % interval. A plugin that is broken costs one line on
+    standard error.
+
+    Example:
+        tsugiki list 'lenet*' --task image-classification
+    """
+    infos = list_models(pattern, task=task, plugin=plugin, family=family)
+    for broken in registry().broken:
+        note(f"tsugiki: warning: {broken.describe()}")
+    if json:
+        print_json([info.to_dict() for info in infos])
+    elif infos:
+        _print(infos)
+    else:
+        note(_nothing(pattern, task=task, plugin=plugin, family=family))
+
+
+def _print(infos: list[ModelInfo]) -> None:
+    rows = [
+        (
+            info.name if _is_unique(info, infos) else f"{info.plugin}:{info.name}",
+            info.task or "",
+            f"{info.parameters:,}" if info.parameters is not None else "",
+            format_bytes(info.size_bytes),
+            next((format_metric(name, metric) for name, metric in info.metrics.items()), ""),
+            info.license or "",
+        )
+        for info in infos
+    ]
+    columns = ("name", "task", "parameters", "size", "metric", "license")
+    print_table(columns, rows, right=("parameters", "size"))
+
+
+def _is_unique(info: ModelInfo, infos: list[ModelInfo]) -> bool:
+    return sum(other.name == info.name for other in infos) == 1
+
+
+def _nothing(pattern: str, **filters: str | None) -> str:
+    installed = list_models()
+    if not installed:
+        return "no models are installed; `pip install` a plugin, such as tsugiki-vision"
+    given = "".join(f" --{name} {value}" for name, value in filters.items() if value is not None)
+    near = did_you_mean(pattern, [info.name for info in installed])
+    return f"none of the {len(installed)} installed models matches {pattern!r}{given}.{near}"

@@ -1,0 +1,84 @@
+"""Options that several commands share, and options that are fields of another class (``--learning-rate 0.01``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from .errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A model: its name, plugin:name, a folder, or org/name on the Hub.", show_default=False
+    ),
+]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A data set: an id on the Hub, a folder of images by class, or a folder with parquet, csv or json files.",
+        show_default=False,
+    ),
+]
+OutputDir = Annotated[
+    str,
+    typer.Option(
+        "--output-dir", metavar="DIR", help="The folder to write; it appears whole or not at all.", show_default=False
+    ),
+]
+
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def parse_value(text: str) -> Any:
+    """What a word of the command line means: a number, true, false, none, a JSON list or object, else the text."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def parse_fields(words: Sequence[str]) -> dict[str, Any]:
+    """Read ``--field value``, ``--field=value`` and ``--flag`` into a mapping with underscores in its keys.
+
+    Args:
+        words: What the command line has left after the options that the command declares.
+
+    Raises:
+        UsageError: A word that is neither an option nor the value of one, or an option given twice.
+    """
+    fields: dict[str, Any] = {}
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        if not word.startswith("--") or word == "--":
+            raise UsageError(f"unexpected argument {word!r}; options are written --field value, after the arguments")
+        option, equals, value = word[2:].partition("=")
+        key = option.replace("-", "_")
+        if key in fields:
+            raise UsageError(f"--{option} is given twice")
+        if equals:
+            fields[key] = parse_value(value)
+        elif remaining and not remaining[0].startswith("--"):
+            fields[key] = parse_value(remaining.pop(0))
+        else:
+            fields[key] = True
+    return fields
+
+
+def refuse_options(**arguments: str) -> None:
+    """Meet an option of `parse_fields` that was written where an argument belongs."""
+    for name, value in arguments.items():
+        if value.startswith("--"):
+            raise UsageError(f"{value} stands where {name.upper()} belongs; write options after the arguments")

@@ -1,0 +1,164 @@
+"""`tsugiki predict`: class names with probabilities. Imports the model's classes and nothing of training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import DataError
+from .options import Json, ModelName
+from .output import note, only_results_on_stdout, print_json, print_table
+
+BATCH_SIZE = 64
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one input: predictions, or the reason why there are none."""
+
+    source: str
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        if self.error is not None:
+            return {"input": self.source, "error": self.error}
+        return {"input": self.source, "predictions": self.predictions}
+
+
+def command(
+    name: ModelName,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="A file, a folder, or - for standard input.", show_default=False),
+    ],
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many classes an input.")] = 5,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Write input, rank, label and score to a CSV file.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
+    json: Json = False,
+) -> int:
+    """Predict with a model on a file, a folder or standard input.
+
+    A folder is searched with all that is below it. An input that does not decode is named on standard error, the
+    others are still predicted, and the exit code is 1.
+
+    Example:
+        tsugiki predict lenet5-mnist digit.png --top-k 3
+        tsugiki predict lenet5-mnist scans/ --csv predictions.csv
+        tsugiki predict lenet5-mnist - --json < digit.png
+    """
+    with only_results_on_stdout():
+        inputs = find_inputs(source)
+        answers = list(answer(name, inputs, top_k=top_k, batch_size=batch_size))
+    if csv is not None:
+        _write_csv(csv, answers)
+    if json:
+        print_json([one.to_dict() for one in answers])
+    elif csv is None:
+        _print(answers)
+    for one in answers:
+        if one.error is not None:
+            note(f"tsugiki: {one.error}")
+    return 1 if any(one.error is not None for one in answers) else 0
+
+
+def find_inputs(source: str) -> list[tuple[str, Any]]:
+    """The inputs behind a word of the command line: a label for each, and its path or its bytes.
+
+    Raises:
+        DataError: There is no such file, or nothing to read in it.
+    """
+    if source == STANDARD_INPUT:
+        content = sys.stdin.buffer.read()
+        if not content:
+            raise DataError("standard input is empty; pipe a file into it or name one")
+        return [("standard input", content)]
+    path = Path(source)
+    if path.is_file():
+        return [(source, path)]
+    if not path.is_dir():
+        raise DataError(f"no such file or folder: {source}")
+    from ..listing import natural_key
+
+    files = (
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+    found = [(str(file), file) for file in sorted(files, key=lambda file: natural_key(str(file)))]
+    if not found:
+        raise DataError(f"there are no files in the folder {source}")
+    return found
+
+
+def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_size: int) -> Iterator[Answer]:
+    """Predict on every input, a batch at a time; those that do not decode are answered with the reason.
+
+    Raises:
+        DataError: A folder holds nothing that the model can read.
+    """
+    from ..evaluation import task_named, task_of
+    from ..loading import load, load_processor
+
+    model, processor = load(name), load_processor(name)
+    task = task_named(task_of(model))
+    if len(inputs) > 1 and model.main_input_name == "pixel_values":
+        from ..images import is_image_file
+
+        pictures = [(label, content) for label, content in inputs if is_image_file(content)]
+        if not pictures:
+            raise DataError(f"none of the {len(inputs)} files of the folder is an image by its suffix")
+        inputs = pictures
+
+    def predict(sources: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        return task.predict(model, processor, sources, top_k=top_k)
+
+    for start in range(0, len(inputs), batch_size):
+        batch = inputs[start : start + batch_size]
+        try:
+            results = predict([content for _, content in batch])
+        except DataError:
+            for label, content in batch:
+                try:
+                    yield Answer(label, predict([content])[0])
+                except DataError as error:
+                    yield Answer(label, error=f"{label}: {error}")
+        else:
+            for (label, _), predictions in zip(batch, results, strict=True):
+                yield Answer(label, predictions)
+
+
+def _print(answers: Sequence[Answer]) -> None:
+    good = [one for one in answers if one.error is None]
+    if len(answers) == 1:
+        for one in good:
+            width = max((len(str(guess["label"])) for guess in one.predictions), default=0)
+            for guess in one.predictions:
+                print(f"{guess['label']!s:<{width}}  {guess['score']:.4f}")
+    elif good:
+        guesses = ["  ".join(f"{guess['label']} {guess['score']:.4f}" for guess in one.predictions) for one in good]
+        print_table(("input", "predictions"), zip([one.source for one in good], guesses, strict=True))
+
+
+def _write_csv(path: str, answers: Sequence[Answer]) -> None:
+    import csv
+    import io
+
+    from ..output import write_text
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["input", "rank", "label", "score"])
+    for one in answers:
+        for rank, guess in enumerate(one.predictions, start=1):
+            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6f}"])
+    write_text(path, text.getvalue())

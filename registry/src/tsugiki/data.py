@@ -1,0 +1,118 @@
+"""Data sets by name: a Hub id, a local mirror of it, a folder of files, or an object in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MIRROR_VARIABLE = "TSUGIKI_DATASETS"
+OWN_NAMESPACE = "tsugiki/"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
+_FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+
+
+def mirror_folder(data_id: str) -> Path | None:
+    """The folder of a Hub id in the local mirror named by ``TSUGIKI_DATASETS``, if it is there."""
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    if not mirror or not _HUB_ID.match(data_id) or ".." in data_id:
+        return None
+    folder = Path(mirror, *data_id.split("/"))
+    return folder if folder.is_dir() else None
+
+
+def missing_message(data_id: str, source: str | None = None) -> str:
+    """What to tell whoever has not got a data set."""
+    where = f" It comes from {source}." if source else ""
+    if data_id.startswith(OWN_NAMESPACE):
+        return (
+            f"data set {data_id!r} is not on the Hub; put it under a folder and name that folder in "
+            f"{MIRROR_VARIABLE}.{where}"
+        )
+    return f"data set {data_id!r} is neither in the mirror ({MIRROR_VARIABLE}) nor reachable on the Hub.{where}"
+
+
+def _load(data: str | Path, revision: str | None, config: str | None, source: str | None) -> Any:
+    """Everything behind a name or path, as a `DatasetDict`."""
+    import datasets
+
+    path = Path(data)
+    text = str(data)
+    datasets.disable_progress_bars()
+    if isinstance(data, str) and (folder := mirror_folder(data)) is not None:
+        path = folder
+    try:
+        if path.is_file():
+            kind = _FILE_KINDS.get(path.suffix.lower())
+            if kind is None:
+                raise DataError(f"{data}: a data file must end in {', '.join(_FILE_KINDS)}")
+            return datasets.load_dataset(kind, data_files=str(path))
+        if path.is_dir():
+            if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+                loaded = datasets.load_from_disk(str(path))
+                return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
+            return datasets.load_dataset(str(path), name=config)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{data} cannot be read as a data set: {reason}") from error
+    if not _HUB_ID.match(text) or text.startswith((".", "/", "~")):
+        raise DataError(f"data {text!r} is neither a file, a folder nor a Hub id 'org/name'")
+    if text.startswith(OWN_NAMESPACE):
+        raise DataError(missing_message(text, source))
+    try:
+        return datasets.load_dataset(text, name=config, revision=revision)
+    except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
+        raise DataError(missing_message(text, source)) from error
+
+
+def splits(data: Any, *, config: str | None = None) -> list[str]:
+    """Names of the splits; empty for a single `Dataset`."""
+    if isinstance(data, str | Path):
+        data = _load(data, None, config, None)
+    return list(data.keys()) if isinstance(data, dict) else []
+
+
+def load_split(
+    data: Any,
+    split: str | None,
+    *,
+    revision: str | None = None,
+    config: str | None = None,
+    source: str | None = None,
+) -> Dataset:
+    """One split of a data set.
+
+    Args:
+        data: A Hub id (looked up first in the mirror), a folder (class folders of images, parquet, csv, json, or
+            saved by `datasets`), a file, a `Dataset`, or a `DatasetDict`.
+        split: The split's name; None where there is only one.
+        revision: Commit of a Hub data set.
+        config: Configuration name of a data set that has several.
+        source: Where the data comes from, for the error when it is missing.
+
+    Raises:
+        DataError: It cannot be found or read, or has no such split.
+    """
+    loaded = _load(data, revision, config, source) if isinstance(data, str | Path) else data
+    if not isinstance(loaded, dict):
+        if not hasattr(loaded, "features"):
+            raise DataError(f"data must be a name, a folder, a Dataset or a DatasetDict, not {type(loaded).__name__}")
+        return loaded
+    names = list(loaded)
+    if split is None:
+        if len(names) != 1:
+            raise DataError(f"{_called(data)} has the splits {', '.join(names)}; name one")
+        split = names[0]
+    if split not in loaded:
+        raise DataError(f"{_called(data)} has no split {split!r}, only {', '.join(names)}.{did_you_mean(split, names)}")
+    return loaded[split]
+
+
+def _called(data: Any) -> str:
+    return f"data set {str(data)!r}" if isinstance(data, str | Path) else "the data"

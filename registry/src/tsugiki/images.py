@@ -1,0 +1,144 @@
+"""Images to tensors: decoded once by the model's own processor, normalised on the device.
+
+The processor's resize, crop and colour conversion run once per picture and give uint8; rescaling and normalisation
+are repeated per batch, where they cost next to nothing. Together they equal ``processor(images)``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import DataError
+
+_CHUNK = 512
+
+
+def open_image(source: Any, *, name: str = "image") -> Image.Image:
+    """Open and decode one picture.
+
+    Args:
+        source: A PIL image, encoded bytes, a path, or a ``{"bytes", "path"}`` row of `datasets`.
+        name: How an error calls it.
+
+    Raises:
+        DataError: It does not decode.
+    """
+    if isinstance(source, dict):
+        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
+    try:
+        if isinstance(source, bytes):
+            source = io.BytesIO(source)
+        picture = source if isinstance(source, Image.Image) else Image.open(source)
+        picture.load()
+    except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
+        reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__
+        raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
+    return picture
+
+
+def decode_images(
+    sources: Iterable[Any],
+    processor: Any,
+    *,
+    name: Callable[[int], str] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Decode pictures with the processor's own resize, crop and colour conversion.
+
+    Args:
+        sources: What `open_image` takes, one per picture.
+        processor: An image processor of transformers.
+        name: Names the picture with this number in errors.
+        progress: Called with the number of pictures done so far.
+
+    Returns:
+        uint8 (N, C, H, W).
+
+    Raises:
+        DataError: A picture does not decode, or the processor gives them different sizes.
+    """
+    parts: list[Tensor] = []
+    chunk: list[Image.Image] = []
+    done = 0
+
+    def flush() -> None:
+        nonlocal done
+        if chunk:
+            parts.append(_process(chunk, processor))
+            done += len(chunk)
+            chunk.clear()
+            if progress is not None:
+                progress(done)
+
+    for number, source in enumerate(sources):
+        chunk.append(open_image(source, name=name(number) if name else f"image {number}"))
+        if len(chunk) == _CHUNK:
+            flush()
+    flush()
+    if not parts:
+        raise DataError("there are no images to decode")
+    if len({part.shape[1:] for part in parts}) != 1:
+        raise DataError("the processor gives pictures of different sizes; set its size to a height and a width")
+    return torch.cat(parts)
+
+
+def _process(pictures: Sequence[Image.Image], processor: Any) -> Tensor:
+    try:
+        arrays = processor(images=list(pictures), do_rescale=False, do_normalize=False)["pixel_values"]
+        stacked = np.stack([np.asarray(array) for array in arrays])  # (n, C, H, W)
+    except ValueError as error:
+        raise DataError(f"the processor refuses a picture: {error}") from error
+    return torch.from_numpy(np.clip(np.rint(stacked), 0, 255).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Normalize:
+    """Raw ``pixel_values`` in 0..255 to the model's float32 inputs: (x * rescale - mean) / deviation, by channel.
+
+    Attributes:
+        mean: Per channel, after rescaling.
+        std: Per channel, after rescaling.
+        rescale: Factor of the raw values, usually 1/255.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    rescale: float = 1 / 255
+
+    @classmethod
+    def from_processor(cls, processor: Any) -> Normalize:
+        """Read the rescaling and normalisation of an image processor."""
+
+        def numbers(value: Any, default: float) -> tuple[float, ...]:
+            if value is None:
+                return (default,)
+            return (float(value),) if isinstance(value, int | float) else tuple(float(item) for item in value)
+
+        normalises = getattr(processor, "do_normalize", False)
+        return cls(
+            mean=numbers(processor.image_mean, 0.0) if normalises else (0.0,),
+            std=numbers(processor.image_std, 1.0) if normalises else (1.0,),
+            rescale=float(processor.rescale_factor) if getattr(processor, "do_rescale", True) else 1.0,
+        )
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Normalise ``pixel_values`` (B, C, H, W); other columns pass through."""
+        pixels = batch["pixel_values"]
+        mean = torch.tensor(self.mean, device=pixels.device).view(-1, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).view(-1, 1, 1)
+        scaled = pixels.to(torch.float32, copy=True).mul_(self.rescale / std).sub_(mean / std)
+        return {**batch, "pixel_values": scaled}
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file's suffix is one that Pillow opens."""
+    return path.suffix.lower() in Image.registered_extensions()

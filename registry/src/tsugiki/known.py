@@ -1,0 +1,30 @@
+"""First-party names and the distribution that brings them: what to suggest when a name is not installed.
+
+A test holds this table against the plugins' own manifests and snapshots.
+"""
+
+from __future__ import annotations
+
+FAMILIES: dict[str, str] = {
+    "cifar-resnet": "tsugiki-vision",
+    "lenet": "tsugiki-vision",
+    "mlp": "tsugiki-vision",
+    "resnet": "tsugiki-vision",
+}
+
+CHECKPOINTS: dict[str, str] = {
+    "lenet5-fashion": "tsugiki-vision",
+    "lenet5-mnist": "tsugiki-vision",
+    "mlp-mnist": "tsugiki-vision",
+    "resnet20-cifar10": "tsugiki-vision",
+}
+
+TASKS: dict[str, str] = {
+    "image-classification": "tsugiki-vision",
+}
+
+
+def install_hint(distribution: str) -> str:
+    """How to install a first-party distribution, from a checkout of the project."""
+    folder = "registry" if distribution == "tsugiki" else f"packages/{distribution.removeprefix('tsugiki-')}"
+    return f"pip install ./{folder}"

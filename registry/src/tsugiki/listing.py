@@ -1,0 +1,88 @@
+"""The models that are installed, read from the small JSON files of their snapshots: no torch, no transformers."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .registry import Checkpoint, registry
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What `tsugiki list` shows of a checkpoint.
+
+    Attributes:
+        name: The checkpoint's name.
+        plugin: The plugin it comes with.
+        family: Its architecture, or None when its plugin does not declare one for its ``model_type``.
+        task: The task it was trained for.
+        parameters: Number of parameters.
+        size_bytes: Size of the weights file.
+        metrics: Metric name -> ``{"value", "low", "high", "n"}`` on the card's first evaluation.
+        license: Licence of the weights.
+    """
+
+    name: str
+    plugin: str
+    family: str | None
+    task: str | None
+    parameters: int | None
+    size_bytes: int
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    license: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """A sort key under which ``resnet18`` comes before ``resnet50`` and ``resnet110``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def model_info(checkpoint: Checkpoint) -> ModelInfo:
+    """Read one checkpoint's provenance; a snapshot without one is listed with what its files tell."""
+    weights = checkpoint.path / "model.safetensors"
+    try:
+        provenance = json.loads((checkpoint.path / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        provenance = {}
+    evaluations = provenance.get("evaluations") or [{}]
+    return ModelInfo(
+        name=checkpoint.name,
+        plugin=checkpoint.plugin_name,
+        family=provenance.get("family"),
+        task=provenance.get("task"),
+        parameters=provenance.get("parameters"),
+        size_bytes=weights.stat().st_size if weights.exists() else 0,
+        metrics=evaluations[0].get("metrics", {}),
+        license=provenance.get("license"),
+    )
+
+
+def list_models(
+    pattern: str = "*", *, task: str | None = None, plugin: str | None = None, family: str | None = None
+) -> list[ModelInfo]:
+    """The installed checkpoints whose name matches a shell pattern, in natural order.
+
+    Args:
+        pattern: Such as ``"lenet*"``.
+        task: Only models of this task.
+        plugin: Only models of this plugin.
+        family: Only models of this family.
+
+    Returns:
+        One `ModelInfo` each; nothing heavy is imported.
+    """
+    infos = [
+        model_info(checkpoint)
+        for checkpoint in registry().checkpoints()
+        if fnmatch.fnmatchcase(checkpoint.name, pattern) and plugin in (None, checkpoint.plugin_name)
+    ]
+    kept = [info for info in infos if task in (None, info.task) and family in (None, info.family)]
+    return sorted(kept, key=lambda info: (natural_key(info.name), info.plugin))

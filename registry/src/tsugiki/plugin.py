@@ -1,0 +1,106 @@
+"""What a plugin declares: its families, tasks, commands and pretrained snapshots.
+
+A plugin is a light module that imports neither torch nor transformers. It names its classes as strings
+(``"package.module:Class"``) and they are imported when first used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import PluginError
+
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
+_REFERENCE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
+
+
+def _check_name(kind: str, name: object) -> None:
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise PluginError(f"{kind} name {name!r} must be lower-case letters, digits and single '-', '_' or '.'")
+
+
+def _check_reference(owner: str, reference: object) -> None:
+    if not isinstance(reference, str) or not _REFERENCE.match(reference):
+        raise PluginError(f"{owner} must be written 'package.module:Name', not {reference!r}")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture: its config, its models by task, its processor, and where it can be cut for transfer.
+
+    Attributes:
+        name: The family's name, as in ``tsugiki.create_model(name)``.
+        config: Reference of the config class.
+        models: References of the model classes; keys are ``base``, ``backbone`` or a task's name.
+        processor: Reference of the image processor, feature extractor or tokenizer class.
+        paper: Where the architecture comes from.
+        model_type: ``config.model_type``; by default the family's name with the prefix ``tsugiki_``.
+        stages: Paths of the modules of the task model from input to output, for transfer. A trailing ``*`` stands
+            for the children of that module list, in order. Stages and head together hold every parameter.
+        head: Path of the module that is replaced when a model is fine-tuned.
+        onnx: Whether the task models of this family claim to export to ONNX.
+    """
+
+    name: str
+    config: str
+    models: Mapping[str, str]
+    processor: str | None = None
+    paper: str = ""
+    model_type: str = ""
+    stages: tuple[str, ...] = ()
+    head: str = "classifier"
+    onnx: bool = True
+
+    def __post_init__(self) -> None:
+        _check_name("family", self.name)
+        _check_reference(f"config of family {self.name!r}", self.config)
+        for key, reference in self.models.items():
+            _check_reference(f"model {key!r} of family {self.name!r}", reference)
+        if self.processor is not None:
+            _check_reference(f"processor of family {self.name!r}", self.processor)
+        if not self.model_type:
+            object.__setattr__(self, "model_type", "tsugiki_" + re.sub(r"[-.]", "_", self.name))
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether the classes are transformers' own: listed and used as they are, never registered again."""
+        return self.config.partition(":")[0].partition(".")[0] == "transformers"
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks this family has a model for."""
+        return [key for key in self.models if key not in ("base", "backbone")]
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Everything a distribution adds to tsugiki; named by an entry point of the group ``tsugiki.plugins``.
+
+    Attributes:
+        name: The plugin's name, as in ``vision:lenet5-mnist``.
+        families: Its architectures.
+        tasks: References of `tsugiki.task.Task` classes by task name.
+        commands: References of functions by command name; each becomes ``tsugiki <command>``.
+        pretrained: Folder of snapshots inside the package, such as ``tsugiki_vision/pretrained``.
+    """
+
+    name: str
+    families: tuple[Family, ...] = ()
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    pretrained: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name("plugin", self.name)
+        object.__setattr__(self, "families", tuple(self.families))
+        for family in self.families:
+            if not isinstance(family, Family):
+                raise PluginError(f"plugin {self.name!r}: families must be Family objects, not {family!r}")
+        names = [family.name for family in self.families]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise PluginError(f"plugin {self.name!r} declares the family {twice[0]!r} twice")
+        for kind, references in (("task", self.tasks), ("command", self.commands)):
+            for key, reference in references.items():
+                _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)

@@ -1,0 +1,343 @@
+"""Training from a recipe: `tsugiki train hub_cards/<name>` makes the snapshot, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import provenance
+from .augmentation import Augmentation
+from .curves import draw_curves
+from .errors import DataError, OutputError, RecipeError
+from .evaluation import predict_table, task_named
+from .output import atomic_folder, check_output, partial_path, write_json
+from .recipe import Recipe, recipe_sha256
+from .table import TensorTable
+from .task import Predictions, Task
+from .training import FitResult, fit, is_main_process
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_RUN = "run.json"
+
+
+@dataclass
+class RecipeRun:
+    """A recipe with everything it needs at hand."""
+
+    recipe: Recipe
+    task: Task
+    processor: Any
+    label_names: list[str]
+    train: TensorTable
+    validation: TensorTable | None
+    evaluation: TensorTable
+    fingerprints: dict[str, str]
+    rows: dict[str, int]
+
+
+def prepare(recipe: Recipe) -> RecipeRun:
+    """Find, check and decode the data of a recipe, and build its processor.
+
+    Raises:
+        DataError: A data set is missing or is not the one the recipe names.
+        RecipeError: The family has no processor, or a field of it is refused.
+    """
+    from .data import load_split
+    from .fingerprint import content_fingerprint
+    from .registry import registry
+
+    data, task = recipe.data, task_named(recipe.task)
+    processor_class = registry().family(recipe.family).processor_class()
+    if processor_class is None:
+        raise RecipeError(f"recipe {recipe.name}: the family {recipe.family!r} has no processor")
+    processor = processor_class(**recipe.processor)
+    names = [data.train, data.evaluation, *([data.validation] if isinstance(data.validation, str) else [])]
+    loaded, fingerprints = {}, {}
+    for split in dict.fromkeys(names):
+        loaded[split] = load_split(data.id, split, revision=data.revision, source=data.source)
+        fingerprints[split] = content_fingerprint(loaded[split])
+        expected = data.fingerprints.get(split)
+        if expected is not None and expected != fingerprints[split]:
+            raise DataError(
+                f"{data.id} [{split}] has the fingerprint {fingerprints[split]}, the recipe says {expected}; "
+                f"it is not the data this recipe was written for"
+            )
+    columns = task.columns(loaded[data.train], data.columns)
+    label_names = task.label_names(loaded[data.train], columns)
+    tables = {
+        split: task.table(dataset, processor, columns, label_names=label_names) for split, dataset in loaded.items()
+    }
+    train, validation = tables[data.train], None
+    if isinstance(data.validation, str):
+        validation = tables[data.validation]
+    elif data.validation is not None:
+        train, validation = hold_out(train, data.validation)
+    return RecipeRun(
+        recipe=recipe,
+        task=task,
+        processor=processor,
+        label_names=label_names,
+        train=train,
+        validation=validation,
+        evaluation=tables[data.evaluation],
+        fingerprints=fingerprints,
+        rows={split: len(dataset) for split, dataset in loaded.items()},
+    )
+
+
+def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:
+    """Split rows at random into the larger part and the held-out fraction."""
+    import torch
+
+    order = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))
+    held = max(1, round(len(table) * fraction))
+    return table.select(order[held:].sort().values), table.select(order[:held].sort().values)
+
+
+def build_model(run: RecipeRun, seed: int) -> PreTrainedModel:
+    """The recipe's model: fresh weights drawn from `seed`, or its base model with a new head."""
+    from transformers import set_seed
+
+    from .loading import create_model, load
+
+    set_seed(seed)
+    fields = {**run.recipe.config, **run.task.config_fields(run.label_names)}
+    if run.recipe.base_model is not None:
+        return load(run.recipe.base_model, task=run.recipe.task, **fields)
+    return create_model(run.recipe.family, run.recipe.task, **fields)
+
+
+def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True) -> tuple[PreTrainedModel, FitResult]:
+    """Train one seed of a recipe; continues in `folder` where a killed run stopped.
+
+    Args:
+        run: The prepared recipe.
+        seed: Seed of the weights, the order of rows and the augmentation.
+        folder: Folder of the run's checkpoints.
+        progress: Show a progress bar.
+    """
+    model = build_model(run, seed)
+    options = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
+    result = fit(
+        model,
+        run.train.with_augmentation(Augmentation.from_dict(run.recipe.augmentation), seed=seed),
+        output_dir=folder,
+        arguments=options,
+        validation=run.validation,
+        task=run.task,
+        progress=progress,
+        title=f"{run.recipe.name} seed {seed}",
+    )
+    return model, result
+
+
+def train(
+    recipe_folder: str | Path,
+    *,
+    output_dir: str | Path | None = None,
+    seeds: Sequence[int] | None = None,
+    training: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Make the snapshot of a recipe.
+
+    The first seed makes the weights; the others are trained and measured for mean and deviation. Nothing is chosen on
+    the evaluation split. A killed run continues with the same command, with the same result.
+
+    Args:
+        recipe_folder: Folder with ``recipe.yaml`` and, for a card, ``card.md``.
+        output_dir: The snapshot folder; by default the plugin's own ``pretrained/<name>``.
+        seeds: Seeds instead of the recipe's.
+        training: Training options over the recipe's; the provenance records them.
+        overwrite: Replace an existing snapshot.
+        progress: Show a progress bar.
+
+    Returns:
+        The snapshot folder.
+
+    Raises:
+        RecipeError: The recipe is wrong.
+        DataError: Its data is missing or not what it says.
+        OutputError: The output exists, or cannot be written.
+    """
+    recipe = Recipe.read(recipe_folder)
+    if training or seeds:
+        recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
+    output = check_output(output_dir or default_output(recipe), overwrite=overwrite)
+    run = prepare(recipe)
+    with _output(output, overwrite) as partial:
+        _claim(partial, recipe)
+        results = []
+        for seed in recipe.seeds:
+            folder = partial / f"seed-{seed}"
+            if not (folder / _RUN).exists():
+                _train_and_measure(run, seed, folder, progress=progress)
+            if is_main_process():
+                results.append(json.loads((folder / _RUN).read_text(encoding="utf-8")))
+        if is_main_process():
+            _write_snapshot(run, partial, results, Path(recipe_folder))
+    return output
+
+
+def default_output(recipe: Recipe) -> Path:
+    """Where a recipe's snapshot belongs: inside the plugin that carries it."""
+    from .registry import registry
+
+    installed = registry().plugins.get(recipe.plugin)
+    if installed is None or installed.plugin.pretrained is None:
+        raise RecipeError(f"recipe {recipe.name}: no installed plugin {recipe.plugin!r} with snapshots; name an output")
+    import importlib.util
+
+    package, _, rest = installed.plugin.pretrained.partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise RecipeError(f"recipe {recipe.name}: the package {package!r} cannot be found")
+    return Path(next(iter(spec.submodule_search_locations)), rest, recipe.name)
+
+
+@contextlib.contextmanager
+def _output(output: Path, overwrite: bool) -> Iterator[Path]:
+    """The unfinished output; the main process alone creates and renames it."""
+    if not is_main_process():
+        partial_path(output).mkdir(parents=True, exist_ok=True)
+        yield partial_path(output)
+        return
+    with atomic_folder(output, overwrite=overwrite, keep_partial=_has_checkpoint) as partial:
+        yield partial
+
+
+def _has_checkpoint(partial: Path) -> bool:
+    return any(partial.glob("seed-*/checkpoint-*")) or any(partial.glob(f"seed-*/{_RUN}"))
+
+
+def _claim(partial: Path, recipe: Recipe) -> None:
+    """Continue a run of the same recipe, and refuse one of another."""
+    record = json.loads(json.dumps(asdict(recipe)))
+    path = partial / "recipe.json"
+    if not is_main_process():
+        return
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != record:
+        raise OutputError(f"{partial} holds an unfinished run of another recipe; remove it to start anew")
+    write_json(path, record)
+
+
+def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: bool) -> None:
+    """Train one seed and leave its weights, predictions' figures and history in `folder`."""
+    import numpy as np
+
+    model, result = train_seed(run, seed, folder, progress=progress)
+    if not is_main_process():
+        return
+    model.to("cpu")  # type: ignore[arg-type]
+    predictions = predict_table(model, run.evaluation)
+    model.save_pretrained(folder / "model")
+    np.save(folder / "logits.npy", predictions.logits)
+    metrics = {name: metric.value for name, metric in run.task.metrics(predictions).items()}
+    hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    write_json(
+        folder / _RUN,
+        {
+            "seed": seed,
+            "seconds": result.seconds,
+            "history": result.history,
+            "metrics": metrics,
+            "hardware": hardware,
+            "parameters": provenance.parameter_count(model),
+        },
+    )
+
+
+def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
+    """Turn `partial` from a run's folder into the snapshot of its first seed."""
+    import numpy as np
+
+    from .registry import registry
+
+    recipe, first = run.recipe, results[0]
+    folder = partial / f"seed-{first['seed']}"
+    labels = run.evaluation.labels.cpu().numpy()
+    predictions = Predictions(np.load(folder / "logits.npy"), labels)
+    for file in (folder / "model").iterdir():
+        shutil.move(file, partial / file.name)
+    run.processor.save_pretrained(partial)
+    curves = draw_curves(first["history"], partial, title=recipe.name)
+    pictures = run.task.pictures(predictions, run.evaluation, run.label_names, partial)
+    data = recipe.data
+    family = registry().family(recipe.family)
+
+    def data_record(split: str) -> dict[str, Any]:
+        return {
+            "id": data.id,
+            "split": split,
+            "revision": data.revision,
+            "fingerprint": run.fingerprints[split],
+            "rows": run.rows[split],
+            "license": data.license,
+            "source": data.source,
+        }
+
+    record = {
+        "format": provenance.FORMAT,
+        "name": recipe.name,
+        "plugin": recipe.plugin,
+        "family": recipe.family,
+        "model_type": family.model_type,
+        "task": recipe.task,
+        "parameters": first["parameters"],
+        "license": recipe.license,
+        "license_name": recipe.license_name,
+        "base_model": recipe.base_model,
+        "command": f"tsugiki train hub_cards/{recipe.name}",
+        "recipe_sha256": recipe_sha256(recipe_folder),
+        "recipe": {"config": recipe.config, "training": recipe.training, "augmentation": recipe.augmentation},
+        "citation": recipe.citation,
+        "seed": first["seed"],
+        "commit": provenance.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
+        "versions": provenance.versions(family.distribution),
+        "hardware": first["hardware"],
+        "seconds": round(first["seconds"], 1),
+        "date": provenance.today(),
+        "weights": provenance.weights_record(partial),
+        "data": {
+            "train": data_record(data.train),
+            "validation": data_record(data.validation) if isinstance(data.validation, str) else None,
+        },
+        "evaluations": [
+            provenance.evaluation_record(
+                run.task,
+                predictions,
+                dataset=data.id,
+                split=data.evaluation,
+                revision=data.revision,
+                fingerprint=run.fingerprints[data.evaluation],
+            )
+        ],
+        "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
+        "history": first["history"],
+        "pictures": [asdict(picture) for picture in ([curves] if curves else []) + pictures],
+        "transfer": None,
+    }
+    provenance.write_provenance(partial, record)
+    write_card(partial, record, recipe_folder)
+    for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def write_card(snapshot: Path, record: Mapping[str, Any], recipe_folder: Path) -> None:
+    """Render the card of a snapshot from the recipe folder's prose, if it has any."""
+    from .cards.render import render_card
+    from .output import write_text
+
+    prose = recipe_folder / "card.md"
+    if prose.is_file():
+        write_text(snapshot / "README.md", render_card(snapshot, prose.read_text(encoding="utf-8"), dict(record)))

@@ -1,0 +1,359 @@
+"""The registry: finds installed plugins through entry points and their families, snapshots, tasks and commands by name.
+
+Scanning imports each plugin's manifest and nothing behind it: neither torch nor transformers nor numpy. The scan is
+made once per process and cached; `refresh` makes it again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import known
+from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
+from .plugin import Family, Plugin
+
+if TYPE_CHECKING:
+    from .task import Task
+
+GROUP = "tsugiki.plugins"
+CORE = "tsugiki"
+
+
+def import_string(reference: str) -> Any:
+    """Import what ``"package.module:Name"`` names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class InstalledPlugin:
+    """A plugin that was found and whose manifest was imported."""
+
+    plugin: Plugin
+    distribution: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.plugin.name
+
+    @property
+    def pretrained_dir(self) -> Path | None:
+        """The folder that holds the plugin's snapshots, found without importing the package."""
+        if self.plugin.pretrained is None:
+            return None
+        package, _, rest = self.plugin.pretrained.partition("/")
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            return None
+        folder = Path(next(iter(spec.submodule_search_locations)), rest)
+        return folder if folder.is_dir() else None
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A plugin that is installed and cannot be used, and why."""
+
+    name: str
+    distribution: str
+    version: str
+    error: Exception
+
+    def describe(self) -> str:
+        """One line that names the culprit and the reason."""
+        reason = " ".join(str(self.error).split()) or type(self.error).__name__
+        kind = "" if isinstance(self.error, PluginError) else f"{type(self.error).__name__}: "
+        return f"plugin {self.name!r} ({self.distribution} {self.version}) is broken: {kind}{reason}"
+
+
+@dataclass(frozen=True)
+class RegisteredFamily:
+    """A family of an installed plugin; its classes are imported when asked for."""
+
+    family: Family
+    plugin_name: str
+    distribution: str
+
+    @property
+    def name(self) -> str:
+        """The family's name."""
+        return self.family.name
+
+    @property
+    def model_type(self) -> str:
+        """``config.model_type`` of the family."""
+        return self.family.model_type
+
+    def config_class(self) -> Any:
+        """The config class; importing it imports transformers."""
+        return self._import(self.family.config)
+
+    def model_class(self, key: str) -> Any:
+        """The model class of a task, ``base`` or ``backbone``.
+
+        Raises:
+            UnknownNameError: The family has no such model.
+            PluginError: Importing it failed; the original exception is chained.
+        """
+        if key not in self.family.models:
+            have = ", ".join(self.family.models)
+            raise UnknownNameError(f"family {self.name!r} has no model for {key!r}; it has: {have}")
+        return self._import(self.family.models[key])
+
+    def processor_class(self) -> Any:
+        """The processor class, or None when the family has none."""
+        return None if self.family.processor is None else self._import(self.family.processor)
+
+    def _import(self, reference: str) -> Any:
+        return _import_of_plugin(reference, self.plugin_name, self.distribution)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A snapshot embedded in an installed plugin."""
+
+    name: str
+    plugin_name: str
+    distribution: str
+    path: Path
+
+
+def _import_of_plugin(reference: str, plugin_name: str, distribution: str) -> Any:
+    try:
+        return import_string(reference)
+    except Exception as error:
+        raise PluginError(
+            f"plugin {plugin_name!r} ({distribution}) cannot import {reference}: {type(error).__name__}: {error}"
+        ) from error
+
+
+Entry = TypeVar("Entry", RegisteredFamily, Checkpoint)
+
+
+@dataclass
+class Registry:
+    """All plugins of this process, the broken ones apart."""
+
+    plugins: dict[str, InstalledPlugin] = field(default_factory=dict)
+    broken: list[BrokenPlugin] = field(default_factory=list)
+
+    def families(self) -> list[RegisteredFamily]:
+        """Every family of every working plugin."""
+        return [
+            RegisteredFamily(family, plugin.name, plugin.distribution)
+            for plugin in self.plugins.values()
+            for family in plugin.plugin.families
+        ]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every snapshot embedded in a working plugin: each folder of its `pretrained` that holds a config."""
+        found = []
+        for plugin in self.plugins.values():
+            folder = plugin.pretrained_dir
+            for path in sorted(folder.iterdir()) if folder else ():
+                if (path / "config.json").is_file():
+                    found.append(Checkpoint(path.name, plugin.name, plugin.distribution, path))
+        return found
+
+    def family(self, name: str) -> RegisteredFamily:
+        """The family of this name, bare (``lenet``) or with its plugin (``vision:lenet``).
+
+        Raises:
+            UnknownNameError: There is none; says what is near, broken or installable.
+            AmbiguousNameError: Two plugins claim the bare name.
+        """
+        return self._find("family", name, self.families(), known.FAMILIES)
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The embedded snapshot of this name, bare (``lenet5-mnist``) or with its plugin (``vision:lenet5-mnist``).
+
+        Raises:
+            UnknownNameError: There is none; says what is near, broken or installable.
+            AmbiguousNameError: Two plugins claim the bare name.
+        """
+        return self._find("model", name, self.checkpoints(), known.CHECKPOINTS)
+
+    def family_of_model_type(self, model_type: str) -> RegisteredFamily | None:
+        """The family whose configs carry this ``model_type``, or None.
+
+        Raises:
+            AmbiguousNameError: Two plugins claim it.
+        """
+        matches = [family for family in self.families() if family.model_type == model_type]
+        if len(matches) > 1:
+            raise AmbiguousNameError(
+                f"model_type {model_type!r} is claimed by {_owners(matches)}; uninstall one of them "
+                "or limit TSUGIKI_PLUGINS"
+            )
+        return matches[0] if matches else None
+
+    def tasks(self) -> dict[str, str]:
+        """Task names and the plugin each lives in; where two plugins claim one task, the first by name."""
+        return {task: plugin.name for plugin in reversed(self.plugins.values()) for task in plugin.plugin.tasks}
+
+    def task_class(self, name: str) -> type[Task]:
+        """The class of a task, imported now.
+
+        Raises:
+            UnknownNameError: No installed plugin has it.
+            AmbiguousNameError: Two plugins claim it.
+        """
+        prefix, _, bare = name.rpartition(":")
+        owners = [
+            plugin for plugin in self.plugins.values() if bare in plugin.plugin.tasks and prefix in ("", plugin.name)
+        ]
+        if len(owners) > 1:
+            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
+            raise AmbiguousNameError(f"task {bare!r} is claimed by {listed}; write {owners[0].name}:{bare}")
+        if not owners:
+            raise self._unknown("task", name, self.tasks(), known.TASKS)
+        return _import_of_plugin(owners[0].plugin.tasks[bare], owners[0].name, owners[0].distribution)
+
+    def commands(self) -> dict[str, tuple[str, str]]:
+        """What plugins add to the command line: command -> (plugin, reference)."""
+        return {
+            command: (plugin.name, reference)
+            for plugin in reversed(self.plugins.values())
+            for command, reference in plugin.plugin.commands.items()
+        }
+
+    def _find(self, kind: str, name: str, entries: Iterable[Entry], hints: dict[str, str]) -> Entry:
+        entries = list(entries)
+        prefix, _, bare = name.rpartition(":")
+        matches = [entry for entry in entries if entry.name == bare and prefix in ("", entry.plugin_name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            choices = " or ".join(f"{entry.plugin_name}:{bare}" for entry in matches)
+            raise AmbiguousNameError(f"{kind} {bare!r} is claimed by {_owners(matches)}; write {choices}")
+        raise self._unknown(kind, name, [entry.name for entry in entries], hints)
+
+    def _unknown(self, kind: str, name: str, names: Iterable[str], hints: dict[str, str]) -> UnknownNameError:
+        bare = name.rpartition(":")[2]
+        parts = [f"unknown {kind} {name!r}.{did_you_mean(bare, names)}"]
+        cause: Exception | None = None
+        for broken in self.broken:
+            parts.append(broken.describe() + ".")
+            cause = cause or broken.error
+        installed = {plugin.distribution for plugin in self.plugins.values()}
+        if (distribution := hints.get(bare)) and distribution not in installed:
+            parts.append(f"It comes with {distribution}: {known.install_hint(distribution)}.")
+        elif not did_you_mean(bare, names) and (near := did_you_mean(bare, set(hints) - set(names))):
+            parts.append(near.strip())
+        parts.append("`tsugiki list` shows what is installed.")
+        error = UnknownNameError(" ".join(parts))
+        error.__cause__ = cause
+        return error
+
+
+def _owners(entries: Iterable[RegisteredFamily | Checkpoint]) -> str:
+    return " and ".join(f"{entry.plugin_name!r} ({entry.distribution})" for entry in entries)
+
+
+def _check_core_version(distribution: importlib.metadata.Distribution) -> None:
+    """Refuse a plugin whose own metadata asks for another version of the core, before anything of it is imported."""
+    wanted = [
+        requirement
+        for requirement in distribution.requires or ()
+        if re.match(r"tsugiki(?![\w.-])", requirement, re.IGNORECASE) and "extra ==" not in requirement
+    ]
+    if not wanted:
+        return
+    from packaging.requirements import Requirement
+
+    core = importlib.metadata.version(CORE)
+    for text in wanted:
+        requirement = Requirement(text)
+        if not requirement.specifier.contains(core, prereleases=True):
+            raise PluginError(
+                f"it wants tsugiki{requirement.specifier}, and {core} is installed; "
+                f"upgrade {distribution.metadata['Name']} or tsugiki"
+            )
+
+
+def _allowed(name: str) -> bool:
+    allow_list = os.environ.get("TSUGIKI_PLUGINS")
+    if allow_list is None:
+        return True
+    return name in [item.strip() for item in allow_list.split(",")]
+
+
+def _entry_points() -> list[tuple[importlib.metadata.EntryPoint, importlib.metadata.Distribution]]:
+    """Entry points of the group with their distributions, one per distribution and name, sorted by name."""
+    found: dict[tuple[str, str], tuple[importlib.metadata.EntryPoint, importlib.metadata.Distribution]] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if (distribution := point.dist) is not None:
+            found.setdefault((point.name, distribution.metadata["Name"]), (point, distribution))
+    return [found[key] for key in sorted(found)]
+
+
+def _load_plugin(point: importlib.metadata.EntryPoint, distribution: importlib.metadata.Distribution) -> Plugin:
+    _check_core_version(distribution)
+    plugin = point.load()
+    if not isinstance(plugin, Plugin):
+        raise PluginError(f"its entry point {point.value!r} is not a tsugiki.Plugin")
+    if plugin.name != point.name:
+        raise PluginError(f"its entry point is called {point.name!r} and its Plugin {plugin.name!r}")
+    return plugin
+
+
+def scan() -> Registry:
+    """Look at every installed entry point once.
+
+    A plugin that raises is set apart as broken. With ``TSUGIKI_STRICT=1`` it raises instead.
+    ``TSUGIKI_PLUGINS=vision,speech`` limits what is loaded; an empty value loads none.
+    """
+    found = Registry()
+    strict = os.environ.get("TSUGIKI_STRICT") == "1"
+    for point, distribution in _entry_points():
+        if not _allowed(point.name):
+            continue
+        name, version = distribution.metadata["Name"], distribution.version
+        try:
+            plugin = _load_plugin(point, distribution)
+            if plugin.name in found.plugins:
+                other = found.plugins[plugin.name].distribution
+                raise PluginError(f"the plugin name {plugin.name!r} is already taken by {other}; uninstall one of them")
+        except Exception as error:
+            broken = BrokenPlugin(point.name, name, version, error)
+            if strict:
+                raise PluginError(broken.describe()) from error
+            found.broken.append(broken)
+            continue
+        found.plugins[plugin.name] = InstalledPlugin(plugin, name, version)
+    return found
+
+
+_cached: Registry | None = None
+
+
+def registry() -> Registry:
+    """The registry of this process, scanned on first use."""
+    global _cached
+    if _cached is None:
+        _cached = scan()
+    return _cached
+
+
+def refresh() -> Registry:
+    """Scan again, after plugins were installed or removed while the process runs."""
+    global _cached
+    importlib.invalidate_caches()
+    _cached = scan()
+    return _cached
+
+
+def warn_of_broken_plugins() -> None:
+    """Issue one warning per broken plugin, for interactive use."""
+    for broken in registry().broken:
+        warnings.warn(broken.describe(), stacklevel=2)

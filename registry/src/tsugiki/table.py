@@ -1,0 +1,129 @@
+"""Tables of tensors: a small data set, decoded once, that is read a batch at a time.
+
+A `DataLoader` over single rows spends more time on collecting them than a small network spends on learning. Here a
+batch is one indexing operation on the device where the columns live. Augmentation is a pure function of
+(seed, epoch, row), so one process or many, an unbroken run or a resumed one, all see the same pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+if TYPE_CHECKING:
+    from .augmentation import Augmentation
+
+Batch = dict[str, Tensor]
+
+
+class TensorTable(Dataset[Batch]):
+    """Columns of tensors that share their first dimension.
+
+    Args:
+        columns: Tensors with one row per example, for images ``pixel_values`` uint8 (N, C, H, W) and ``labels``
+            int64 (N,).
+        transform: Turns a batch of raw columns into what the model's ``forward`` takes.
+        augmentation: Changes the raw batch before `transform`; None for evaluation.
+        seed: Seed of the augmentation.
+        row_ids: Which rows of the original table these are; augmentation draws depend on them.
+
+    Attributes:
+        epoch: The epoch that the augmentation draws for. The training loop sets it. There is no ``set_epoch`` on
+            purpose: accelerate calls that with a count of its own, which starts again at 0 after a resume.
+
+    Raises:
+        ValueError: The columns differ in length, or there are none.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Tensor],
+        *,
+        transform: Callable[[Batch], Batch] | None = None,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+        row_ids: Tensor | None = None,
+    ) -> None:
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns must share their first dimension, not {lengths}")
+        self.columns = dict(columns)
+        self.transform = transform
+        self.augmentation = augmentation
+        self.seed = seed
+        self.epoch = 0
+        self._length = next(iter(lengths.values()))
+        self.row_ids = torch.arange(self._length) if row_ids is None else row_ids
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, row: int) -> Batch:
+        return {name: value[0] for name, value in self.batch([row]).items()}
+
+    def __getitems__(self, rows: Sequence[int]) -> Batch:
+        return self.batch(rows)
+
+    @property
+    def labels(self) -> Tensor:
+        """The column ``labels``."""
+        return self.columns["labels"]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the columns live."""
+        return next(iter(self.columns.values())).device
+
+    def batch(self, rows: Sequence[int] | Tensor) -> Batch:
+        """Model inputs of these rows, augmented if the table has an augmentation.
+
+        Args:
+            rows: Row numbers within this table, (B,).
+
+        Returns:
+            One tensor per model input, first dimension B, on the table's device.
+        """
+        index = torch.as_tensor(rows, dtype=torch.long)
+        on_device = index.to(self.device)
+        raw = {name: column[on_device] for name, column in self.columns.items()}
+        if self.augmentation is not None:
+            raw = self.augmentation(raw, rows=self.row_ids[index].to(self.device), epoch=self.epoch, seed=self.seed)
+        return raw if self.transform is None else self.transform(raw)
+
+    def batches(self, batch_size: int, *, device: torch.device | str | None = None) -> Iterator[Batch]:
+        """All rows in order, never augmented.
+
+        Args:
+            batch_size: Rows a batch; the last may be smaller.
+            device: Where to send the batches; by default they stay where the table is.
+        """
+        for start in range(0, len(self), batch_size):
+            batch = {name: column[start : start + batch_size] for name, column in self.columns.items()}
+            if device is not None:
+                batch = {name: value.to(device) for name, value in batch.items()}
+            yield batch if self.transform is None else self.transform(batch)
+
+    def select(self, rows: Sequence[int] | Tensor) -> TensorTable:
+        """A table of some of the rows; they keep their ids, and so their augmentation."""
+        index = torch.as_tensor(rows, dtype=torch.long)
+        columns = {name: column[index.to(self.device)] for name, column in self.columns.items()}
+        return self._with(columns=columns, row_ids=self.row_ids[index])
+
+    def with_augmentation(self, augmentation: Augmentation | None, *, seed: int = 0) -> TensorTable:
+        """The same rows under another augmentation."""
+        table = self._with(columns=self.columns, row_ids=self.row_ids)
+        table.augmentation, table.seed = augmentation, seed
+        return table
+
+    def to(self, device: torch.device | str) -> TensorTable:
+        """The same table with its columns on another device."""
+        return self._with(columns={k: v.to(device) for k, v in self.columns.items()}, row_ids=self.row_ids)
+
+    def _with(self, *, columns: Mapping[str, Tensor], row_ids: Tensor) -> TensorTable:
+        return TensorTable(
+            columns, transform=self.transform, augmentation=self.augmentation, seed=self.seed, row_ids=row_ids
+        )

@@ -1,0 +1,120 @@
+"""What a task knows: data and metrics, never architectures.
+
+A task finds the columns it needs, turns rows into a `TensorTable`, scores predictions and shows a result as a
+picture. Fine-tuning, evaluation, cards and conformance are written once against this class.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metrics import Metric
+from .table import TensorTable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["Metric", "Picture", "Predictions", "Task"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said about every row of a table, in order.
+
+    Attributes:
+        logits: float32 (N, number of labels).
+        labels: int64 (N,).
+    """
+
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file of a snapshot folder with its caption."""
+
+    file: str
+    caption: str
+
+
+class Task(ABC):
+    """A kind of question asked of a model, such as image classification.
+
+    Attributes:
+        name: The task's name; also its key in ``Family.models`` and the card's pipeline tag.
+        main_metric: The metric that early stopping and depth choice look at.
+        greater_is_better: Whether more of it is better.
+    """
+
+    name: ClassVar[str]
+    main_metric: ClassVar[str]
+    greater_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Which column plays which role, found by feature type or as named by the user.
+
+        Args:
+            dataset: The data.
+            given: Roles the user named, such as ``{"image": "photo"}``.
+
+        Raises:
+            DataError: A column is missing or of the wrong type.
+        """
+
+    @abstractmethod
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Names of the classes, in the order of their numbers."""
+
+    @abstractmethod
+    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """Fields of the model's config that follow from the labels, such as ``id2label``."""
+
+    @abstractmethod
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode the rows once.
+
+        Args:
+            dataset: The data.
+            processor: The model's processor.
+            columns: Roles as `columns` returns them; found when None.
+            label_names: Class names of the model; labels are matched by name.
+
+        Raises:
+            DataError: A row does not decode, a label is unknown to the model.
+        """
+
+    @abstractmethod
+    def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Whether each row was answered right (N,)."""
+
+    @abstractmethod
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """The task's figures with bootstrap 95 % intervals."""
+
+    @abstractmethod
+    def pictures(
+        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+    ) -> list[Picture]:
+        """Draw the result into `folder`, in the order a card shows it."""
+
+    @abstractmethod
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """Answer single inputs: for each the `top_k` labels as ``{"label", "score"}``, best first."""

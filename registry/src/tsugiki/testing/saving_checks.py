@@ -1,0 +1,139 @@
+"""Checks of what is written to files and read again: configs, weights, processors, Auto classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from .subject import NotApplicableError, Subject, output_tensors, require
+
+_NOT_COMPARED = ("_name_or_path", "transformers_version", "architectures", "dtype")
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy")
+
+
+def config_round_trip(subject: Subject) -> None:
+    """A config saved and loaded is the same, and carries the family's ``model_type``."""
+    config = subject.config()
+    require(
+        config.model_type == subject.family.model_type,
+        f"{type(config).__name__}.model_type is {config.model_type!r} and the plugin declares "
+        f"{subject.family.model_type!r}; make them the same",
+    )
+    require(
+        config.model_type.startswith("tsugiki_"),
+        f"model_type {config.model_type!r} must begin with 'tsugiki_': transformers takes plain names over time",
+    )
+    config.save_pretrained(subject.folder)
+    loaded = type(config).from_pretrained(subject.folder)
+    left, right = _fields(config), _fields(loaded)
+    changed = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    require(
+        not changed,
+        f"{type(config).__name__} loads with another value of {', '.join(changed)}; store plain JSON values and pass "
+        "them on to super().__post_init__",
+    )
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    return {name: value for name, value in config.to_dict().items() if name not in _NOT_COMPARED}
+
+
+def config_is_strict(subject: Subject) -> None:
+    """A config refuses a value of the wrong type instead of building some other network."""
+    config_class = subject.family.config_class()
+    for name, annotation in vars(config_class).get("__annotations__", {}).items():
+        if any(word in str(annotation) for word in ("Any", "ClassVar")):
+            continue
+        try:
+            config_class(**{**subject.overrides, name: object()})
+        except Exception:  # whatever kind: it was refused
+            continue
+        require(
+            False,
+            f"{config_class.__name__} takes {name}=object(); decorate it with @strict of huggingface_hub.dataclasses, in "
+            "a module without `from __future__ import annotations`, which turns the types into text that @strict skips",
+        )
+
+
+def processor_round_trip(subject: Subject) -> None:
+    """A processor saved and loaded prepares a picture the same way, in the shape that the model takes."""
+    processor = subject.processor()
+    if processor is None:
+        raise NotApplicableError("the family has no processor")
+    if "pixel_values" not in getattr(processor, "model_input_names", ()):
+        raise NotApplicableError("not an image processor")
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    prepared = processor(images=picture, return_tensors="pt")["pixel_values"]
+    processor.save_pretrained(subject.folder)
+    again = type(processor).from_pretrained(subject.folder)(images=picture, return_tensors="pt")["pixel_values"]
+    require(
+        torch.equal(prepared, again),
+        f"{type(processor).__name__} prepares a picture differently after save_pretrained and from_pretrained; keep "
+        "its settings in attributes of the same name",
+    )
+    for key in subject.family.family.tasks[:1]:
+        model = Subject(subject.family, key, subject.folder, subject.overrides).model()
+        with torch.inference_mode():
+            model(pixel_values=prepared)
+
+
+def save_load_round_trip(subject: Subject) -> None:
+    """A model saved and loaded has the same weights and gives the same outputs, bit for bit."""
+    model = subject.model()
+    model.save_pretrained(subject.folder)
+    loaded, report = type(model).from_pretrained(subject.folder, output_loading_info=True)
+    loaded.eval()
+    bad = {name: keys for name, keys in report.items() if keys}
+    require(not bad, f"{type(model).__name__} loads with {bad}; every weight must be saved and found under one name")
+    saved, found = model.state_dict(), loaded.state_dict()
+    changed = [name for name in saved if name not in found or not torch.equal(saved[name], found[name])]
+    require(not changed, f"{type(model).__name__} loads with other values of {', '.join(changed[:3])}")
+    inputs = subject.inputs(model)
+    with torch.inference_mode():
+        pairs = zip(output_tensors(model(**inputs)), output_tensors(loaded(**inputs)), strict=True)
+    require(
+        all(torch.equal(left, right) for left, right in pairs),
+        f"{type(model).__name__} gives other outputs after loading; compute buffers from the config, or save them",
+    )
+
+
+def safetensors_only(subject: Subject) -> None:
+    """A saved model holds its weights in safetensors and nothing that is unpickled."""
+    subject.model().save_pretrained(subject.folder)
+    files = sorted(path.name for path in subject.folder.iterdir())
+    require("model.safetensors" in files, f"save_pretrained wrote {', '.join(files)} and no model.safetensors")
+    pickles = [name for name in files if name.endswith(_PICKLES)]
+    require(not pickles, f"save_pretrained wrote {', '.join(pickles)}; weights belong into model.safetensors alone")
+
+
+def auto_classes(subject: Subject) -> None:
+    """After registration, transformers' Auto classes find the family with no call of tsugiki."""
+    import transformers
+
+    from ..auto_classes import AUTO_CLASSES
+
+    model = subject.model()
+    model.save_pretrained(subject.folder)
+    config = transformers.AutoConfig.from_pretrained(subject.folder, trust_remote_code=False)
+    require(
+        type(config) is type(model.config),
+        f"AutoConfig gives {type(config).__name__} for {subject.family.model_type!r}, not "
+        f"{type(model.config).__name__}",
+    )
+    if subject.key not in AUTO_CLASSES:
+        raise NotApplicableError(f"transformers has no Auto class for {subject.key!r}")
+    auto = getattr(transformers, AUTO_CLASSES[subject.key])
+    if subject.key == "backbone":  # AutoBackbone.from_pretrained asks the Hub for every folder
+        found = auto.from_config(config, trust_remote_code=False)
+    else:
+        found = auto.from_pretrained(subject.folder, use_safetensors=True, trust_remote_code=False)
+    require(
+        type(found) is type(model),
+        f"{AUTO_CLASSES[subject.key]} gives {type(found).__name__} for {subject.family.model_type!r}, not "
+        f"{type(model).__name__}",
+    )

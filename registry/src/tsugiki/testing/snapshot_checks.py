@@ -1,0 +1,31 @@
+"""Checks of a plugin's checkpoints: they load, and their cards are complete."""
+
+from __future__ import annotations
+
+from ..registry import Checkpoint
+from .subject import require
+
+_ALLOWED_WEIGHTS = "model.safetensors"
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+def card_is_complete(checkpoint: Checkpoint) -> None:
+    """The card, its metadata and the provenance agree, and nothing that a card must say is missing."""
+    from ..cards.validate import validate_card
+
+    problems = validate_card(checkpoint.path)
+    require(not problems, "; ".join(problems))
+
+
+def snapshot_loads(checkpoint: Checkpoint) -> None:
+    """The snapshot loads by name, weights and processor, and holds no pickles."""
+    from ..loading import load, load_processor
+    from ..registry import registry
+
+    pickles = [path.name for path in checkpoint.path.rglob("*") if path.name.endswith(_PICKLES)]
+    require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")
+    name = f"{checkpoint.plugin_name}:{checkpoint.name}"
+    model = load(name)
+    family = registry().family_of_model_type(model.config.model_type)
+    if family is not None and family.family.processor is not None:
+        load_processor(name)

@@ -1,0 +1,80 @@
+"""Checks of how a network is cut: stages and head for transfer, feature maps of a backbone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+
+from .subject import NotApplicableError, Subject, require
+
+
+def stages_cover_every_parameter(subject: Subject) -> None:
+    """Each parameter lies in exactly one stage or in the head, so that every depth of transfer means something."""
+    from ..transfer.stages import head_of, stages_of
+
+    if not subject.family.family.stages:
+        raise NotApplicableError("the family declares no stages: fine-tuning trains its head or everything")
+    with torch.device("meta"):
+        model = subject.family.model_class(subject.key)(subject.config())
+    held: Counter[int] = Counter()
+    for stage in stages_of(model):
+        held.update(id(parameter) for module in stage.modules for parameter in module.parameters())
+    path, head = head_of(model)
+    held.update(id(parameter) for parameter in head.parameters())
+    outside = [name for name, parameter in model.named_parameters() if not held[id(parameter)]]
+    require(
+        not outside, f"{', '.join(outside[:3])} lies in no stage and not in the head {path!r}; add its module to stages"
+    )
+    twice = [name for name, parameter in model.named_parameters() if held[id(parameter)] > 1]
+    require(not twice, f"{', '.join(twice[:3])} lies in two stages, or in one and in the head {path!r}")
+
+
+def backbone_gives_named_feature_maps(subject: Subject) -> None:
+    """A backbone returns the maps that are asked for, with the channels that it announces."""
+    model_class = subject.family.model_class(subject.key)
+    names = list(subject.model().stage_names)
+    config = subject.family.config_class()(**{**subject.overrides, "out_features": names})
+    torch.manual_seed(0)
+    model = model_class(config).eval()
+    inputs = subject.inputs(model)
+    with torch.inference_mode():
+        maps = model(**inputs).feature_maps
+    require(len(maps) == len(names), f"{model_class.__name__} gives {len(maps)} maps for out_features={names}")
+    for name, channels, feature_map in zip(names, model.channels, maps, strict=True):
+        require(
+            feature_map.ndim == 4 and feature_map.shape[1] == channels,
+            f"{model_class.__name__}: the map {name!r} has shape {tuple(feature_map.shape)} and announces {channels} "
+            "channels; set num_features to what forward gives",
+        )
+    last = subject.family.config_class()(**{**subject.overrides, "out_indices": [-1]})
+    require(
+        list(last.out_features) == names[-1:],
+        f"{type(last).__name__}: out_indices=[-1] means {last.out_features}, not {names[-1:]}",
+    )
+    try:
+        subject.family.config_class()(**{**subject.overrides, "out_features": ["no such stage"]})
+    except ValueError:
+        return
+    require(False, f"{type(config).__name__} takes out_features that do not exist; derive it from BackboneConfigMixin")
+
+
+def backbone_loads_from_a_task_snapshot(subject: Subject) -> None:
+    """The backbone of a trained model has the trained weights, not fresh ones."""
+    from ..loading import load
+
+    tasks = subject.family.family.tasks
+    if not tasks:
+        raise NotApplicableError("the family has no task model")
+    trained = Subject(subject.family, tasks[0], subject.folder, subject.overrides).model(seed=1)
+    trained.save_pretrained(subject.folder)
+    backbone = load(str(subject.folder), task="backbone")
+    weights = trained.state_dict()
+    strange = [
+        name for name, value in backbone.state_dict().items() if not torch.equal(value, weights.get(name, value + 1))
+    ]
+    require(
+        not strange,
+        f"{type(backbone).__name__} does not find {', '.join(strange[:3])} in a snapshot of {type(trained).__name__}; "
+        "hold the shared part under the same name (base_model_prefix) in both",
+    )

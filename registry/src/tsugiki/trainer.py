@@ -1,0 +1,171 @@
+"""transformers' Trainer over tensor tables: whole batches by one indexing, checkpoints that are whole or absent."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
+from transformers.trainer_utils import rotate_checkpoints
+
+from .table import Batch, TensorTable
+
+_SAVING = "saving"
+
+
+def _identity(batch: Batch) -> Batch:
+    return batch
+
+
+class TableTrainer(Trainer):
+    """A Trainer whose data sets are `TensorTable` objects.
+
+    A batch is fetched as a whole and never collated. A checkpoint is written beside its place and renamed when it is
+    complete, so that a run killed at any moment resumes from the last whole one.
+
+    Args:
+        parameter_groups: Optimizer groups such as ``{"params": [...], "lr": 1e-3}``; by default all trainable
+            parameters at ``learning_rate``.
+        options: What `transformers.Trainer` takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        parameter_groups: Sequence[Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(data_collator=_identity, **options)
+        self._groups = parameter_groups
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Build the optimizer, over our own parameter groups where they were given."""
+        if self.optimizer is None and self._groups is not None:
+            optimizer_class, defaults = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            defaults.setdefault("weight_decay", self.args.weight_decay)
+            self.optimizer = optimizer_class([dict(group) for group in self._groups], **defaults)
+        return super().create_optimizer() if model is None else super().create_optimizer(model)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        run = Path(self.args.output_dir)
+        saving = run / _SAVING
+        name = f"checkpoint-{self.state.global_step}"
+        if self.args.should_save:
+            shutil.rmtree(saving, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        get_output_dir, limit = self._get_output_dir, self.args.save_total_limit
+        self._get_output_dir = lambda trial=None: str(saving)
+        self.args.save_total_limit = None  # rotation would look into `saving`
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._get_output_dir = get_output_dir
+            self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            shutil.rmtree(run / name, ignore_errors=True)
+            (saving / name).replace(run / name)
+            shutil.rmtree(saving, ignore_errors=True)
+            best = run / f"checkpoint-{self.state.best_global_step}"
+            if self.state.best_global_step and best.is_dir():
+                self.state.best_model_checkpoint = str(best)
+            rotate_checkpoints(
+                output_dir=str(run),
+                save_total_limit=limit,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
+        self.accelerator.wait_for_everyone()
+
+
+class EpochOfTable(TrainerCallback):
+    """Tell the training table which epoch it is, also after a resume in the middle of one."""
+
+    def __init__(self, table: TensorTable) -> None:
+        self.table = table
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Count the epochs that are complete."""
+        self.table.epoch = int((state.epoch or 0) + 1e-6)
+
+
+class ProgressBar(TrainerCallback):
+    """One line of progress: steps, epoch and the last figures."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.bar: tqdm | None = None
+        self.figures: dict[str, str] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Open the bar at the step the run is at."""
+        if state.is_world_process_zero:
+            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, dynamic_ncols=True)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move on by a step."""
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the last loss and validation figures."""
+        shown = {key: value for key, value in (logs or {}).items() if key == "loss" or key.startswith("eval_")}
+        hidden = ("runtime", "per_second")
+        self.figures |= {
+            key.removeprefix("eval_"): f"{float(value):.4f}" for key, value in shown.items() if not key.endswith(hidden)
+        }
+        if self.bar is not None:
+            self.bar.set_postfix(epoch=f"{state.epoch or 0:.0f}", **self.figures, refresh=False)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the bar."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+class Stopwatch(TrainerCallback, ExportableState):
+    """Wall time of a training, the parts before a kill and resume included."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self._started: float | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start."""
+        self._started = time.perf_counter()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stop."""
+        self.seconds, self._started = self.total(), None
+
+    def total(self) -> float:
+        """Seconds so far."""
+        return self.seconds + (0.0 if self._started is None else time.perf_counter() - self._started)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {"seconds": self.total()}, "attributes": {}}

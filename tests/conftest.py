@@ -1,0 +1,92 @@
+"""Fixtures that all parts share: a clean environment, fake distributions, the mirror of real data."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the feature cache of a test to itself, and the plugin variables unset."""
+    monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "tsugiki-cache"))
+    for name in ("TSUGIKI_PLUGINS", "TSUGIKI_STRICT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The local mirror of real data sets; only a machine without it skips."""
+    folder = os.environ.get("TSUGIKI_DATASETS")
+    if not folder or not Path(folder).is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("TSUGIKI_DATASETS does not name the folder of data sets")
+        pytest.skip("data sets are absent: TSUGIKI_DATASETS is not set")
+    return Path(folder)
+
+
+InstallPlugin = Callable[..., Path]
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InstallPlugin]:
+    """Install a fake distribution: ``install_plugin("rose", manifest_source, requires=[...], snapshots=[...])``.
+
+    The manifest is the source of ``<package>/plugin.py``; the entry point is called after the plugin.
+    """
+    from tsugiki.registry import refresh
+
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    packages: list[str] = []
+
+    def install(
+        name: str,
+        manifest: str,
+        *,
+        package: str | None = None,
+        distribution: str | None = None,
+        version: str = "1.0",
+        requires: list[str] | None = None,
+        snapshots: list[str] | None = None,
+    ) -> Path:
+        package = package or f"fake_{name.replace('-', '_')}"
+        distribution = distribution or f"tsugiki-{name}"
+        packages.append(package)
+        folder = site / package
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+        (folder / "plugin.py").write_text(textwrap.dedent(manifest))
+        for snapshot in snapshots or []:
+            (folder / "pretrained" / snapshot).mkdir(parents=True)
+            (folder / "pretrained" / snapshot / "config.json").write_text('{"model_type": "tsugiki_rose"}')
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {requirement}" for requirement in requires or []]
+        (info / "METADATA").write_text("\n".join(lines) + "\n")
+        (info / "entry_points.txt").write_text(f"[tsugiki.plugins]\n{name} = {package}.plugin:plugin\n")
+        importlib.invalidate_caches()
+        refresh()
+        return folder
+
+    yield install
+    for package in packages:
+        for module in [module for module in sys.modules if module.partition(".")[0] == package]:
+            del sys.modules[module]
+    monkeypatch.undo()
+    refresh()

@@ -1,0 +1,63 @@
+"""Decoding once and normalising per batch equals the processor."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tsugiki.errors import DataError
+from tsugiki.images import Normalize, decode_images, open_image
+from tsugiki_vision.processing import ColorImageProcessor, GrayscaleImageProcessor
+
+
+def photographs(sizes: list[tuple[int, int]]) -> list[Image.Image]:
+    generator = np.random.default_rng(0)
+    return [Image.fromarray(generator.integers(0, 256, (h, w, 3), dtype=np.uint8)) for w, h in sizes]
+
+
+@pytest.mark.parametrize("processor_class", [ColorImageProcessor, GrayscaleImageProcessor])
+def test_decode_and_normalize_equal_the_processor(processor_class):
+    channels = 3 if processor_class is ColorImageProcessor else 1
+    processor = processor_class(
+        size={"height": 24, "width": 20}, image_mean=[0.4, 0.5, 0.6][:channels], image_std=[0.2, 0.3, 0.25][:channels]
+    )
+    pictures = photographs([(30, 40), (20, 24), (64, 16)])
+    decoded = decode_images(pictures, processor)
+    assert decoded.dtype == torch.uint8
+    assert decoded.shape == (3, channels, 24, 20)
+    ours = Normalize.from_processor(processor)({"pixel_values": decoded})["pixel_values"]
+    theirs = processor(images=pictures, return_tensors="pt")["pixel_values"]
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_bytes_paths_and_rows_of_datasets_open_alike(tmp_path):
+    (picture,) = photographs([(5, 4)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    path = tmp_path / "a.png"
+    path.write_bytes(buffer.getvalue())
+    for source in (picture, buffer.getvalue(), path, {"bytes": buffer.getvalue(), "path": None}, {"path": str(path)}):
+        assert np.array_equal(np.asarray(open_image(source)), np.asarray(picture))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no picture", None])
+def test_what_does_not_decode_is_named(damage):
+    (picture,) = photographs([(5, 4)])
+    processor = ColorImageProcessor(size={"height": 4, "width": 4})
+    with pytest.raises(DataError, match=r"row 1 does not decode as an image: .*; replace or remove it"):
+        decode_images([picture, {"bytes": damage, "path": None}], processor, name=lambda row: f"row {row}")
+
+
+def test_a_truncated_picture_is_named():
+    buffer = io.BytesIO()
+    photographs([(50, 40)])[0].save(buffer, "PNG")
+    with pytest.raises(DataError, match="image 0 does not decode"):
+        decode_images([buffer.getvalue()[:300]], ColorImageProcessor(size={"height": 4, "width": 4}))
+
+
+def test_no_images_at_all():
+    with pytest.raises(DataError, match="no images"):
+        decode_images([], ColorImageProcessor(size={"height": 4, "width": 4}))

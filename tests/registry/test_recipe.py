@@ -1,0 +1,70 @@
+"""Recipes: strict fields, one error with the nearest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from tsugiki.errors import RecipeError
+from tsugiki.recipe import Recipe, recipe_sha256
+
+REPO = Path(__file__).parents[2]
+MINIMAL = {
+    "name": "a",
+    "plugin": "vision",
+    "family": "lenet",
+    "task": "image-classification",
+    "license": "mit",
+    "data": {"id": "org/name", "train": "train", "evaluation": "test", "license": "mit"},
+    "training": {"num_train_epochs": 1},
+}
+
+
+def test_defaults():
+    recipe = Recipe.from_dict(MINIMAL)
+    assert recipe.seeds == [0] and recipe.status == "trained" and recipe.data.validation is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"familly": "lenet"}, r"unknown field 'familly'\. Did you mean 'family'"),
+        ({"family": None}, "the field 'family' is missing"),
+        ({"data": {**MINIMAL["data"], "trian": "x"}}, r"data: unknown field 'trian'\. Did you mean 'train'"),
+        ({"data": {"id": "org/name"}}, "data: the field 'train' is missing"),
+        ({"data": "mnist"}, "data must be a mapping, not str"),
+        ({"seeds": []}, "different whole numbers"),
+        ({"seeds": [1, 1]}, "different whole numbers"),
+        ({"status": "done"}, "status must be one of trained, untrained"),
+        ({"augmentation": {"flp": True}}, r"augmentation: unknown field 'flp'\. Did you mean 'flip'"),
+        ({"training": ["a"]}, "training must be a mapping"),
+        ({"data": {**MINIMAL["data"], "validation": 1.5}}, "a split or a fraction below 1"),
+    ],
+)
+def test_wrong_recipes_are_refused(change, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_dict({**MINIMAL, **change})
+
+
+def test_files(tmp_path):
+    with pytest.raises(RecipeError, match=r"recipe\.yaml cannot be read"):
+        Recipe.read(tmp_path / "recipe.yaml")
+    (tmp_path / "recipe.yaml").write_text("a: [1")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        Recipe.read(tmp_path)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(MINIMAL))
+    before = recipe_sha256(tmp_path)
+    assert Recipe.read(tmp_path).name == "a"
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**MINIMAL, "seeds": [1]}))
+    assert recipe_sha256(tmp_path) != before
+
+
+@pytest.mark.parametrize("folder", sorted(REPO.glob("hub_cards/*/recipe.yaml")), ids=lambda path: path.parent.name)
+def test_every_recipe_of_the_project_reads_and_its_training_options_exist(folder):
+    from tsugiki.training import check_arguments
+
+    recipe = Recipe.read(folder.parent)
+    assert recipe.name == folder.parent.name
+    check_arguments(recipe.training)
+    assert set(recipe.data.fingerprints) >= {recipe.data.train, recipe.data.evaluation}

@@ -1,0 +1,176 @@
+"""The registry: scanning, names, collisions, broken plugins."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tsugiki import Family, Plugin, known, list_models
+from tsugiki.errors import AmbiguousNameError, PluginError, UnknownNameError
+from tsugiki.listing import natural_key
+from tsugiki.registry import refresh, registry
+
+REPO = Path(__file__).parents[2]
+
+ROSE = """
+    from tsugiki import Family, Plugin
+
+    plugin = Plugin(
+        "rose",
+        families=[Family("rose", config="fake_rose.net:RoseConfig", models={"base": "fake_rose.net:Rose"})],
+        tasks={"smelling": "fake_rose.tasks:Smelling"},
+        commands={"smell": "fake_rose.cli:command"},
+        pretrained="fake_rose/pretrained",
+    )
+"""
+
+
+def test_a_strangers_plugin_is_found_like_our_own(install_plugin):
+    install_plugin("rose", ROSE, snapshots=["rose-red"])
+    found = registry()
+    assert found.family("rose").model_type == "tsugiki_rose"
+    assert found.family("rose:rose") == found.family("rose")
+    assert found.checkpoint("rose-red").path.name == "rose-red"
+    assert found.commands()["smell"] == ("rose", "fake_rose.cli:command")
+    assert found.tasks()["smelling"] == "rose"
+    assert [info.name for info in list_models(plugin="rose")] == ["rose-red"]
+
+
+def test_scan_is_cached_until_refreshed(install_plugin):
+    before = registry()
+    assert registry() is before
+    install_plugin("rose", ROSE)
+    assert registry() is not before
+
+
+def test_a_plugin_that_fails_to_import_is_set_apart_and_named(install_plugin):
+    install_plugin("thorn", "raise RuntimeError('no sap')")
+    (broken,) = registry().broken
+    assert broken.distribution == "tsugiki-thorn"
+    assert "RuntimeError: no sap" in broken.describe()
+    assert "lenet" in [family.name for family in registry().families()]
+    with pytest.raises(UnknownNameError, match="tsugiki-thorn 1.0.*no sap") as caught:
+        registry().family("thornbush")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_strict_mode_raises_instead(install_plugin, monkeypatch):
+    install_plugin("thorn", "raise RuntimeError('no sap')")
+    monkeypatch.setenv("TSUGIKI_STRICT", "1")
+    with pytest.raises(PluginError, match="no sap"):
+        refresh()
+
+
+@pytest.mark.parametrize("requirement", ["tsugiki>=99", "tsugiki (<0.0.1)", "Tsugiki==7.*"])
+def test_another_core_version_is_refused_before_import(install_plugin, requirement):
+    folder = install_plugin("rose", "import nothing_of_this_may_run", requires=[requirement, "tsugiki-vision>=0.1"])
+    (broken,) = registry().broken
+    assert "it wants tsugiki" in broken.describe()
+    assert "fake_rose.plugin" not in sys.modules
+    assert folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ("plugin = 3", "is not a tsugiki.Plugin"),
+        ("from tsugiki import Plugin\nplugin = Plugin('tulip')", "is called 'rose' and its Plugin 'tulip'"),
+        ("from tsugiki import Plugin\nplugin = Plugin('rose', tasks={'smelling': 'nowhere'})", "package.module:Name"),
+    ],
+)
+def test_a_wrong_manifest_names_its_fault(install_plugin, manifest, message):
+    install_plugin("rose", manifest)
+    assert message in registry().broken[0].describe()
+
+
+def test_a_bare_name_that_two_claim_is_refused_and_the_qualified_one_works(install_plugin):
+    install_plugin("rose", ROSE, snapshots=["rose-red"])
+    install_plugin(
+        "briar", ROSE.replace("fake_rose", "fake_briar").replace('"rose",', '"briar",', 1), snapshots=["rose-red"]
+    )
+    with pytest.raises(AmbiguousNameError, match=r"tsugiki-briar.*tsugiki-rose"):
+        registry().checkpoint("rose-red")
+    assert registry().checkpoint("rose:rose-red").distribution == "tsugiki-rose"
+    assert registry().checkpoint("briar:rose-red").distribution == "tsugiki-briar"
+
+
+def test_two_plugins_of_one_name_keep_the_first_and_report_the_second(install_plugin):
+    install_plugin("vision", "from tsugiki import Plugin\nplugin = Plugin('vision')", distribution="a-stranger")
+    assert len(registry().broken) == 1
+    assert "'vision' is already taken by" in registry().broken[0].describe()
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"unknown family 'lennet'\. Did you mean 'lenet'.*tsugiki list"):
+        registry().family("lennet")
+
+
+def test_unknown_name_of_a_first_party_package_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("TSUGIKI_PLUGINS", "")
+    refresh()
+    assert registry().plugins == {}
+    with pytest.raises(UnknownNameError, match=r"comes with tsugiki-vision: pip install ./packages/vision"):
+        registry().family("lenet")
+    monkeypatch.undo()
+    refresh()
+
+
+def test_allow_list_limits_what_is_loaded(install_plugin, monkeypatch):
+    install_plugin("rose", ROSE)
+    monkeypatch.setenv("TSUGIKI_PLUGINS", "rose, tulip")
+    assert list(refresh().plugins) == ["rose"]
+    monkeypatch.undo()
+
+
+def test_classes_that_fail_to_import_name_their_plugin(install_plugin):
+    install_plugin("rose", ROSE)
+    with pytest.raises(PluginError, match=r"plugin 'rose' \(tsugiki-rose\) cannot import fake_rose.net:RoseConfig"):
+        registry().family("rose").config_class()
+
+
+def test_hint_tables_name_exactly_what_the_first_party_plugins_bring():
+    families, checkpoints, tasks = {}, {}, {}
+    for path in REPO.glob("packages/*/src/*/plugin.py"):
+        distribution = f"tsugiki-{path.parts[-4]}"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Family":
+                families[node.args[0].value] = distribution
+            if isinstance(node, ast.keyword) and node.arg == "tasks" and isinstance(node.value, ast.Dict):
+                tasks |= {key.value: distribution for key in node.value.keys}
+    for path in REPO.glob("packages/*/src/*/pretrained/*/config.json"):
+        checkpoints[path.parent.name] = f"tsugiki-{path.parts[-6]}"
+    assert families == known.FAMILIES
+    assert tasks == known.TASKS
+    assert checkpoints == known.CHECKPOINTS
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys, json, tsugiki; tsugiki.list_models(); "
+        "heavy = {'torch', 'transformers', 'numpy', 'datasets', 'yaml', 'huggingface_hub', 'typer', 'rich'};"
+        "print(json.dumps(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+def test_natural_order_puts_small_numbers_first():
+    names = ["resnet110", "resnet18", "lenet5-mnist", "resnet50"]
+    assert sorted(names, key=natural_key) == ["lenet5-mnist", "resnet18", "resnet50", "resnet110"]
+
+
+@pytest.mark.parametrize("name", ["LeNet", "le net", "../lenet", "", "-lenet"])
+def test_odd_names_are_refused_in_a_manifest(name):
+    with pytest.raises(PluginError, match="must be lower-case"):
+        Family(name, config="a.b:C", models={})
+
+
+def test_a_family_declared_twice_is_refused():
+    family = Family("rose", config="a.b:C", models={})
+    with pytest.raises(PluginError, match="declares the family 'rose' twice"):
+        Plugin("rose", families=(family, family))

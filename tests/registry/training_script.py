@@ -1,0 +1,103 @@
+"""A small training in a process of its own: ``python training_script.py FOLDER NETWORK [KILL_AT_STEP]``.
+
+Writes ``result.json`` (losses, processes, accuracy) and ``weights.safetensors`` into FOLDER. With KILL_AT_STEP the
+process ends itself with SIGKILL in the middle of that step. Also the job of the tests with two processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tsugiki.augmentation import Augmentation
+from tsugiki.evaluation import predict_table, task_named
+from tsugiki.images import Normalize
+from tsugiki.loading import create_model
+from tsugiki.table import TensorTable
+from tsugiki.training import fit, is_main_process
+
+ROWS, SIDE = 240, 16
+
+
+def stripes() -> TensorTable:
+    """Pictures of two classes: horizontal and vertical stripes under noise."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(ROWS) % 2
+    wave = 80 * torch.sin(torch.arange(SIDE) * 1.5)
+    pictures = torch.where(labels.view(-1, 1, 1).bool(), wave.view(1, SIDE, 1), wave.view(1, 1, SIDE)) + 128
+    pictures = pictures + 40 * torch.randn(ROWS, SIDE, SIDE, generator=generator)
+    pixels = pictures.clamp(0, 255).to(torch.uint8)[:, None]
+    return TensorTable({"pixel_values": pixels, "labels": labels}, transform=Normalize((0.5,), (0.25,)))
+
+
+def network(name: str) -> Any:
+    """LeNet is plain; the ResNet has batch normalisation; both small."""
+    torch.manual_seed(0)
+    if name == "lenet":
+        return create_model(
+            "lenet", "image-classification", image_size=SIDE, conv_channels=[4, 6], hidden_sizes=[16, 8], num_labels=2
+        )
+    return create_model(
+        "cifar-resnet", "image-classification", depth=8, num_channels=1, stage_channels=[4, 8, 8], num_labels=2
+    )
+
+
+def main() -> None:
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    kill_at = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    table = stripes()
+    augmented = table.with_augmentation(Augmentation(pad_crop=2), seed=1) if name == "resnet" else table
+    if kill_at is not None:
+        transform, steps = table.transform, [0]
+
+        def counting(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            steps[0] += 1
+            if steps[0] == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            assert transform is not None
+            return transform(batch)
+
+        augmented.transform = counting
+    model = network(name)
+    result = fit(
+        model,
+        augmented,
+        output_dir=folder / "run",
+        arguments={
+            "num_train_epochs": 3,
+            "per_device_train_batch_size": 16,
+            "learning_rate": 0.01,
+            "optim": "sgd",
+            "optim_args": "momentum=0.9",
+            "lr_scheduler_type": "cosine",
+            "logging_strategy": "steps",
+            "logging_steps": 1,
+            "save_strategy": "steps",
+            "save_steps": 4,
+            "save_total_limit": 2,
+            "seed": 3,
+        },
+        progress=False,
+    )
+    if is_main_process():
+        predictions = predict_table(model, table)
+        correct = task_named("image-classification").correct(predictions)
+        record = {
+            "processes": result.processes,
+            "steps": result.steps,
+            "losses": [entry["loss"] for entry in result.history if "loss" in entry],
+            "correct": int(correct.sum()),
+            "seconds": result.seconds,
+        }
+        save_file(model.state_dict(), folder / "weights.safetensors")
+        (folder / "result.json").write_text(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()
