@@ -1,7 +1,7 @@
 """A Hub on localhost, in memory: it speaks enough of the Hub's protocol for the real `huggingface_hub` client.
 
-Repositories are created, files uploaded through LFS and committed, snapshots downloaded at a branch or commit. Switches make
-it drop the connection in the middle of a step, so that tests see what a dying network leaves behind.
+Repositories are created, files uploaded through LFS and committed, snapshots downloaded at a branch or commit. Switches
+make it drop the connection in the middle of a step, so that tests see what a dying network leaves behind.
 
     with LocalHub(tmp_path / "home") as hub:
         hub.commit("org/name", {"config.json": b"{}"})
@@ -56,8 +56,8 @@ class LocalHub:
         blobs: LFS objects that were uploaded, by SHA-256.
         requests: ``"METHOD /path"`` of each request so far.
         unknown: Requests that it had no answer for.
-        die_at: Drop the connection in the middle of this step: ``"preupload"``, ``"lfs"``, ``"commit"`` (before anything is
-            committed) or ``"download"``.
+        die_at: Drop the connection in the middle of this step: ``"preupload"``, ``"lfs"``, ``"commit"`` (before it is
+            made) or ``"download"``.
         gated: Repositories that answer 403 until their terms are accepted.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tsugiki.errors import AmbiguousNameError, OptionError, SnapshotError, UnknownNameError
 from tsugiki.snapshot import resolve
 
@@ -78,7 +77,7 @@ def test_dots_in_a_name_are_refused(name):
 @pytest.mark.parametrize("name", ["../nowhere", "/nowhere/at/all", "./nowhere", "~/nowhere-at-all"])
 def test_path_to_nowhere_is_one_error(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SnapshotError, match="nowhere.* is not a folder"):
+    with pytest.raises(SnapshotError, match=r"nowhere.* is not a folder"):
         resolve(name)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from tsugiki.loading import create_model
 from tsugiki.registry import registry
 

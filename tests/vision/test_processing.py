@@ -4,7 +4,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers import AutoConfig, AutoImageProcessor
+from transformers import AutoConfig
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from tsugiki_vision.lenet import LeNetConfig
 from tsugiki_vision.processing import ColorImageProcessor, GrayscaleImageProcessor
 

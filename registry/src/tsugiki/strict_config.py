@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,8 +123,8 @@ def check_values(value: Any, path: Path, field: str = "", depth: int = 0) -> Non
             check_values(item, path, field, depth + 1)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         largest = _largest(field.rpartition(".")[2])
-        if not math.isfinite(value) or abs(value) > largest:
-            fail(path, f"{field} = {value} is out of range (at most {largest})")
+        if not abs(value) <= largest:  # NaN too is out of any range
+            fail(path, f"{field} = {str(value)[:20]} is out of range (at most {largest})")
 
 
 def _largest(name: str) -> int:

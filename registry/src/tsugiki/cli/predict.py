@@ -111,30 +111,38 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
 
     model, processor = load(name), load_processor(name)
     task = task_named(task_of(model))
-    if len(inputs) > 1 and model.main_input_name == "pixel_values":
-        from ..images import is_image_file
-
-        pictures = [(label, content) for label, content in inputs if is_image_file(content)]
-        if not pictures:
-            raise DataError(f"none of the {len(inputs)} files of the folder is an image by its suffix")
-        inputs = pictures
-
-    def predict(sources: Sequence[Any]) -> list[list[dict[str, Any]]]:
-        return task.predict(model, processor, sources, top_k=top_k)
-
+    takes_pictures = model.main_input_name == "pixel_values"
+    if takes_pictures and len(inputs) > 1:
+        inputs = _pictures(inputs)
     for start in range(0, len(inputs), batch_size):
         batch = inputs[start : start + batch_size]
-        try:
-            results = predict([content for _, content in batch])
-        except DataError:
-            for label, content in batch:
-                try:
-                    yield Answer(label, predict([content])[0])
-                except DataError as error:
-                    yield Answer(label, error=f"{label}: {error}")
-        else:
-            for (label, _), predictions in zip(batch, results, strict=True):
-                yield Answer(label, predictions)
+        opened: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for label, content in batch:
+            try:
+                opened[label] = _open_picture(label, content) if takes_pictures else content
+            except DataError as error:
+                errors[label] = str(error)
+        predictions = task.predict(model, processor, list(opened.values()), top_k=top_k) if opened else []
+        found = dict(zip(opened, predictions, strict=True))
+        for label, _ in batch:
+            yield Answer(label, found[label]) if label in found else Answer(label, error=errors[label])
+
+
+def _pictures(inputs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The files of a folder that are pictures by their suffix."""
+    from ..images import is_image_file
+
+    found = [(label, path) for label, path in inputs if is_image_file(path)]
+    if not found:
+        raise DataError(f"none of the {len(inputs)} files of the folder is an image by its suffix")
+    return found
+
+
+def _open_picture(label: str, content: Any) -> Any:
+    from ..images import open_image
+
+    return open_image(content, name=label)
 
 
 def _print(answers: Sequence[Answer]) -> None:

@@ -1,0 +1,136 @@
+"""Development sessions. `nox -s quickstart` shows the main job; `nox -s tests` runs the tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = False
+nox.options.sessions = ["lint", "tests", "isolated"]
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+CORE = ROOT / "registry"
+PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+DIST = ROOT / "dist"
+TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables"]
+
+
+def install(session: nox.Session, *packages: str | Path, constrained: bool = True) -> None:
+    """Install with pip, which also finds a CPU build of torch that lies on disk; the pin keeps CUDA packages away."""
+    constraints = ["-c", str(CONSTRAINTS)] if constrained else []
+    session.install("--quiet", *constraints, *map(str, packages))
+
+
+def offline(session: nox.Session) -> None:
+    """No session looks anything up on the Hub."""
+    session.env["HF_HUB_OFFLINE"] = "1"
+    session.env["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if folder := os.environ.get("TSUGIKI_DATASETS"):
+        session.env["TSUGIKI_DATASETS"] = str(Path(folder).resolve())
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """Install one plugin, graft a new head on a pretrained network, and see what it buys."""
+    install(session, "torch", CORE, ROOT / "packages" / "vision")
+    session.env["HF_HUB_OFFLINE"] = "1"
+    session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests in one environment with every plugin."""
+    install(session, "torch", CORE, *PLUGINS, *TEST_TOOLS)
+    offline(session)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def isolated(session: nox.Session) -> None:
+    """Each plugin's wheel alone: its declared dependencies must be enough to load, predict and fine-tune."""
+    wheels = build_wheels(session)
+    offline(session)
+    for plugin in PLUGINS:
+        name = f"tsugiki-{plugin.name}"
+        folder = Path(session.create_tmp()) / plugin.name
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "venv", str(folder))
+        python = str(folder / "bin" / "python")
+        command = [python, "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), "torch", name]
+        session.run(*command, "--find-links", str(wheels), external=True)
+        script = ROOT / "tests" / "isolated" / f"{plugin.name}.py"
+        session.run(python, "-m", "tsugiki.cli", "check-plugin", plugin.name, external=True)
+        session.run(python, str(script), external=True)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The tests under the lower bounds of every declared dependency (torch stays at the tested pin)."""
+    bounds = sorted({bound for folder in (CORE, *PLUGINS) for bound in lower_bounds(folder)})
+    install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
+    install(session, *bounds, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
+    offline(session)
+    session.run("pytest", *session.posargs)
+
+
+def lower_bounds(folder: Path) -> list[str]:
+    """``name==bound`` for each dependency with a lower bound, ours and torch aside."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = []
+    for requirement in project["dependencies"]:
+        match = re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", requirement)
+        if match and not match[1].startswith("tsugiki") and match[1] != "torch":
+            found.append(f"{match[1]}=={match[2]}")
+    return found
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint, types, and generated files that drifted."""
+    install(session, "torch", CORE, *PLUGINS, "ruff", "mypy", "types-PyYAML")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("tsugiki", "card", "--index", "--check")
+
+
+def build_wheels(session: nox.Session) -> Path:
+    """Wheels of the core and of every plugin, in ``dist/``."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    install(session, "build", "hatchling")
+    for folder in (CORE, *PLUGINS):
+        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True)
+    for wheel in sorted(DIST.glob("*.whl")):
+        session.log(f"{wheel.name}: {wheel.stat().st_size / 2**20:.1f} MB")
+    return DIST
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build all wheels."""
+    build_wheels(session)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Measure every card again; `-- --fast` takes at most 1,000 rows of each."""
+    install(session, "torch", CORE, *PLUGINS)
+    offline(session)
+    session.run("tsugiki", "verify", "--all", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks; name scripts to run only those."""
+    install(session, "torch", CORE, *PLUGINS)
+    offline(session)
+    chosen = session.posargs or sorted(path.stem for path in ROOT.glob("benchmarks/*.py"))
+    for name in chosen:
+        session.run("python", f"benchmarks/{name}.py")
