@@ -106,7 +106,9 @@ def build_wheels(session: nox.Session) -> Path:
     shutil.rmtree(DIST, ignore_errors=True)
     install(session, "build", "hatchling")
     for folder in (CORE, *PLUGINS):
-        session.run("python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True)
+        session.run(
+            "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True
+        )
     for wheel in sorted(DIST.glob("*.whl")):
         session.log(f"{wheel.name}: {wheel.stat().st_size / 2**20:.1f} MB")
     return DIST

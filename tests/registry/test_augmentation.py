@@ -99,7 +99,7 @@ def test_a_rotation_by_ninety_degrees_is_rot90():
 
 def test_light_stays_in_range_and_cutout_blanks_a_square():
     lit = pictures().with_augmentation(Augmentation(brightness=0.9, contrast=0.9)).batch(range(12))["pixel_values"]
-    assert 0 <= lit.min() and lit.max() <= 255
+    assert lit.min() >= 0 and lit.max() <= 255
     table = TensorTable({"pixel_values": torch.full((50, 3, 16, 16), 9, dtype=torch.uint8), "labels": torch.zeros(50)})
     blanked = (table.with_augmentation(Augmentation(cutout=6)).batch(range(50))["pixel_values"] == 0).sum((1, 2, 3))
     assert blanked.max() == 3 * 36 and blanked.min() >= 3 * 9

@@ -80,6 +80,12 @@ def test_broken_files_are_named(tmp_path):
         load_split(3, None)
 
 
+def test_an_empty_class_folder_is_named(class_folders):
+    (class_folders / "train" / "fox").mkdir()
+    with pytest.raises(DataError, match=r"fox is empty; add examples or remove it"):
+        load_split(class_folders, "train")
+
+
 def test_several_splits_need_a_name(numbers):
     with pytest.raises(DataError, match="has the splits a, b; name one"):
         load_split(DatasetDict(a=numbers, b=numbers), None)
@@ -89,7 +95,10 @@ def test_fingerprint_follows_content_alone(tmp_path, numbers):
     fingerprint = content_fingerprint(numbers)
     numbers.to_parquet(tmp_path / "a.parquet")
     assert content_fingerprint(load_split(tmp_path / "a.parquet", None)) == fingerprint
-    assert content_fingerprint(concatenate_datasets([numbers.select(range(7)), numbers.select(range(7, 20))])) == fingerprint
+    assert (
+        content_fingerprint(concatenate_datasets([numbers.select(range(7)), numbers.select(range(7, 20))]))
+        == fingerprint
+    )
     assert content_fingerprint(numbers.select_columns(["label", "text"])) == fingerprint
     assert content_fingerprint(numbers.select(range(19))) != fingerprint
     assert content_fingerprint(numbers.shuffle(seed=1)) != fingerprint

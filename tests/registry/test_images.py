@@ -43,6 +43,14 @@ def test_bytes_paths_and_rows_of_datasets_open_alike(tmp_path):
         assert np.array_equal(np.asarray(open_image(source)), np.asarray(picture))
 
 
+def test_a_photograph_taken_sideways_is_turned_upright(tmp_path):
+    (picture,) = photographs([(5, 4)])
+    exif = picture.getexif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    picture.save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(picture.rotate(-90, expand=True)))
+
+
 @pytest.mark.parametrize("damage", [b"", b"no picture", None])
 def test_what_does_not_decode_is_named(damage):
     (picture,) = photographs([(5, 4)])

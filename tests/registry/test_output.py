@@ -34,10 +34,12 @@ def test_a_run_that_can_be_continued_is_kept(tmp_path):
         assert (partial / "checkpoint").read_text() == "1"
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("I/O: No space left on device")])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("I/O: No space left on device")]
+)
 def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path, error):
     with (
-        pytest.raises(OutputError, match="no space left on the disk for .*model; nothing was written"),
+        pytest.raises(OutputError, match=r"no space left on the disk for .*model; nothing was written"),
         atomic_folder(tmp_path / "model", keep_partial=lambda _: True) as partial,
     ):
         (partial / "half").write_text("1")

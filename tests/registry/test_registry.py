@@ -53,7 +53,7 @@ def test_a_plugin_that_fails_to_import_is_set_apart_and_named(install_plugin):
     assert broken.distribution == "tsugiki-thorn"
     assert "RuntimeError: no sap" in broken.describe()
     assert "lenet" in [family.name for family in registry().families()]
-    with pytest.raises(UnknownNameError, match="tsugiki-thorn 1.0.*no sap") as caught:
+    with pytest.raises(UnknownNameError, match=r"tsugiki-thorn 1.0.*no sap") as caught:
         registry().family("thornbush")
     assert isinstance(caught.value.__cause__, RuntimeError)
 

@@ -77,7 +77,7 @@ def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, tmp_pat
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path):
     table = training_script.stripes()
-    train, validation = table.select(range(0, 160)), table.select(range(160, 240))
+    train, validation = table.select(range(160)), table.select(range(160, 240))
     result = fit(
         training_script.network("lenet"),
         train,
@@ -146,7 +146,7 @@ def test_unknown_options_name_the_nearest():
 
 
 def test_refused_values_are_one_error(tmp_path):
-    with pytest.raises(OptionError, match="training options: .*nonsense"):
+    with pytest.raises(OptionError, match=r"training options: .*nonsense"):
         fit(
             training_script.network("lenet"),
             training_script.stripes(),

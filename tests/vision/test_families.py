@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import io
 import json
-import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,6 @@ from transformers import PreTrainedConfig
 from tsugiki.plugin import Family
 from tsugiki.registry import import_string
 from tsugiki_vision.plugin import plugin
-
-OWN_FAMILIES = [family for family in plugin.families if not family.is_builtin]
 
 
 def family_of(model) -> Family:
@@ -92,8 +91,6 @@ def test_training_leaves_the_config_as_it_was(model, pixel_values, labels):
 
 
 def test_forward_has_no_loss_kwargs_that_would_make_trainer_rescale_the_loss(model):
-    import inspect
-
     assert not any(p.kind == p.VAR_KEYWORD for p in inspect.signature(model.forward).parameters.values())
 
 
@@ -181,7 +178,6 @@ class LogitsOnly(nn.Module):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the TorchScript exporter warns of its own age
 @pytest.mark.filterwarnings("ignore:Constant folding")  # and of paddings that it leaves to the runtime
 def test_onnx_export_gives_the_same_logits_for_any_batch(model, pixel_values):
-    onnxruntime = pytest.importorskip("onnxruntime")
     file = io.BytesIO()
     torch.onnx.export(
         LogitsOnly(model).eval(),
@@ -221,13 +217,6 @@ def test_a_few_steps_fit_a_batch(model, pixel_values, labels):
 def test_fresh_logits_are_neither_flat_nor_huge(model, pixel_values):
     logits = model.train()(pixel_values).logits
     assert 0.01 < logits.std() < 5
-
-
-def test_family_modules_need_no_torchvision():
-    assert "tsugiki_vision.lenet" in sys.modules
-    for name, module in list(sys.modules.items()):
-        if name.startswith("tsugiki_vision"):
-            assert "torchvision" not in vars(module)
 
 
 def test_cross_entropy_is_taken_in_fp32_under_autocast(model, pixel_values, labels):

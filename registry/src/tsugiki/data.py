@@ -57,6 +57,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))
                 return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
+            _refuse_empty_folders(path)
             return datasets.load_dataset(str(path), name=config)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -69,6 +70,13 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         return datasets.load_dataset(text, name=config, revision=revision)
     except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
         raise DataError(missing_message(text, source)) from error
+
+
+def _refuse_empty_folders(folder: Path) -> None:
+    """A class folder without files would vanish without a word, and its class with it."""
+    for child in sorted(folder.rglob("*")):
+        if child.is_dir() and not child.name.startswith(".") and not any(item.is_file() for item in child.rglob("*")):
+            raise DataError(f"the folder {child} is empty; add examples or remove it")
 
 
 def splits(data: Any, *, config: str | None = None) -> list[str]:

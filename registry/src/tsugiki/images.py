@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import DataError
@@ -29,6 +29,9 @@ def open_image(source: Any, *, name: str = "image") -> Image.Image:
         source: A PIL image, encoded bytes, a path, or a ``{"bytes", "path"}`` row of `datasets`.
         name: How an error calls it.
 
+    Returns:
+        The picture, upright: the orientation that a camera noted is applied, as `datasets` does.
+
     Raises:
         DataError: It does not decode.
     """
@@ -37,7 +40,11 @@ def open_image(source: Any, *, name: str = "image") -> Image.Image:
     try:
         if isinstance(source, bytes):
             source = io.BytesIO(source)
-        picture = source if isinstance(source, Image.Image) else Image.open(source)
+        if isinstance(source, Image.Image):
+            source.load()
+            return source
+        picture = Image.open(source)
+        ImageOps.exif_transpose(picture, in_place=True)  # a photograph taken with the camera on its side
         picture.load()
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
         reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__

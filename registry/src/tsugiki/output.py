@@ -98,6 +98,21 @@ def _replace(partial: Path, output: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers' own progress bars, such as the one of ``save_pretrained``, out of ours."""
+    from transformers.utils import logging
+
+    if not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole or not at all.
 

@@ -15,7 +15,7 @@ from .augmentation import Augmentation
 from .curves import draw_curves
 from .errors import DataError, OutputError, RecipeError
 from .evaluation import predict_table, task_named
-from .output import atomic_folder, check_output, partial_path, write_json
+from .output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
 from .recipe import Recipe, recipe_sha256
 from .table import TensorTable
 from .task import Predictions, Task
@@ -238,7 +238,8 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
         return
     model.to("cpu")  # type: ignore[arg-type]
     predictions = predict_table(model, run.evaluation)
-    model.save_pretrained(folder / "model")
+    with quiet_transformers():
+        model.save_pretrained(folder / "model")
     np.save(folder / "logits.npy", predictions.logits)
     metrics = {name: metric.value for name, metric in run.task.metrics(predictions).items()}
     hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)

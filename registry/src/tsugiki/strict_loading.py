@@ -65,7 +65,6 @@ def load_strictly(
         OptionError: `dtype` is none.
     """
     import torch
-    from transformers import GenerationConfig
     from transformers.initialization import no_init_weights
 
     path = weights_file(folder)
@@ -87,6 +86,8 @@ def load_strictly(
     if tied := getattr(model, "all_tied_weights_keys", None):
         model.tie_weights(missing_keys={name for pair in tied.items() for name in pair} - names.keys())
     if model.can_generate() and (generation := Path(folder, "generation_config.json")).is_file():
+        from transformers import GenerationConfig
+
         model.generation_config = GenerationConfig.from_dict(read_json(generation))
     return model.eval()
 
@@ -322,7 +323,11 @@ def _set_weights(model: PreTrainedModel, names: Mapping[str, str], path: Path) -
         for name, stored_name in names.items():
             tensor = tensors[name].copy_(file.get_tensor(stored_name))
             # The extremes tell as much as every value does, NaN among them, at a tenth of the time of `isfinite`.
-            if tensor.is_floating_point() and tensor.numel() and not torch.stack(torch.aminmax(tensor)).isfinite().all():
+            if (
+                tensor.is_floating_point()
+                and tensor.numel()
+                and not torch.stack(torch.aminmax(tensor)).isfinite().all()
+            ):
                 fail(path, f"{stored_name} holds NaN or infinity (as {str(tensor.dtype).removeprefix('torch.')})")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import OptionError, did_you_mean
+from .output import quiet_transformers
 from .table import TensorTable
 from .task import Predictions, Task
 
@@ -23,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "dataloader_pin_memory": False,
     "disable_tqdm": True,
     "label_names": ["labels"],
+    "logging_nan_inf_filter": False,  # a loss that is not finite shows
     "logging_strategy": "epoch",
     "max_grad_norm": 0.0,
     "remove_unused_columns": False,
@@ -174,7 +176,8 @@ def fit(
 
     hook = model.register_forward_pre_hook(keep_frozen)
     try:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with quiet_transformers():
+            trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         hook.remove()
     if use_cache is not None:

@@ -16,11 +16,13 @@ class Command:
         summary: One line for `tsugiki --help`.
         reference: The function that runs it, ``"package.module:name"``.
         takes_fields: Whether options that it does not declare reach it as ``--field value`` pairs in ``context.args``.
+        plugin: The plugin that brings it; empty for the core's own.
     """
 
     summary: str
     reference: str
     takes_fields: bool = False
+    plugin: str = ""
 
 
 COMMANDS: dict[str, Command] = {

@@ -104,7 +104,8 @@ def find_command(name: str) -> Command:
         listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
         raise AmbiguousNameError(f"command {bare!r} is claimed by {listed}; write {owners[0].name}:{bare}")
     if owners:
-        return Command("", owners[0].plugin.commands[bare])
+        owner = owners[0]
+        return Command("", owner.plugin.commands[bare], plugin=f"{owner.name!r} ({owner.distribution})")
     broken = "".join(f" {plugin.describe()}." for plugin in found.broken)
     near = did_you_mean(name, [*COMMANDS, *found.commands()])
     raise UnknownNameError(f"no such command: {name!r}.{near}{broken} `tsugiki --help` lists the commands.")

@@ -6,7 +6,6 @@ A command is a plain function with typer's annotations. Its docstring's first li
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import textwrap
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import PluginError
+from ..registry import import_string
 from .commands import Command
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]
@@ -53,13 +53,14 @@ def split_docstring(function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def _import(command: Command) -> Any:
-    module, _, attribute = command.reference.partition(":")
-    if module.startswith("tsugiki."):
-        return getattr(importlib.import_module(module), attribute)
+    if not command.plugin:
+        return import_string(command.reference)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return import_string(command.reference)
     except Exception as error:
-        raise PluginError(f"cannot import {command.reference}: {type(error).__name__}: {error}") from error
+        raise PluginError(
+            f"plugin {command.plugin} cannot import {command.reference}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _with_debug(function: Callable[..., Any]) -> Callable[..., Any]:

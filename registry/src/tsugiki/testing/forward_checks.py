@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 
 import torch
 
@@ -77,6 +78,8 @@ def compiles_whole(subject: Subject) -> None:
     with torch.inference_mode():
         expected = output_tensors(model(**inputs))
     torch._dynamo.reset()
+    trace = logging.getLogger("torch.__trace")  # thousands of lines, should a test runner listen at level DEBUG
+    was_disabled, trace.disabled = trace.disabled, True
     try:
         compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
         with torch.inference_mode():
@@ -85,6 +88,7 @@ def compiles_whole(subject: Subject) -> None:
         reason = " ".join(str(error).split("\n\n")[0].split())
         require(False, f"torch.compile(fullgraph=True) refuses {type(model).__name__}: {reason}")
     finally:
+        trace.disabled = was_disabled
         torch._dynamo.reset()
     difference = largest_difference(expected, found)
     require(difference <= TOLERANCE, f"{type(model).__name__} differs by {difference:.1e} when it is compiled")

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import torch
 
-from .subject import NotApplicableError, Subject, require
+from ..errors import PluginError
+from .subject import ConformanceError, NotApplicableError, Subject, require
 
 
 def stages_cover_every_parameter(subject: Subject) -> None:
     """Each parameter lies in exactly one stage or in the head, so that every depth of transfer means something."""
-    from ..transfer.stages import head_of, stages_of
+    from ..transfer.stages import stages_of
 
     if not subject.family.family.stages:
         raise NotApplicableError("the family declares no stages: fine-tuning trains its head or everything")
     with torch.device("meta"):
         model = subject.family.model_class(subject.key)(subject.config())
-    held: Counter[int] = Counter()
-    for stage in stages_of(model):
-        held.update(id(parameter) for module in stage.modules for parameter in module.parameters())
-    path, head = head_of(model)
-    held.update(id(parameter) for parameter in head.parameters())
-    outside = [name for name, parameter in model.named_parameters() if not held[id(parameter)]]
-    require(
-        not outside, f"{', '.join(outside[:3])} lies in no stage and not in the head {path!r}; add its module to stages"
-    )
-    twice = [name for name, parameter in model.named_parameters() if held[id(parameter)] > 1]
-    require(not twice, f"{', '.join(twice[:3])} lies in two stages, or in one and in the head {path!r}")
+    try:
+        stages = stages_of(model)
+    except PluginError as error:
+        raise ConformanceError(f"{error}; correct stages and head in its Family(...)") from error
+    empty = [stage.name for stage in stages if not any(True for _ in stage.module.parameters())]
+    require(not empty, f"the stage {empty and empty[0]!r} has no parameters; join it with the one above or below")
 
 
 def backbone_gives_named_feature_maps(subject: Subject) -> None:

@@ -1,0 +1,216 @@
+"""Features of a frozen network, computed once: what the head sees, and what each stage gives.
+
+A frozen network says the same of the same row every time, so its answers are kept: in memory for the next step of the
+same run, on disk for the next run. The key of an entry is a hash of everything the numbers depend on: weights and config
+of the frozen part, the rows' content, the transform, the augmentation and the stage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..fingerprint import tensors_fingerprint
+from ..table import TensorTable
+from .cache import FeatureCache
+from .stages import Stage, head_of, stages_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+HEAD = "head"
+GRID = 2  # cells a side that a stage's maps are averaged over; one number a map loses where things are
+_FORMAT = 1
+_NOT_OF_THE_BODY = frozenset(
+    {"id2label", "label2id", "num_labels", "classifier", "classifier_hidden_size", "problem_type", "architectures",
+     "_name_or_path", "transformers_version", "dtype", "torch_dtype"}
+)  # fmt: skip
+
+
+def head_features(
+    model: PreTrainedModel,
+    table: TensorTable,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    cache: FeatureCache | None = None,
+) -> Tensor:
+    """What the head sees of every row.
+
+    ``head(features)`` equals the network's logits.
+
+    Args:
+        model: A task model; its head may be any.
+        table: Rows, as they come out of the table's augmentation if it has one.
+        batch_size: Rows a forward pass.
+        device: Where to compute; by default where the model is.
+        cache: Where to keep the result; the one on disk by default.
+
+    Returns:
+        float32 (N, D) on the CPU.
+    """
+    return stage_features(model, table, [HEAD], batch_size=batch_size, device=device, cache=cache)[HEAD]
+
+
+def stage_features(
+    model: PreTrainedModel,
+    table: TensorTable,
+    names: Sequence[str] | None = None,
+    *,
+    grid: int = GRID,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    cache: FeatureCache | None = None,
+) -> dict[str, Tensor]:
+    """What each stage gives for every row, in one pass over the rows.
+
+    Args:
+        model: A task model.
+        table: Rows, as they come out of the table's augmentation if it has one.
+        names: Stages by name, and ``head`` for what the head sees; all of them by default.
+        grid: Maps are averaged over this many cells a side.
+        batch_size: Rows a forward pass.
+        device: Where to compute; by default where the model is.
+        cache: Where to keep the result; the one on disk by default.
+
+    Returns:
+        Stage -> float32 (N, D) on the CPU.
+    """
+    cache = FeatureCache.default() if cache is None else cache
+    stages = {stage.name: stage for stage in stages_of(model)}
+    wanted = [*stages, HEAD] if names is None else list(names)
+    keys = _keys(model, table, wanted, grid)
+    found = {name: cached for name in wanted if (key := keys[name]) and (cached := cache.get(key)) is not None}
+    if missing := [name for name in wanted if name not in found]:
+        computed = _compute(model, table, {name: stages.get(name) for name in missing}, grid, batch_size, device)
+        for name, features in computed.items():
+            if (key := keys[name]) is not None:
+                cache.put(key, features)
+        found |= computed
+    return {name: found[name] for name in wanted}
+
+
+def feature_key(model: PreTrainedModel, table: TensorTable, stage: str = HEAD, *, grid: int = GRID) -> str | None:
+    """The cache key of a stage's features: 64 hexadecimal digits, or None if the transform cannot be identified."""
+    return _keys(model, table, [stage], grid)[stage]
+
+
+def _keys(model: PreTrainedModel, table: TensorTable, names: Sequence[str], grid: int) -> dict[str, str | None]:
+    transform = _identity_of(table.transform)
+    if transform is None:
+        return dict.fromkeys(names)
+    path, _ = head_of(model)
+    body = {name: value for name, value in model.state_dict().items() if not name.startswith(f"{path}.")}
+    config = {name: value for name, value in model.config.to_dict().items() if name not in _NOT_OF_THE_BODY}
+    columns = {name: column for name, column in table.columns.items() if name != "labels"}
+    facts: dict[str, Any] = {
+        "format": _FORMAT,
+        "model": f"{type(model).__module__}.{type(model).__qualname__}",
+        "config": config,
+        "weights": tensors_fingerprint(body),
+        "rows": tensors_fingerprint(columns),
+        "transform": transform,
+        "augmentation": None,
+        "grid": grid,
+    }
+    if table.augmentation is not None:
+        facts["augmentation"] = [repr(table.augmentation), table.seed, table.epoch]
+        facts["row_ids"] = tensors_fingerprint({"row_ids": table.row_ids})
+    return {
+        name: hashlib.sha256(json.dumps({**facts, "stage": name}, sort_keys=True, default=str).encode()).hexdigest()
+        for name in names
+    }
+
+
+def _identity_of(transform: Callable[..., Any] | None) -> str | None:
+    """What a transform does, in words that are the same in every process; None if that cannot be told."""
+    if transform is None:
+        return ""
+    if dataclasses.is_dataclass(transform) and not isinstance(transform, type):
+        return f"{type(transform).__module__}.{transform!r}"
+    return None
+
+
+def _compute(
+    model: PreTrainedModel,
+    table: TensorTable,
+    stages: Mapping[str, Stage | None],
+    grid: int,
+    batch_size: int,
+    device: torch.device | str | None,
+) -> dict[str, Tensor]:
+    place = torch.device(device) if device is not None else next(model.parameters()).device
+    parts: dict[str, list[Tensor]] = {name: [] for name in stages}
+    was_training = model.training
+    model.to(place).eval()  # type: ignore[arg-type]
+    try:
+        with torch.inference_mode(), _captured(model, stages, grid) as seen:
+            for batch in _inputs(table, batch_size, place):
+                batch.pop("labels", None)
+                model(**batch)
+                for name in stages:
+                    parts[name].append(seen[name].float().cpu())
+    finally:
+        model.train(was_training)
+    # Outside of inference mode, so that the features may take part in a later gradient.
+    return {name: torch.cat(pieces) if pieces else torch.empty(0, 0) for name, pieces in parts.items()}
+
+
+def _inputs(table: TensorTable, batch_size: int, device: torch.device) -> Iterator[dict[str, Tensor]]:
+    if table.augmentation is None:
+        yield from table.batches(batch_size, device=device)
+        return
+    for rows in torch.arange(len(table)).split(batch_size):
+        yield {name: value.to(device) for name, value in table.batch(rows).items()}
+
+
+@contextmanager
+def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int) -> Iterator[dict[str, Tensor]]:
+    """While the block runs, every forward pass leaves the features of the stages in the mapping."""
+    seen: dict[str, Tensor] = {}
+    handles = []
+
+    def before_head(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        seen[HEAD] = inputs[0].flatten(1).clone()  # the head may work in place
+
+    def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen[name] = pooled(_tensor_of(output), grid).clone()  # the next stage may work in place
+
+        return hook
+
+    try:
+        for name, stage in stages.items():
+            if stage is None:
+                handles.append(head_of(model)[1].register_forward_pre_hook(before_head))
+            else:
+                handles.append(stage.modules[-1].register_forward_hook(after(name)))
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensor_of(output: Any) -> Tensor:
+    """The features in what a module returns: a tensor, or the first of a tuple or of a model output."""
+    while not isinstance(output, Tensor):
+        output = next(iter(output.values())) if isinstance(output, Mapping) else output[0]
+    return output
+
+
+def pooled(features: Tensor, grid: int) -> Tensor:
+    """Average maps (N, C, H, W) over `grid` x `grid` cells, sequences (N, T, D) over time; flatten to (N, D)."""
+    if features.ndim == 4:
+        cells = (min(grid, features.shape[2]), min(grid, features.shape[3]))
+        features = F.adaptive_avg_pool2d(features, cells)  # (N, C, grid, grid)
+    elif features.ndim == 3:
+        features = features.mean(1)
+    return features.flatten(1)

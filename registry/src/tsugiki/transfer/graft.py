@@ -1,0 +1,82 @@
+"""Grafting: a trained network with a new, fresh head for other classes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from ..errors import OptionError
+from .stages import head_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+HEAD_FIELD = "classifier"
+
+
+def graft(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
+    """Set a new head on a trained network.
+
+    Args:
+        base: A task model; it is left as it is.
+        fields: Config fields of the new head, as `Task.config_fields` gives them.
+
+    Returns:
+        A new model with the weights of `base` below the head and fresh ones in it, in eval mode.
+    """
+    path, _ = head_of(base)
+    grafted = fresh(base, fields)
+    weights = {name: value for name, value in base.state_dict().items() if not name.startswith(f"{path}.")}
+    missing, unexpected = grafted.load_state_dict(weights, strict=False)
+    stray = [name for name in [*missing, *unexpected] if not name.startswith(f"{path}.")]
+    if stray:
+        raise OptionError(f"{type(base).__name__} changes below its head with {dict(fields)}: {stray[0]}")
+    return grafted.eval()
+
+
+def fresh(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
+    """The same network with fresh weights everywhere, for other classes."""
+    config = copy.deepcopy(base.config)
+    for name, value in fields.items():
+        setattr(config, name, value)
+    config._name_or_path = ""
+    return type(base)._from_config(config, dtype=base.dtype)
+
+
+def linear_layers(head: nn.Module) -> list[nn.Linear]:
+    """The linear layers of a head, from input to output."""
+    return [module for module in head.modules() if isinstance(module, nn.Linear)]
+
+
+def rebuild_head(model: PreTrainedModel, kind: str, *, hidden_size: int | None = None) -> None:
+    """Give a model the head that its config's ``classifier`` calls `kind`, with fresh weights, if it has another.
+
+    Args:
+        model: A task model.
+        kind: ``linear`` or ``mlp``.
+        hidden_size: Width of the hidden layer of ``mlp``.
+
+    Raises:
+        OptionError: The family has no such head.
+    """
+    path, head = head_of(model)
+    layers = linear_layers(head)
+    has = {1: "linear", 2: "mlp"}.get(len(layers))
+    if has == kind and (hidden_size is None or layers[0].out_features == hidden_size):
+        return
+    if not hasattr(model.config, HEAD_FIELD) or not layers:
+        raise OptionError(
+            f"{type(model).__name__} has only its own head, no {kind!r}; use the heads 'logistic' or 'svm'"
+        )
+    from ..classifier_head import classifier_head
+
+    config: Any = model.config
+    config.classifier = kind
+    if hidden_size is not None:
+        config.classifier_hidden_size = hidden_size
+    parent, _, name = path.rpartition(".")
+    new = classifier_head(config, layers[0].in_features).to(layers[0].weight.device, layers[0].weight.dtype)
+    setattr(model.get_submodule(parent), name, new)

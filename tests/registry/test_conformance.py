@@ -1,0 +1,201 @@
+"""The conformance checks: a good family passes, each kind of mistake is found and its remedy named."""
+
+import json
+import textwrap
+
+import pytest
+from tsugiki import cli, testing
+from tsugiki.errors import PluginError, UnknownNameError
+
+MANIFEST = """
+from tsugiki import Family, Plugin
+plugin = Plugin(
+    name="rose",
+    families=[
+        Family(
+            "rose",
+            config="fake_rose.net:RoseConfig",
+            models={"image-classification": "fake_rose.net:MODEL"},
+            stages=("body",),
+        )
+    ],
+)
+"""
+NETWORK = """
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import ImageClassifierOutput
+
+DECORATOR
+class RoseConfig(PreTrainedConfig):
+    model_type = "tsugiki_rose"
+    image_size: int = 8
+    num_channels: int = 1
+    width: int = 4
+
+class MODEL(PreTrainedModel):
+    config_class = RoseConfig
+    base_model_prefix = "rose"
+    main_input_name = "pixel_values"
+    EXTRA
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.body = nn.Linear(config.num_channels * config.image_size**2, config.width)
+        self.classifier = nn.Linear(config.width, config.num_labels)
+        MORE
+        self.post_init()
+
+    def forward(self, pixel_values, labels=None, return_dict=True ARGUMENTS):
+        hidden = F.relu(self.body(pixel_values.flatten(1)))
+        HIDDEN
+        logits = self.classifier(hidden)
+        loss = None if labels is None else LOSS
+        return ImageClassifierOutput(loss=loss, logits=logits)
+"""
+GOOD = {
+    "DECORATOR": "@strict",
+    "MODEL": "RoseForImageClassification",
+    "EXTRA": "",
+    "MORE": "",
+    "ARGUMENTS": "",
+    "HIDDEN": "",
+    "LOSS": "F.cross_entropy(logits, labels)",
+}
+OWN_LOSS = "self.loss_function(labels, logits, self.config)"
+MISTAKES = {
+    "kwargs_that_inflate_the_loss": (
+        {"ARGUMENTS": ", **kwargs"},
+        "loss_is_not_inflated",
+        r"takes \*\*kwargs: set `accepts_loss_kwargs = False` on RoseForImageClassification",
+    ),
+    "a_name_that_picks_the_wrong_loss": (
+        {"MODEL": "RoseClassifier", "LOSS": f"logits.sum() * 0 if True else {OWN_LOSS}"},
+        "one_step_lowers_the_loss",
+        "does not lower the loss",
+    ),
+    "a_loss_of_the_wrong_kind": (
+        {"MODEL": "RoseClassification", "LOSS": OWN_LOSS},
+        "loss_function_fits_the_task",
+        "the class name RoseClassification makes self.loss_function ForCausalLMLoss; "
+        "let it end in 'ForImageClassification'",
+    ),
+    "a_parameter_that_is_not_used": (
+        {"MORE": "self.body.spare = nn.Parameter(torch.ones(1))"},
+        "gradients_reach_every_parameter",
+        "no gradient reaches body.spare",
+    ),
+    "a_parameter_outside_of_the_stages": (
+        {"MORE": "self.scale = nn.Parameter(torch.ones(1))", "HIDDEN": "hidden = hidden * self.scale"},
+        "stages_cover_every_parameter",
+        "scale lies in no stage and not in the head",
+    ),
+    "rows_that_see_each_other": (
+        {"HIDDEN": "hidden = hidden - hidden.mean(0)"},
+        "batch_invariance",
+        "no row may see another",
+    ),
+    "a_config_that_takes_anything": (
+        {"DECORATOR": ""},
+        "config_is_strict",
+        r"RoseConfig takes image_size=object\(\); decorate it with @strict",
+    ),
+    "chance_in_eval_mode": (
+        {"HIDDEN": "hidden = F.dropout(hidden, 0.5)"},
+        "deterministic_by_seed",
+        "nothing may be random there",
+    ),
+    "a_break_in_the_graph": (
+        {"HIDDEN": "torch._dynamo.graph_break()"},
+        "compiles_whole",
+        r"torch.compile\(fullgraph=True\) refuses",
+    ),
+    "a_weight_that_is_not_saved": (
+        {
+            "MORE": 'self.register_buffer("shift", torch.rand(1), persistent=False)',
+            "HIDDEN": "hidden = hidden + self.shift",
+        },
+        "save_load_round_trip",
+        "gives other outputs after loading",
+    ),
+}
+
+
+@pytest.fixture
+def rose(install_plugin, monkeypatch):
+    monkeypatch.setenv("TSUGIKI_PLUGINS", "rose")
+
+    def install(**changes):
+        words = {**GOOD, **changes}
+        source = textwrap.dedent(NETWORK)
+        for word, replacement in words.items():
+            source = source.replace(word, replacement)
+        folder = install_plugin("rose", MANIFEST.replace("MODEL", words["MODEL"]))
+        (folder / "net.py").write_text(source)
+
+    yield install
+    _forget_registration()
+
+
+def _forget_registration():
+    """Take the family of this file out of transformers' tables again; each test brings another."""
+    from transformers.models.auto import configuration_auto, modeling_auto
+
+    configuration_auto.CONFIG_MAPPING._extra_content.pop("tsugiki_rose", None)
+    for mapping in vars(modeling_auto).values():
+        extra = getattr(mapping, "_extra_content", None)
+        if isinstance(extra, dict):
+            for key in [key for key in extra if getattr(key, "model_type", None) == "tsugiki_rose"]:
+                del extra[key]
+
+
+def test_a_good_family_passes(rose, capsys):
+    rose()
+    testing.check_family("rose", "rose")
+    testing.check_family("rose", "rose", width=3)
+
+
+def test_check_plugin_prints_a_table_and_json(rose, capsys):
+    rose(DECORATOR="")
+    code = cli.main(["check-plugin", "rose", "--json"])
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    failed = [check["check"] for check in report["checks"] if check["status"] == "failed"]
+    assert (code, report["ok"], failed) == (1, False, ["config_is_strict"])
+    assert output.err.startswith("tsugiki: rose: config_is_strict: RoseConfig takes")
+
+
+@pytest.mark.parametrize(("changes", "check", "remedy"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_found_and_its_remedy_named(changes, check, remedy, rose):
+    rose(**changes)
+    with pytest.raises(testing.ConformanceError, match=f"{check}: .*{remedy}"):
+        testing.check_family("rose", "rose")
+
+
+def test_a_family_that_does_not_import_is_one_failure(install_plugin):
+    install_plugin("rose", MANIFEST)
+    results = testing.check_plugin("rose")
+    assert [(result.check, result.status) for result in results] == [("imports", "failed")]
+    assert "fake_rose.net" in results[0].message
+
+
+def test_a_snapshot_without_card_fails(install_plugin):
+    install_plugin(
+        "rose", MANIFEST.replace("],\n)", '],\n    pretrained="fake_rose/pretrained",\n)'), snapshots=["rose-1"]
+    )
+    failed = {result.check: result.message for result in testing.check_plugin("rose") if result.subject == "rose-1"}
+    assert "README.md" in failed["card_is_complete"]
+    assert "snapshot_loads" in failed
+
+
+def test_a_plugin_that_is_not_installed_or_broken_is_named(install_plugin):
+    install_plugin("thorn", "raise RuntimeError('ouch')")
+    with pytest.raises(PluginError, match=r"no plugin 'visoin' is installed. Did you mean 'vision'"):
+        testing.check_plugin("visoin")
+    with pytest.raises(PluginError, match="plugin 'thorn' .* is broken: RuntimeError: ouch"):
+        testing.check_plugin("thorn")
+    with pytest.raises(UnknownNameError, match="unknown family 'vision:lenett'"):
+        testing.check_family("vision", "lenett")
