@@ -57,17 +57,17 @@ def isolated(session: nox.Session) -> None:
     """Each plugin's wheel alone: its declared dependencies must be enough to load, predict and fine-tune."""
     wheels = build_wheels(session)
     offline(session)
+    core = next(wheels.glob("tsugiki-*.whl"))
     for plugin in PLUGINS:
-        name = f"tsugiki-{plugin.name}"
+        wheel = next(wheels.glob(f"tsugiki_{plugin.name}-*.whl"))
         folder = Path(session.create_tmp()) / plugin.name
         shutil.rmtree(folder, ignore_errors=True)
         session.run("python", "-m", "venv", str(folder))
         python = str(folder / "bin" / "python")
-        command = [python, "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), "torch", name]
-        session.run(*command, "--find-links", str(wheels), external=True)
-        script = ROOT / "tests" / "isolated" / f"{plugin.name}.py"
-        session.run(python, "-m", "tsugiki.cli", "check-plugin", plugin.name, external=True)
-        session.run(python, str(script), external=True)
+        packages = ["torch", str(core), str(wheel)]
+        session.run(python, "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), *packages, external=True)
+        session.run(python, "-m", "tsugiki", "check-plugin", plugin.name, external=True)
+        session.run(python, str(ROOT / "tests" / "isolated" / f"{plugin.name}.py"), external=True)
 
 
 @nox.session

@@ -23,6 +23,14 @@ from .tiny_snapshots import LABELS, SIZES, pictures, write_snapshot
 
 OURS = ["lenet", "mlp", "cifar-resnet"]
 
+MANIFEST = """
+from tsugiki.plugin import Family, Plugin
+plugin = Plugin(name="{name}", families=[Family(
+    "{family}", config="fake_{name}.net:{config}", models={{"base": "fake_{name}.net:{model}"}},
+    processor={processor!r}, model_type={model_type!r},
+)])
+"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered():
@@ -110,15 +118,64 @@ def test_own_names_are_no_names_of_transformers(family):
     assert entry.model_type not in CONFIG_MAPPING_NAMES
 
 
+# ---------------------------------------------------------------- other processors
+
+SOUND_NET = """
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
+
+class BirchConfig(PreTrainedConfig):
+    model_type = "tsugiki_birch"
+
+class BirchModel(PreTrainedModel):
+    config_class = BirchConfig
+
+class BirchFeatureExtractor(SequenceFeatureExtractor):
+    model_input_names = ["input_values"]
+"""
+TEXT_NET = """
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+class PineConfig(PreTrainedConfig):
+    model_type = "tsugiki_pine"
+
+class PineModel(PreTrainedModel):
+    config_class = PineConfig
+
+class PineTokenizer(PreTrainedTokenizerFast):
+    pass
+"""
+
+
+def test_feature_extractors_and_tokenizers_are_registered_as_such(install_plugin, tmp_path):
+    from tokenizers import Tokenizer, models
+    from transformers import AutoFeatureExtractor, AutoTokenizer
+
+    for name, net, processor in (("birch", SOUND_NET, "BirchFeatureExtractor"), ("pine", TEXT_NET, "PineTokenizer")):
+        manifest = MANIFEST.format(
+            name=name,
+            family=name,
+            config=f"{name.title()}Config",
+            model=f"{name.title()}Model",
+            processor=f"fake_{name}.net:{processor}",
+            model_type=f"tsugiki_{name}",
+        )
+        (install_plugin(name, manifest) / "net.py").write_text(net)
+        register_family(registry().family(name))
+    birch = registry().family("birch")
+    birch.config_class()().save_pretrained(tmp_path)
+    birch.processor_class()(feature_size=1, sampling_rate=8000, padding_value=0.0).save_pretrained(tmp_path)
+    assert AutoFeatureExtractor.from_pretrained(tmp_path).sampling_rate == 8000
+    assert type(tsugiki.load_processor(tmp_path)) is birch.processor_class()
+    pine, words = registry().family("pine"), tmp_path / "words"
+    pine.config_class()().save_pretrained(words)
+    vocabulary = Tokenizer(models.WordLevel({"[UNK]": 0, "hello": 1}, unk_token="[UNK]"))
+    pine.processor_class()(tokenizer_object=vocabulary, unk_token="[UNK]").save_pretrained(words)
+    assert type(AutoTokenizer.from_pretrained(words)) is pine.processor_class()
+    assert tsugiki.load_processor(words)("hello")["input_ids"] == [1]
+
+
 # ---------------------------------------------------------------- clashes
 
-MANIFEST = """
-from tsugiki.plugin import Family, Plugin
-plugin = Plugin(name="{name}", families=[Family(
-    "{family}", config="fake_{name}.net:{config}", models={{"base": "fake_{name}.net:{model}"}},
-    processor={processor!r}, model_type={model_type!r},
-)])
-"""
 NET = """
 import torch
 from tsugiki_vision.processing import PictureProcessor
@@ -258,6 +315,15 @@ def test_task_brings_its_own_pipeline(tmp_path):
         assert not list(tmp_path.glob("*.py"))
     finally:
         PIPELINE_REGISTRY.supported_tasks.pop("leaf-reading", None)
+
+
+def test_pipeline_of_transformers_is_not_replaced():
+    class Task:
+        name = "image-classification"
+        pipeline_class = "transformers:ImageClassificationPipeline"
+
+    with pytest.raises(PluginError, match=r"'image-classification' .*has a pipeline in transformers already"):
+        register_pipeline(Task)
 
 
 def test_task_without_a_pipeline_registers_nothing():

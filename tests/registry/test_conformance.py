@@ -65,7 +65,6 @@ GOOD = {
     "HIDDEN": "",
     "LOSS": "F.cross_entropy(logits, labels)",
 }
-OWN_LOSS = "self.loss_function(labels, logits, self.config)"
 MISTAKES = {
     "kwargs_that_inflate_the_loss": (
         {"ARGUMENTS": ", **kwargs"},
@@ -73,15 +72,15 @@ MISTAKES = {
         r"takes \*\*kwargs: set `accepts_loss_kwargs = False` on RoseForImageClassification",
     ),
     "a_name_that_picks_the_wrong_loss": (
-        {"MODEL": "RoseClassifier", "LOSS": f"logits.sum() * 0 if True else {OWN_LOSS}"},
+        {"MODEL": "RoseClassifier", "LOSS": "self.loss_function(labels, logits, self.config)"},
+        "loss_function_fits_the_task",
+        "the class name RoseClassifier makes self.loss_function ForCausalLMLoss; "
+        "let it end in 'ForImageClassification'",
+    ),
+    "a_loss_of_the_wrong_sign": (
+        {"LOSS": "-F.cross_entropy(logits.detach(), labels) + 0 * logits.sum() - logits.std().detach()"},
         "one_step_lowers_the_loss",
         "does not lower the loss",
-    ),
-    "a_loss_of_the_wrong_kind": (
-        {"MODEL": "RoseClassification", "LOSS": OWN_LOSS},
-        "loss_function_fits_the_task",
-        "the class name RoseClassification makes self.loss_function ForCausalLMLoss; "
-        "let it end in 'ForImageClassification'",
     ),
     "a_parameter_that_is_not_used": (
         {"MORE": "self.body.spare = nn.Parameter(torch.ones(1))"},
@@ -92,6 +91,11 @@ MISTAKES = {
         {"MORE": "self.scale = nn.Parameter(torch.ones(1))", "HIDDEN": "hidden = hidden * self.scale"},
         "stages_cover_every_parameter",
         "scale lies in no stage and not in the head",
+    ),
+    "a_head_of_fixed_size": (
+        {"MORE": "self.classifier = nn.Linear(config.width, 2)"},
+        "takes_a_new_head",
+        "gives 2 logits for 5 labels; build the head for config.num_labels",
     ),
     "rows_that_see_each_other": (
         {"HIDDEN": "hidden = hidden - hidden.mean(0)"},

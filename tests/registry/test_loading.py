@@ -92,6 +92,17 @@ def test_classifier_of_a_backbone_is_refused(folder, tmp_path):
         tsugiki.load(tmp_path / "backbone", task="image-classification")
 
 
+def test_base_model_gets_a_new_head(folder, tmp_path):
+    base = tsugiki.load(folder, task="base")
+    base.save_pretrained(tmp_path / "base")
+    assert type(tsugiki.load(tmp_path / "base")).__name__ == "LeNetModel"
+    with pytest.raises(SnapshotError, match=r"lacks 2 tensors \(classifier\.weight, classifier\.bias\)"):
+        tsugiki.load(tmp_path / "base", task="image-classification")
+    model = tsugiki.load(tmp_path / "base", task="image-classification", num_labels=4)
+    assert model.classifier.weight.shape == (4, 8)
+    assert all(torch.equal(a, b) for a, b in zip(model.lenet.parameters(), base.parameters(), strict=True))
+
+
 def test_task_that_the_family_has_not(folder):
     with pytest.raises(UnknownNameError, match=r"family 'lenet' has no model for 'object-detection'; it has: base"):
         tsugiki.load(folder, task="object-detection")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
@@ -163,3 +167,39 @@ def test_a_recipe_of_an_absent_plugin_needs_an_output(recipe_folder):
     path.write_text(path.read_text().replace("plugin: vision", "plugin: telescopes"))
     with pytest.raises(RecipeError, match="no installed plugin 'telescopes'"):
         recipe_training.train(recipe_folder, progress=False)
+
+
+def test_two_processes_make_one_snapshot_that_says_so(recipe_folder, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tsugiki"]
+    command += ["train", str(recipe_folder), "--output-dir", str(tmp_path / "out"), "--seeds", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = read_provenance(tmp_path / "out")
+    assert record["hardware"]["processes"] == 2
+    assert not partial_path(tmp_path / "out").exists()
+
+
+def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder, tmp_path):
+    unbroken = recipe_training.train(recipe_folder, output_dir=tmp_path / "unbroken", seeds=[0], progress=False)
+    output = tmp_path / "out"
+    code = (
+        "import os, signal, sys\n"
+        "from transformers import TrainerCallback\n"
+        "from tsugiki import recipe_training, training\n"
+        "class Kill(TrainerCallback):\n"
+        "    def on_step_begin(self, args, state, control, **kwargs):\n"
+        "        if state.global_step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "fit = training.fit\n"
+        "recipe_training.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
+        "recipe_training.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(recipe_folder), str(output)], capture_output=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not output.exists() and partial_path(output).exists()
+    recipe_training.train(recipe_folder, output_dir=output, seeds=[0], progress=False)
+    assert file_sha256(output / "model.safetensors") == file_sha256(unbroken / "model.safetensors")
+    assert read_provenance(output)["history"] == read_provenance(unbroken)["history"]
+    assert not partial_path(output).exists()

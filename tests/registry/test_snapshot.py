@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tsugiki.errors import AmbiguousNameError, OptionError, SnapshotError, UnknownNameError
+from tsugiki.errors import AmbiguousNameError, HubError, OptionError, SnapshotError, UnknownNameError
 from tsugiki.snapshot import resolve
 
 MANIFEST = """
@@ -66,9 +66,7 @@ def test_unknown_name_suggests_the_nearest(install_plugin):
         resolve("")
 
 
-@pytest.mark.parametrize(
-    "name", ["vision:../secret", "org/../secret", "net/../../etc", "..\\secret", "org\\name", "a:.."]
-)
+@pytest.mark.parametrize("name", ["vision:../secret", "org/../secret", "net/../../etc", "org\\name", "a:.."])
 def test_dots_in_a_name_are_refused(name):
     with pytest.raises(SnapshotError, match="not allowed in names"):
         resolve(name)
@@ -81,9 +79,25 @@ def test_path_to_nowhere_is_one_error(name, tmp_path, monkeypatch):
         resolve(name)
 
 
-def test_folder_without_config_is_no_snapshot(tmp_path):
+def test_folder_without_config_is_no_snapshot(tmp_path, monkeypatch):
     with pytest.raises(SnapshotError, match=r"holds no config\.json"):
         resolve(tmp_path)
+    (tmp_path / "runs" / "first").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SnapshotError, match=r"runs/first is no snapshot: it holds no config\.json"):
+        resolve("runs/first")
+
+
+def test_name_too_long_for_a_path_is_unknown():
+    with pytest.raises(UnknownNameError):
+        resolve("x" * 5000)
+    with pytest.raises(SnapshotError, match="leads nowhere"):
+        resolve("~no-such-user-here/net")
+
+
+def test_hub_id_that_is_a_missing_folder_says_so():
+    with pytest.raises(HubError, match=r"runs/first is not in the local cache.*nor is there a folder runs/first"):
+        resolve("runs/first")
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "org/", "org/na me", "org/-x", "https://example.com/net"])

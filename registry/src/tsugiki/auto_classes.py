@@ -66,7 +66,7 @@ def register_family(family: RegisteredFamily) -> None:
 def register_all() -> None:
     """Register every family of every installed plugin, and the pipelines of tasks that transformers has none for.
 
-    A family that cannot be registered costs one warning that names its plugin; with ``TSUGIKI_STRICT=1`` that is the error.
+    A family that cannot be registered costs one warning that names its plugin; ``TSUGIKI_STRICT=1`` makes it the error.
     """
     for family in registry().families():
         try:
@@ -88,6 +88,9 @@ def register_pipeline(task: type[Task]) -> None:
         task: A task class. Its ``pipeline_class``, if it has one, is a subclass of ``transformers.Pipeline`` or a
             reference of one (``"package.module:Class"``); its ``pipeline_key`` is the key of `AUTO_CLASSES` whose Auto
             class loads its models, by default the task's name, else ``base``.
+
+    Raises:
+        PluginError: The task's name is one of transformers' own.
     """
     pipeline_class: Any = getattr(task, "pipeline_class", None)
     if pipeline_class is None or task.name in _pipelines:
@@ -95,6 +98,8 @@ def register_pipeline(task: type[Task]) -> None:
     import transformers
     from transformers.pipelines import PIPELINE_REGISTRY
 
+    if task.name in PIPELINE_REGISTRY.get_supported_tasks():
+        raise PluginError(f"task {task.name!r} of {task.__module__} has a pipeline in transformers already; rename it")
     if isinstance(pipeline_class, str):
         pipeline_class = import_string(pipeline_class)
     key = getattr(task, "pipeline_key", task.name)
@@ -152,7 +157,7 @@ def _register_processor(family: RegisteredFamily) -> None:
     else:
         from transformers import AutoTokenizer
 
-        AutoTokenizer.register(key, fast_tokenizer_class=processor_class, exist_ok=True)
+        AutoTokenizer.register(key, tokenizer_class=processor_class, exist_ok=True)
     _processors[name] = (processor_class, family)
 
 

@@ -66,12 +66,16 @@ def declares_inputs(model: PreTrainedModel) -> bool:
     return type(model).dummy_inputs is not PreTrainedModel.dummy_inputs
 
 
-def example_labels(model: PreTrainedModel, inputs: Mapping[str, Tensor], *, seed: int = 0) -> Tensor | None:
+def example_labels(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], *, kind: str | None = None, seed: int = 0
+) -> Tensor | None:
     """Random labels that fit the inputs, or None where the kind of label is not known.
 
     Args:
-        model: A model with a head; told by its class name, as transformers does.
+        model: A model with a head.
         inputs: What `example_inputs` gave.
+        kind: Name of the Auto class that the model belongs to, such as ``AutoModelForImageClassification``; by default
+            the model's own class name tells, as in transformers.
         seed: Of the random numbers.
 
     Returns:
@@ -79,7 +83,7 @@ def example_labels(model: PreTrainedModel, inputs: Mapping[str, Tensor], *, seed
     """
     if "labels" in inputs:
         return inputs["labels"]
-    name = type(model).__name__
+    name = kind or type(model).__name__
     main = inputs[model.main_input_name]
     if name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")):
         return main

@@ -6,12 +6,12 @@ import os
 import re
 from pathlib import Path
 
-from .errors import OptionError, SnapshotError, UnknownNameError
+from .errors import HubError, OptionError, SnapshotError, UnknownNameError
 from .registry import registry
 
 CONFIG = "config.json"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z", re.ASCII)
-_PATH_STARTS = ("./", "../", "/", "~")
+_PATH_STARTS = (".", "/", "~")
 
 
 def resolve(name: str | Path, *, revision: str | None = None) -> Path:
@@ -36,14 +36,14 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Path:
     """
     if isinstance(name, os.PathLike) or _is_written_as_path(name):
         _refuse_revision(name, revision)
-        return _check_folder(Path(name).expanduser())
+        return _check_folder(_expanded(Path(name)))
     if ".." in re.split(r"[/\\:]", name) or "\\" in name:
         raise SnapshotError(
             f"{name!r} is no model name: '..' and '\\' are not allowed in names; write a path as ./folder or /folder"
         )
-    if (Path(name) / CONFIG).is_file():
+    if _exists(Path(name, CONFIG)) or ("/" in name and _exists(Path(name))):
         _refuse_revision(name, revision)
-        return Path(name)
+        return _check_folder(Path(name))
     if not name.strip():
         raise UnknownNameError("the model name is empty; `tsugiki list` shows what is installed")
     if "/" not in name:
@@ -54,19 +54,37 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Path:
         raise SnapshotError(f"{name!r} is neither an existing folder, nor an installed model, nor a Hub id (org/name)")
     from .hub import download
 
-    return _check_folder(download(name, revision))
+    try:
+        return _check_folder(download(name, revision))
+    except HubError as error:
+        raise HubError(f"{error}; nor is there a folder {name}") from error
 
 
 def _is_written_as_path(name: str) -> bool:
-    return name in (".", "..") or name.startswith(_PATH_STARTS) or (os.sep != "/" and Path(name).is_absolute())
+    return name.startswith(_PATH_STARTS) or (os.sep != "/" and Path(name).is_absolute())
 
 
 def _check_folder(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise SnapshotError(f"{folder} is not a folder; a snapshot is a folder with {CONFIG} and model.safetensors")
-    if not (folder / CONFIG).is_file():
+    if _exists(folder / CONFIG):
+        return folder
+    if _exists(folder) and folder.is_dir():
         raise SnapshotError(f"{folder} is no snapshot: it holds no {CONFIG}")
-    return folder
+    raise SnapshotError(f"{folder} is not a folder; a snapshot is a folder with {CONFIG} and model.safetensors")
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise SnapshotError(f"{path} leads nowhere: {error}") from error
+
+
+def _exists(path: Path) -> bool:
+    """Whether it exists; a name too long for a path does not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _refuse_revision(name: str | Path, revision: str | None) -> None:

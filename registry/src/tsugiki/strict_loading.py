@@ -30,7 +30,7 @@ WEIGHTS = "model.safetensors"
 
 MAX_BUFFER_BYTES = 2**28  # of tables that a model computes and does not store
 
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.h5", "*.msgpack", "*.npy")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.npy")
 
 
 def load_strictly(
@@ -234,10 +234,16 @@ def _stored_names(skeleton: PreTrainedModel, stored: Collection[str], path: Path
     is_own = not architectures or type(skeleton).__name__ in architectures
     trunk = f"{skeleton.base_model_prefix}." if skeleton.base_model_prefix else ""
     names = {name: name for name in wanted if name in stored}
+    from_base = False
     if not is_own and trunk:  # a base model's names lack the prefix that they have inside of a task model
-        inside = {name: trunk + name for name in wanted if trunk + name in stored}
-        names = max(names, inside, key=len)
-    foreign = [name for name in stored - set(names.values()) if is_own or (trunk and name.startswith(trunk))]
+        of_task = {name: trunk + name for name in wanted if trunk + name in stored}
+        of_base = {
+            name: name[len(trunk) :] for name in wanted if name.startswith(trunk) and name[len(trunk) :] in stored
+        }
+        names = max(names, of_task, of_base, key=len)
+        from_base = names is of_base
+    unused = stored - set(names.values())
+    foreign = [name for name in unused if is_own or from_base or (trunk and name.startswith(trunk))]
     tied = getattr(skeleton, "all_tied_weights_keys", None) or {}
     filled = names.keys() | {a for a, b in tied.items() if b in names} | {b for a, b in tied.items() if a in names}
     missing = _not_matching(

@@ -38,6 +38,7 @@ TASK_CHECKS: tuple[FamilyCheck, ...] = (
     trainer_checks.loss_is_not_inflated,
     trainer_checks.loss_function_fits_the_task,
     structure_checks.stages_cover_every_parameter,
+    structure_checks.takes_a_new_head,
     forward_checks.exports_to_onnx,
 )
 BACKBONE_CHECKS: tuple[FamilyCheck, ...] = (

@@ -4,24 +4,48 @@ from __future__ import annotations
 
 import torch
 
+from ..auto_classes import AUTO_CLASSES
 from ..errors import PluginError
 from .subject import ConformanceError, NotApplicableError, Subject, require
 
 
 def stages_cover_every_parameter(subject: Subject) -> None:
     """Each parameter lies in exactly one stage or in the head, so that every depth of transfer means something."""
-    from ..transfer.stages import stages_of
+    from ..transfer.stages import check_stages
 
-    if not subject.family.family.stages:
-        raise NotApplicableError("the family declares no stages: fine-tuning trains its head or everything")
     with torch.device("meta"):
         model = subject.family.model_class(subject.key)(subject.config())
     try:
-        stages = stages_of(model)
+        check_stages(model)
     except PluginError as error:
         raise ConformanceError(f"{error}; correct stages and head in its Family(...)") from error
-    empty = [stage.name for stage in stages if not any(True for _ in stage.module.parameters())]
-    require(not empty, f"the stage {empty and empty[0]!r} has no parameters; join it with the one above or below")
+
+
+def takes_a_new_head(subject: Subject) -> None:
+    """A new head for other classes can be set on the network, and everything below it stays."""
+    from ..transfer.graft import graft
+    from ..transfer.stages import head_of
+
+    if not AUTO_CLASSES.get(subject.key, "").endswith("Classification"):
+        raise NotApplicableError("not a classifier")
+    model = subject.model()
+    names = {number: f"class {number}" for number in range(model.config.num_labels + 3)}
+    grafted = graft(model, {"id2label": names, "label2id": {name: number for number, name in names.items()}})
+    with torch.inference_mode():
+        logits = grafted(**subject.inputs(grafted)).logits
+    require(
+        logits.shape[1] == len(names),
+        f"{type(model).__name__} gives {logits.shape[1]} logits for {len(names)} labels; build the head for "
+        "config.num_labels",
+    )
+    path, _ = head_of(model)
+    weights = grafted.state_dict()
+    changed = [
+        name
+        for name, value in model.state_dict().items()
+        if not name.startswith(f"{path}.") and not torch.equal(value, weights[name])
+    ]
+    require(not changed, f"{', '.join(changed[:3])} changes with a new head {path!r}")
 
 
 def backbone_gives_named_feature_maps(subject: Subject) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..auto_classes import AUTO_CLASSES
 from ..example_inputs import example_inputs, example_labels, image_size
 from ..registry import RegisteredFamily
 
@@ -72,7 +73,7 @@ class Subject:
             NotApplicableError: What labels the model takes is not known.
         """
         inputs = example_inputs(model, batch_size=batch_size, processor=self.family.processor_class(), seed=seed)
-        labels = example_labels(model, inputs, seed=seed)
+        labels = example_labels(model, inputs, kind=AUTO_CLASSES.get(self.key), seed=seed)
         if labels is None:
             raise NotApplicableError(
                 f"no labels are known for {type(model).__name__}; its property `dummy_inputs` can give them"

@@ -1,8 +1,8 @@
 """Features of a frozen network, computed once: what the head sees, and what each stage gives.
 
 A frozen network says the same of the same row every time, so its answers are kept: in memory for the next step of the
-same run, on disk for the next run. The key of an entry is a hash of everything the numbers depend on: weights and config
-of the frozen part, the rows' content, the transform, the augmentation and the stage.
+same run, on disk for the next run. The key of an entry is a hash of everything the numbers depend on: weights and
+config of the frozen part, the rows' content, the transform, the augmentation and the stage.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ folded into them, so that the saved model needs nothing but torch and gives the 
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,8 @@ def fit_head(
 ) -> Head:
     """Fit a head on features.
 
-    How strongly it is regularised is chosen by cross-validation among three strengths (two for an MLP), when every class
-    has at least three examples.
+    How strongly it is regularised is chosen by cross-validation among three strengths (two for an MLP), when every
+    class has at least three examples.
 
     Args:
         features: What the head sees of every row (N, D).
@@ -140,7 +141,7 @@ def fit_head(
         strength, tried, held_out = _choose(fit, plain, copies, targets, STRENGTHS[kind])
         if kind == "svm":
             scale = _scale(*held_out)
-    layers = fit(np.concatenate([plain, *copies]), np.tile(targets, 1 + len(copies)), strength / (1 + len(copies)))
+    layers = fit(plain, copies, targets, strength)
     if kind == "svm":
         layers = [(weight * scale, bias * scale) for weight, bias in layers]
     return Head(kind, layers, strength, tried, scale)
@@ -154,34 +155,34 @@ def folds_of(labels: Labels, folds: int, seed: int) -> Iterator[tuple[NDArray[np
 
 
 def _choose(
-    fit: Callable[[Floats, Labels, float], list[tuple[Floats, Floats]]],
-    plain: Floats,
-    copies: Sequence[Floats],
-    labels: Labels,
-    strengths: Sequence[float],
+    fit: _Solver, plain: Floats, copies: Sequence[Floats], labels: Labels, strengths: Sequence[float]
 ) -> tuple[float, dict[float, float], tuple[Floats, Labels]]:
     """The best strength by cross-validation, the score of each, and the held-out logits and labels of the best."""
-    seed = getattr(fit, "seed", 0)
-    rows = np.arange(len(labels))
-    if len(rows) > MOST_TO_CHOOSE:
-        rows = next(iter(folds_of(labels, len(rows) // MOST_TO_CHOOSE + 1, seed)))[1]
-        if np.bincount(labels[rows], minlength=labels.max() + 1).min() < FEWEST_TO_CHOOSE:
-            rows = np.arange(len(labels))
-    scores: dict[float, float] = {}
+    rows = _at_most(labels, MOST_TO_CHOOSE, fit.seed)
+    plain, copies, labels = plain[rows], [copy[rows] for copy in copies], labels[rows]
+    splits = list(folds_of(labels, FOLDS, fit.seed))
+    answers = np.concatenate([labels[outside] for _, outside in splits])
     logits: dict[float, Floats] = {}
-    splits = list(folds_of(labels[rows], FOLDS, seed))
     for strength in strengths:
-        parts = []
-        for inside, outside in splits:
-            chosen = rows[inside]
-            stacked = np.concatenate([plain[chosen], *(copy[chosen] for copy in copies)])
-            layers = fit(stacked, np.tile(labels[chosen], 1 + len(copies)), strength / (1 + len(copies)))
-            parts.append(Head("", layers, strength).logits(plain[rows[outside]]))
-        logits[strength] = np.concatenate(parts)
-        answers = labels[rows[np.concatenate([outside for _, outside in splits])]]
-        scores[strength] = float((logits[strength].argmax(1) == answers).mean())
-    best = max(strengths, key=lambda strength: (round(scores[strength], 6), -abs(np.log(strength / strengths[1]))))
+        heads = [
+            Head(fit.kind, fit(plain[inside], [copy[inside] for copy in copies], labels[inside], strength), strength)
+            for inside, _ in splits
+        ]
+        logits[strength] = np.concatenate(
+            [head.logits(plain[outside]) for head, (_, outside) in zip(heads, splits, strict=True)]
+        )
+    scores = {strength: float((logits[strength].argmax(1) == answers).mean()) for strength in strengths}
+    best = max(strengths, key=lambda strength: scores[strength])
     return best, scores, (logits[best], answers)
+
+
+def _at_most(labels: Labels, rows: int, seed: int) -> NDArray[np.intp]:
+    """A stratified part of so many rows, or all of them where that would leave a class too few."""
+    if len(labels) > rows:
+        part = next(folds_of(labels, math.ceil(len(labels) / rows), seed))[1]
+        if np.bincount(labels[part], minlength=labels.max() + 1).min() >= FEWEST_TO_CHOOSE:
+            return part
+    return np.arange(len(labels))
 
 
 def _scale(logits: Floats, labels: Labels) -> float:
@@ -204,9 +205,15 @@ class _Solver:
         self.seed = seed
         self.hidden_size = hidden_size
 
-    def __call__(self, features: Floats, labels: Labels, strength: float) -> list[tuple[Floats, Floats]]:
+    def __call__(
+        self, plain: Floats, copies: Sequence[Floats], labels: Labels, strength: float
+    ) -> list[tuple[Floats, Floats]]:
         from sklearn.exceptions import ConvergenceWarning
 
+        views = 1 + len(copies)
+        features, labels = np.concatenate([plain, *copies]), np.tile(labels, views)
+        # A penalty means the same however many views a row has: C weighs rows against it, alpha is divided by them.
+        strength = strength * views if self.kind == "mlp" else strength / views
         mean, deviation = _standardisation(features)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a step less or more changes no answer

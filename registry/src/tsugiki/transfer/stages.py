@@ -7,7 +7,7 @@ A depth says how much is trained: 0 the head alone, k the head and the k stages 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 

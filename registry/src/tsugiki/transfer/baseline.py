@@ -1,0 +1,63 @@
+"""The other way: the same network from fresh weights, on the same rows, with no less of anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from transformers import set_seed
+
+from ..table import TensorTable
+from .graft import fresh
+from .options import Options
+from .run import Run, Schedule
+from .stages import stages_of
+from .tuning import SCRATCH, Tuned, rates_for, tune
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def train_from_scratch(
+    run: Run,
+    base: PreTrainedModel,
+    fields: Mapping[str, Any],
+    train: TensorTable,
+    validation: TensorTable | None,
+    *,
+    schedule: Schedule,
+    options: Options,
+    num_labels: int,
+) -> Tuned:
+    """Train fresh weights with the same augmentation, the same search over three learning rates and no fewer steps.
+
+    The three rates are higher than those of a trained network, for fresh weights have further to go, and all layers
+    learn at the same one. An unfitted head is part of starting from scratch.
+
+    Args:
+        run: The run.
+        base: The network whose architecture is trained.
+        fields: Config fields of the head.
+        train: Training rows, not augmented.
+        validation: Rows to choose on, or None.
+        schedule: The schedule of the transfer.
+        options: The options.
+        num_labels: Number of classes.
+    """
+
+    def start(_: TensorTable) -> PreTrainedModel:
+        set_seed(options.seed)
+        return fresh(base, fields)
+
+    return tune(
+        run,
+        SCRATCH,
+        start,
+        train,
+        validation,
+        depth=len(stages_of(base)),
+        rates=rates_for(options, fresh=True),
+        schedule=Schedule(schedule.arguments, schedule.repeats, 1.0, schedule.checkpoints),
+        options=options,
+        num_labels=num_labels,
+    )

@@ -1,0 +1,150 @@
+"""What a fine-tuning will cost, measured on a few batches before it starts."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..table import TensorTable
+from .stages import only_top_trained
+from .tuning import Schedule, steps_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+_MEASURED = 3  # batches, after one that warms up
+_STATES = 3  # what Adam keeps beside a trained weight: its gradient and two moments
+OVERHEAD = 0.002  # seconds that the Trainer adds to a step
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Time and memory of a fine-tuning.
+
+    Attributes:
+        seconds: All trainings together, without decoding the data.
+        seconds_per_step: One optimizer step.
+        steps: Optimizer steps of one training.
+        trainings: Number of trainings: candidates of the learning rate, and the last one.
+        memory_bytes: Weights, gradients, optimizer states, activations of one batch, and the data.
+        exact: Whether the depth was known; else it is that of training everything, the most there can be.
+    """
+
+    seconds: float
+    seconds_per_step: float
+    steps: int
+    trainings: int
+    memory_bytes: int
+    exact: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        most = "" if self.exact else "at most "
+        if not self.trainings:
+            return f"estimate: the head alone, a few seconds, {_megabytes(self.memory_bytes)}"
+        return (
+            f"estimate: {most}{duration(self.seconds)} ({self.trainings} x {self.steps:,} steps of "
+            f"{1000 * self.seconds_per_step:.1f} ms), {most}{_megabytes(self.memory_bytes)}"
+        )
+
+
+def estimate(
+    model: PreTrainedModel,
+    table: TensorTable,
+    *,
+    depth: int,
+    schedule: Schedule,
+    trainings: int,
+    device: str | None = None,
+    exact: bool = True,
+) -> Estimate:
+    """Run a few steps on a copy of the model.
+
+    Args:
+        model: The model to train; it is left as it is.
+        table: Training rows.
+        depth: How many stages are trained besides the head.
+        schedule: The schedule.
+        trainings: How many trainings there will be.
+        device: Where they will run.
+        exact: Whether the depth is the one that will be trained.
+    """
+    place = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
+    trial = copy.deepcopy(model).to(place)  # type: ignore[arg-type]
+    batch = int(schedule.arguments["per_device_train_batch_size"])
+    rows = torch.arange(batch) % len(table)
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
+    data = sum(column.numel() * column.element_size() for column in table.columns.values())
+    if depth == 0:
+        with torch.inference_mode():
+            trial(**{name: value.to(place) for name, value in table.batch(rows).items()})
+        return Estimate(0.0, 0.0, 0, 0, weights + data, exact)
+
+    activations = 0
+    seen: set[int] = set()
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal activations
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            activations += tensor.numel() * tensor.element_size()
+        return tensor
+
+    random_state = torch.get_rng_state()
+    with only_top_trained(trial, depth) as frozen:
+        trial.train()
+        for module in frozen:
+            module.eval()
+        trained = [parameter for parameter in trial.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained)
+        started = 0.0
+        for number in range(_MEASURED + 1):
+            if number == 1:
+                started = time.perf_counter()
+            inputs = {name: value.to(place) for name, value in table.batch(rows).items()}
+            if number == 0:
+                with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+                    loss = trial(**inputs).loss
+            else:
+                loss = trial(**inputs).loss
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            float(loss.detach())  # waits for the device
+    per_step = (time.perf_counter() - started) / _MEASURED + OVERHEAD
+    torch.set_rng_state(random_state)
+    steps = steps_of(schedule, len(table))
+    states = _STATES * sum(parameter.numel() * parameter.element_size() for parameter in trained)
+    return Estimate(
+        seconds=round(per_step * steps * trainings, 1),
+        seconds_per_step=round(per_step, 5),
+        steps=steps,
+        trainings=trainings,
+        memory_bytes=weights + states + activations + data,
+        exact=exact,
+    )
+
+
+def _accelerator() -> str:
+    accelerator = torch.accelerator.current_accelerator()
+    return "cpu" if accelerator is None else accelerator.type
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB of memory besides the libraries" if size < 1e9 else f"{size / 1e9:.1f} GB of memory"

@@ -1,0 +1,87 @@
+"""Which rows learn and which are kept back, by class, as a function of labels and seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import DataError
+from ..table import TensorTable
+
+Rows = NDArray[np.int64]
+
+
+def class_counts(labels: Tensor, num_labels: int) -> Rows:
+    """Examples of every class (C,)."""
+    return np.bincount(labels.cpu().numpy(), minlength=num_labels)
+
+
+def check_classes(labels: Tensor, label_names: Sequence[str]) -> None:
+    """Refuse classes without an example to learn from.
+
+    Raises:
+        DataError: Names them.
+    """
+    counts = class_counts(labels, len(label_names))
+    if empty := [name for name, count in zip(label_names, counts, strict=True) if count == 0]:
+        raise DataError(
+            f"{'class' if len(empty) == 1 else 'classes'} {', '.join(map(repr, empty[:5]))}"
+            f"{' and others' if len(empty) > 5 else ''}: no training rows; add examples or remove the name"
+        )
+
+
+def pick_examples(labels: Tensor, count: int, *, seed: int) -> Rows:
+    """So many rows of every class, drawn at random; all of a class that has fewer.
+
+    The rows of a smaller count are among those of a larger one with the same seed.
+    """
+    return _sorted(rows[:count] for rows in _shuffled(labels, seed))
+
+
+def hold_out(labels: Tensor, fraction: float, *, seed: int) -> tuple[Rows, Rows]:
+    """Split rows by class into those that stay and those held out.
+
+    Every class keeps at least one row, and gives at least one where it has two.
+
+    Args:
+        labels: Class numbers (N,).
+        fraction: Share that is held out.
+        seed: Of the draw.
+
+    Returns:
+        Row numbers that stay, and row numbers held out, both sorted.
+    """
+    stay, held = [], []
+    for rows in _shuffled(labels, seed):
+        count = min(max(1, round(len(rows) * fraction)), len(rows) - 1)
+        held.append(rows[:count])
+        stay.append(rows[count:])
+    return _sorted(stay), _sorted(held)
+
+
+def repeated(table: TensorTable, times: int) -> TensorTable:
+    """The rows several times over, each time with its own augmentation.
+
+    An epoch of ten rows is over before it began; the loop spends its time on starting epochs.
+    """
+    if times <= 1:
+        return table
+    rows = len(table)
+    again = table.select(torch.arange(rows).repeat(times))
+    again.row_ids = torch.cat([table.row_ids + number * (int(table.row_ids.max()) + 1) for number in range(times)])
+    return again
+
+
+def _shuffled(labels: Tensor, seed: int) -> list[Rows]:
+    numbers = labels.cpu().numpy()
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(numbers))
+    return [order[numbers[order] == label] for label in np.unique(numbers)]
+
+
+def _sorted(parts: object) -> Rows:
+    return np.sort(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))  # type: ignore[attr-defined]

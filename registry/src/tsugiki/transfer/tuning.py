@@ -1,0 +1,263 @@
+"""LP-FT: the head first on cached features, then the stages below it, at a learning rate chosen among three.
+
+Training everything from a random head spoils the features before the head has become sensible. Fitting the head first
+and then unfreezing does not (Kumar et al. 2022, Fine-tuning can distort pretrained features and underperform
+out-of-distribution).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..evaluation import predict_table
+from ..table import TensorTable
+from ..task import Task
+from ..training import EARLY_STOPPING, FitResult
+from .features import head_features
+from .heads import Head, fit_head
+from .options import Options
+from .rows import class_counts, hold_out, repeated
+from .run import Run, Schedule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+RATES = (3e-4, 1e-3, 3e-3)  # of a trained network, for Adam
+FRESH_RATES = (1e-3, 3e-3, 1e-2)  # of fresh weights: they have further to go
+_OPTIMIZER_FACTORS = {"sgd": 30.0, "adagrad": 10.0, "lion": 0.1, "adafactor": 1.0}  # against Adam's rates
+DECAY = 0.8  # of the rate, from one stage to the next lower
+FEWEST_TO_SEARCH = 4  # examples a class; with fewer there is nothing to choose on
+HELD_OUT = 0.25
+FEWEST_STEPS = 300
+EPOCHS = 10
+STEPS_PER_EPOCH = 50  # of the Trainer; shorter epochs cost more to start than to run
+SURE_ROWS = 200  # validation rows from which the metric decides; below, the loss, which is less coarse
+VIEWED_ROWS = 2000  # augmented copies are added to the head's features up to so many rows
+MOST_VIEWS = 8
+TRANSFER, SCRATCH = "transfer", "scratch"
+
+Start = Callable[[TensorTable], "PreTrainedModel"]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A trained model and how its learning rate was chosen.
+
+    Attributes:
+        model: The model.
+        learning_rate: The rate it was trained at; None when only the head was fitted.
+        tried: Per rate ``learning_rate``, the validation ``loss`` and the task's metric.
+        chosen_on: What the rate was chosen on.
+        fit: The training of the model itself.
+        seconds: All trainings together.
+    """
+
+    model: PreTrainedModel
+    learning_rate: float | None
+    tried: list[dict[str, float]]
+    chosen_on: str
+    fit: FitResult | None
+    seconds: float
+
+
+def schedule_for(options: Options, rows: int, *, decay: float = DECAY, checkpoints: bool = False) -> Schedule:
+    """How long to train on so many rows: ten epochs and at least 300 steps, where the options do not say.
+
+    Args:
+        options: The options.
+        rows: Training rows.
+        decay: Factor of the learning rate from one stage to the next lower.
+        checkpoints: Whether to write checkpoints on the way.
+    """
+    given = {name: value for name, value in options.training.items() if name != "learning_rate"}
+    batch = int(given.get("per_device_train_batch_size", 32 if rows < 2000 else 64 if rows < 10_000 else 128))
+    arguments: dict[str, Any] = {
+        "per_device_train_batch_size": batch,
+        "weight_decay": 0.01,
+        "warmup_steps": 0.1,
+        "lr_scheduler_type": "linear",
+        "seed": options.seed,
+        **given,
+    }
+    if options.device is not None:
+        arguments["use_cpu"] = options.device == "cpu"
+    repeats = 1
+    if "num_train_epochs" not in given and given.get("max_steps", -1) <= 0:
+        arguments["max_steps"] = max(FEWEST_STEPS, math.ceil(EPOCHS * rows / batch))
+        repeats = max(1, math.ceil(STEPS_PER_EPOCH * batch / rows))
+    return Schedule(arguments, repeats, decay, checkpoints)
+
+
+def steps_of(schedule: Schedule, rows: int) -> int:
+    """Optimizer steps of a schedule on so many rows."""
+    arguments = schedule.arguments
+    if arguments.get("max_steps", -1) > 0:
+        return int(arguments["max_steps"])
+    batch = int(arguments["per_device_train_batch_size"]) * int(arguments.get("gradient_accumulation_steps", 1))
+    return math.ceil(float(arguments.get("num_train_epochs", 3)) * math.ceil(rows * schedule.repeats / batch))
+
+
+def rates_for(options: Options, *, fresh: bool = False) -> tuple[float, ...]:
+    """The learning rates to choose among: three, or the one that the options name."""
+    given = options.training.get("learning_rate")
+    if given is not None and not fresh:
+        return (float(given),)
+    optimizer = str(options.training.get("optim", "adamw"))
+    factor = next((value for name, value in _OPTIMIZER_FACTORS.items() if name in optimizer), 1.0)
+    return tuple(rate * factor for rate in (FRESH_RATES if fresh else RATES))
+
+
+def fit_new_head(model: PreTrainedModel, table: TensorTable, options: Options, *, num_labels: int) -> Head:
+    """Fit the head on the frozen network's features of the rows and, where there are few, of augmented copies.
+
+    Args:
+        model: The model; its head is replaced.
+        table: Training rows, not augmented.
+        options: The options.
+        num_labels: Number of classes.
+    """
+    features = head_features(model, table, device=options.device)
+    views = []
+    if options.augmentation is not None:
+        augmented = table.with_augmentation(options.augmentation, seed=options.seed)
+        for number in range(min(MOST_VIEWS, VIEWED_ROWS // len(table) - 1)):
+            augmented.epoch = number
+            views.append(head_features(model, augmented, device=options.device))
+    hidden_size = getattr(model.config, "classifier_hidden_size", None)
+    head = fit_head(
+        features,
+        table.labels,
+        options.head,
+        num_labels=num_labels,
+        seed=options.seed,
+        views=views,
+        **({"hidden_size": hidden_size} if hidden_size else {}),
+    )
+    head.write(model)
+    return head
+
+
+def can_search(table: TensorTable, num_labels: int) -> bool:
+    """Whether there are enough rows to hold some out for choosing a learning rate."""
+    return int(class_counts(table.labels, num_labels).min()) >= FEWEST_TO_SEARCH
+
+
+def tune(
+    run: Run,
+    name: str,
+    start: Start,
+    train: TensorTable,
+    validation: TensorTable | None,
+    *,
+    depth: int,
+    rates: Sequence[float],
+    schedule: Schedule,
+    options: Options,
+    num_labels: int,
+) -> Tuned:
+    """Choose the learning rate on rows that are held out, then train on all.
+
+    With validation rows of its own the best candidate is the result. Where a part of the training rows was held out,
+    the network is trained once more, on all of them, at the rate that was best.
+
+    Args:
+        run: The run.
+        name: ``transfer`` or ``scratch``.
+        start: Gives the model to start from, for the rows it may learn from.
+        train: Training rows, not augmented.
+        validation: Rows to choose on, or None.
+        depth: How many stages are trained besides the head.
+        rates: Learning rates to choose among.
+        schedule: The schedule.
+        options: The options.
+        num_labels: Number of classes.
+    """
+    inner, outer, again = train, validation, False
+    if outer is None and (len(rates) > 1 or EARLY_STOPPING in options.training) and can_search(train, num_labels):
+        share = options.validation if isinstance(options.validation, float) else HELD_OUT
+        kept, held = hold_out(train.labels, share, seed=options.seed)
+        inner, outer = train.select(kept), train.select(held)
+        again = EARLY_STOPPING not in options.training
+    if outer is None:
+        rate = rates[len(rates) // 2]
+        model = start(train)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
+        return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
+
+    order = _order(run.task, len(outer))
+    begin = start(inner)
+    tried: list[dict[str, float]] = []
+    candidates: list[tuple[PreTrainedModel, FitResult]] = []
+    for number, rate in enumerate(rates):
+        model, key = copy.deepcopy(begin), f"{name}-rate-{number}"
+        fit = _fit(run, key, model, inner, outer, depth, rate, schedule, options, keep=True)
+        candidates.append((model, fit))
+        tried.append({"learning_rate": rate, **run.once(f"{key}-score", partial(_scores, run.task, model, outer))})
+    best = max(range(len(tried)), key=lambda number: order(tried[number]))
+    rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
+    seconds = sum(fit.seconds for _, fit in candidates)
+    if again:
+        model = start(train)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
+        seconds += fit.seconds
+    rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"
+    return Tuned(model, rate, tried, rows, fit, seconds)
+
+
+def _fit(
+    run: Run,
+    key: str,
+    model: PreTrainedModel,
+    train: TensorTable,
+    validation: TensorTable | None,
+    depth: int,
+    rate: float,
+    schedule: Schedule,
+    options: Options,
+    *,
+    keep: bool,
+) -> FitResult:
+    arguments = dict(schedule.arguments)
+    validates = EARLY_STOPPING in arguments or str(arguments.get("eval_strategy", "no")) != "no"
+    if validation is None:
+        arguments.pop(EARLY_STOPPING, None)
+        arguments.pop("eval_strategy", None)
+    table = repeated(train.with_augmentation(options.augmentation, seed=options.seed), schedule.repeats)
+    return run.fit(
+        key,
+        model,
+        table,
+        depth=depth,
+        learning_rate=rate,
+        schedule=Schedule(arguments, schedule.repeats, schedule.decay, schedule.checkpoints),
+        validation=validation if validates else None,
+        keep=keep,
+    )
+
+
+def _scores(task: Task, model: PreTrainedModel, table: TensorTable) -> dict[str, float]:
+    """The task's main metric and the mean cross entropy."""
+    predictions = predict_table(model, table)
+    logits = predictions.logits.astype(np.float64)
+    logits -= logits.max(1, keepdims=True)
+    loss = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), predictions.labels]
+    return {"loss": float(loss.mean()), task.main_metric: task.metrics(predictions)[task.main_metric].value}
+
+
+def _order(task: Task, rows: int) -> Callable[[dict[str, float]], tuple[float, float]]:
+    """How candidates compare: by the metric where many rows were scored, by the loss where few were."""
+    sign = 1 if task.greater_is_better else -1
+
+    def key(scores: dict[str, float]) -> tuple[float, float]:
+        loss = -scores["loss"] if math.isfinite(scores["loss"]) else -math.inf
+        metric = sign * scores[task.main_metric]
+        return (metric, loss) if rows >= SURE_ROWS else (loss, metric)
+
+    return key
