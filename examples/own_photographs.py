@@ -6,8 +6,8 @@ PHOTOS holds one folder per class, named after it:
 
     photos/rose/1.jpg  photos/rose/2.jpg  …  photos/tulip/1.jpg  …
 
-Five pictures a class are enough to begin. OUTPUT becomes a model folder with its card, pictures and report; predict with
-`tsugiki predict OUTPUT photo.jpg`, or as below.
+Five pictures a class are enough to begin. OUTPUT becomes a model folder with its card, pictures and report; predict
+with `tsugiki predict OUTPUT photo.jpg`, or as below.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from tsugiki.cards.render import render_card, write_card
 from tsugiki.cards.results import parse_results, result_rows
 from tsugiki.errors import CardError
 
+from ..conftest import REPO
 from .card_snapshots import PROSE, provenance_record, write_snapshot, write_snapshot_with_card
 
 
@@ -168,3 +169,10 @@ def test_snapshot_of_a_wider_field_shows_plain_numbers(tmp_path):
     text = (folder / "README.md").read_text()
     assert "| bleu | 26.68 | 25.9 to 27.41 |" in text
     assert 'tsugiki.load("translator")' in text
+
+
+@pytest.mark.parametrize("prose", sorted(REPO.glob("hub_cards/*/card.md")), ids=lambda path: path.parent.name)
+def test_prose_of_every_checkpoint_is_complete(prose, folder, record):
+    text = render_card(folder, prose.read_text(), {**record, "name": prose.parent.name})
+    assert f"# {prose.parent.name}\n" in text
+    assert "99.23 %" in text.split("## Results")[0]

@@ -191,3 +191,35 @@ def test_code_on_the_card_runs_as_it_is(folder, monkeypatch, capsys):
     code = text.split("```python\n")[1].split("```")[0]
     exec(compile(code, "README.md", "exec"), {})
     assert "'label': " in capsys.readouterr().out
+
+
+def test_rows_that_fine_tuning_held_out_are_found_again(folder):
+    from tsugiki.data import load_split
+    from tsugiki.loading import load, load_processor
+    from tsugiki.transfer.rows import hold_out
+
+    record = json.loads((folder / "provenance.json").read_text())
+    task, dataset = task_named("image-classification"), load_split("org/digits", "test")
+    table = task.table(dataset, load_processor(folder), label_names=["a", "b", "c"])
+    _, held = hold_out(table.labels, 0.25, seed=3)
+    evaluation = evaluation_record(
+        task,
+        predict_table(load(folder), table.select(held.tolist())),
+        dataset="org/digits",
+        split="test",
+        revision=None,
+        fingerprint=content_fingerprint(dataset.select(held)),
+    )
+    record["evaluations"] = [{**evaluation, "selection": {"held_out": 0.25, "seed": 3}}]
+    (folder / "provenance.json").write_text(json.dumps(record))
+    write_card(folder)
+    for fast in (False, True):
+        found = verify(folder, fast=fast)
+        assert found.ok, found.problems
+
+
+def test_data_that_was_in_memory_is_asked_for(folder, made):
+    change(folder, ["evaluations", 0, "dataset"], lambda name: "data in memory")
+    with pytest.raises(DataError, match="data="):
+        verify(folder)
+    assert verify(folder, made / "mirror" / "org" / "digits").ok

@@ -199,7 +199,7 @@ def test_a_plugin_that_is_not_installed_or_broken_is_named(install_plugin):
     install_plugin("thorn", "raise RuntimeError('ouch')")
     with pytest.raises(PluginError, match=r"no plugin 'visoin' is installed. Did you mean 'vision'"):
         testing.check_plugin("visoin")
-    with pytest.raises(PluginError, match="plugin 'thorn' .* is broken: RuntimeError: ouch"):
+    with pytest.raises(PluginError, match=r"plugin 'thorn' .* is broken: RuntimeError: ouch"):
         testing.check_plugin("thorn")
     with pytest.raises(UnknownNameError, match="unknown family 'vision:lenett'"):
         testing.check_family("vision", "lenett")

@@ -1,4 +1,6 @@
-"""``python -m tsugiki``: the command line."""
+"""`python -m tsugiki`: the command line, where its script is not on the path."""
+
+from __future__ import annotations
 
 import sys
 

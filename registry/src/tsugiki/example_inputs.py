@@ -40,17 +40,18 @@ def example_inputs(
     generator = torch.Generator().manual_seed(seed)
     if declares_inputs(model):
         return {name: value.to(model.device) for name, value in model.dummy_inputs.items()}
+    inputs: dict[str, Tensor] = {}
     match name := model.main_input_name:
         case "pixel_values":
             height, width = image_size(model.config, processor)
-            shape = (batch_size, getattr(model.config, "num_channels", 3), height, width)
-            inputs = {name: torch.randn(shape, generator=generator)}
+            channels = getattr(model.config, "num_channels", 3)
+            inputs[name] = torch.randn((batch_size, channels, height, width), generator=generator)
         case "input_ids":
             shape = (batch_size, SEQUENCE_LENGTH)
             tokens = torch.randint(model.config.get_text_config().vocab_size, shape, generator=generator)
-            inputs = {name: tokens, "attention_mask": torch.ones(shape, dtype=torch.long)}
+            inputs = {name: tokens, "attention_mask": torch.ones_like(tokens)}
         case "input_values":
-            inputs = {name: torch.randn((batch_size, SAMPLES), generator=generator)}
+            inputs[name] = torch.randn((batch_size, SAMPLES), generator=generator)
         case _:
             raise TsugikiError(
                 f"{type(model).__name__}: no example is known for the main input {name!r}; "
@@ -89,7 +90,7 @@ def example_labels(
         return main
     if name.endswith("Classification") and not name.endswith("TokenClassification"):
         generator = torch.Generator().manual_seed(seed)
-        return torch.randint(model.config.num_labels, (len(main),), generator=generator).to(main.device)
+        return torch.randint(model.config.num_labels or 1, (len(main),), generator=generator).to(main.device)
     return None
 
 

@@ -262,6 +262,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     """Turn `partial` from a run's folder into the snapshot of its first seed."""
     import numpy as np
 
+    from .cards.render import write_card
     from .registry import registry
 
     recipe, first = run.recipe, results[0]
@@ -270,6 +271,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     predictions = Predictions(np.load(folder / "logits.npy"), labels)
     for file in (folder / "model").iterdir():
         shutil.move(file, partial / file.name)
+    (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
     run.processor.save_pretrained(partial)
     curves = draw_curves(first["history"], partial, title=recipe.name)
     pictures = run.task.pictures(predictions, run.evaluation, run.label_names, partial)
@@ -287,6 +289,14 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
             "source": data.source,
         }
 
+    evaluation = provenance.evaluation_record(
+        run.task,
+        predictions,
+        dataset=data.id,
+        split=data.evaluation,
+        revision=data.revision,
+        fingerprint=run.fingerprints[data.evaluation],
+    )
     record = {
         "format": provenance.FORMAT,
         "name": recipe.name,
@@ -313,32 +323,15 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
             "train": data_record(data.train),
             "validation": data_record(data.validation) if isinstance(data.validation, str) else None,
         },
-        "evaluations": [
-            provenance.evaluation_record(
-                run.task,
-                predictions,
-                dataset=data.id,
-                split=data.evaluation,
-                revision=data.revision,
-                fingerprint=run.fingerprints[data.evaluation],
-            )
-        ],
+        "evaluations": [{**evaluation, "columns": data.columns} if data.columns else evaluation],
         "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
         "history": first["history"],
         "pictures": [asdict(picture) for picture in ([curves] if curves else []) + pictures],
         "transfer": None,
     }
     provenance.write_provenance(partial, record)
-    write_card(partial, record, recipe_folder)
-    for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-
-
-def write_card(snapshot: Path, record: Mapping[str, Any], recipe_folder: Path) -> None:
-    """Render the card of a snapshot from the recipe folder's prose, if it has any."""
-    from .cards.render import render_card
-    from .output import write_text
-
     prose = recipe_folder / "card.md"
     if prose.is_file():
-        write_text(snapshot / "README.md", render_card(snapshot, prose.read_text(encoding="utf-8"), dict(record)))
+        write_card(partial, prose.read_text(encoding="utf-8"))
+    for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import TsugikiError
 from ..provenance import FILE as PROVENANCE
-from .front_matter import INTERVAL, dataset_name, parse_front_matter, split_card
+from .front_matter import INTERVAL, parse_front_matter, short_name, split_card
 from .render import render_card, stored_prose
 from .results import parse_results, result_rows
 from .seal import FORMAT, Broken, broken
@@ -96,7 +96,7 @@ def _line_differences(found: str, expected: str) -> Iterator[Difference]:
     for number in range(max(len(left), len(right))):
         a, b = (lines[number] if number < len(lines) else "" for lines in (left, right))
         if a != b:
-            yield Difference(f"line {number + 1}", a, b)
+            yield Difference(f"line {number + 1} below the front matter", a, b)
             if len(left) != len(right):
                 return
 
@@ -104,7 +104,7 @@ def _line_differences(found: str, expected: str) -> Iterator[Difference]:
 def _contradictions(data: Mapping[str, Any], text: str, provenance: Mapping[str, Any]) -> Iterator[str]:
     """Figures that do not agree although the seal tells of no change."""
     figures = {
-        (dataset_name(evaluation["dataset"]), evaluation["split"], metric): (
+        (short_name(evaluation["dataset"]), evaluation["split"], metric): (
             values["value"],
             [values["low"], values["high"]],
             evaluation["rows"],

@@ -16,8 +16,8 @@ from .licenses import check_license
 
 INTERVAL = "interval_95"
 _BLOCK = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
-_MODEL_ID = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
+_MODEL_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?\Z")
 
 
 def render_front_matter(provenance: Mapping[str, Any]) -> str:
@@ -75,14 +75,14 @@ def parse_front_matter(front_matter: str) -> dict[str, Any]:
     return data
 
 
-def dataset_name(dataset: str) -> str:
-    """How a card calls a data set: its id, or of a local folder the last part only."""
-    return dataset if is_hub_id(dataset) else PurePath(dataset).name or dataset
+def short_name(name: str) -> str:
+    """How a card calls a data set or model: its id, or of a local folder the last part only."""
+    return name if is_hub_id(name) else PurePath(name).name or name
 
 
-def is_hub_id(dataset: str) -> bool:
-    """Whether a data set is named as ``org/name``."""
-    return _HUB_ID.match(dataset) is not None
+def is_hub_id(name: str) -> bool:
+    """Whether a data set or model is named as ``org/name``."""
+    return _HUB_ID.match(name) is not None
 
 
 def _datasets(provenance: Mapping[str, Any]) -> list[str]:
@@ -100,8 +100,8 @@ def _result(task: str, evaluation: Mapping[str, Any], metric: str) -> EvalResult
     figures = evaluation["metrics"][metric]
     return EvalResult(
         task_type=task,
-        dataset_type=dataset_name(evaluation["dataset"]),
-        dataset_name=dataset_name(evaluation["dataset"]),
+        dataset_type=short_name(evaluation["dataset"]),
+        dataset_name=short_name(evaluation["dataset"]),
         dataset_split=evaluation["split"],
         dataset_revision=evaluation.get("revision"),
         metric_type=metric,

@@ -16,7 +16,7 @@ from ..errors import CardError
 from ..output import write_text
 from ..provenance import read_provenance, write_provenance
 from . import numbers
-from .front_matter import dataset_name, render_front_matter, split_card
+from .front_matter import render_front_matter, short_name, split_card
 from .prose import Prose, read_prose
 from .results import render_results, table
 from .seal import seal
@@ -158,7 +158,7 @@ def _data(provenance: Mapping[str, Any]) -> str:
 
 def _data_cells(data: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return (
-        f"`{dataset_name(name)}`",
+        f"`{short_name(name)}`",
         data.get("split") or "",
         numbers.count(data["rows"]),
         f"`{data['revision']}`" if data.get("revision") else "",
@@ -183,7 +183,7 @@ def _making(provenance: Mapping[str, Any]) -> str:
         f"- Versions: {', '.join(f'{name} {version}' for name, version in provenance['versions'].items())}",
     ]
     if provenance.get("base_model"):
-        lines.insert(0, f"- Made from: `{provenance['base_model']}`")
+        lines.insert(0, f"- Made from: `{short_name(provenance['base_model'])}`")
     if provenance.get("commit"):
         lines.append(f"- Commit: `{provenance['commit']}`")
     parts = ["\n".join(["```", provenance["command"], "```"]), "\n".join(lines)]
@@ -227,5 +227,5 @@ def _license(provenance: Mapping[str, Any]) -> str:
     else:
         text = f"`{identifier}`."
     unknown = [data["id"] for data in provenance["data"].values() if data and _licence_cell(data) == "unknown"]
-    names = ", ".join(f"`{dataset_name(name)}`" for name in dict.fromkeys(unknown))
+    names = ", ".join(f"`{short_name(name)}`" for name in dict.fromkeys(unknown))
     return f"{text} Of the data it learned from, {names} states no licence." if names else text

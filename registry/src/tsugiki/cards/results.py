@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import numbers
-from .front_matter import dataset_name
+from .front_matter import short_name
 
 _HEADER = ("data set", "split", "metric", "value", "95 % interval", "rows")
 
@@ -32,7 +32,7 @@ def result_rows(provenance: Mapping[str, Any]) -> list[Row]:
     """The rows that the table of this provenance must have."""
     return [
         Row(
-            dataset=dataset_name(evaluation["dataset"]),
+            dataset=short_name(evaluation["dataset"]),
             split=evaluation["split"] or "",
             metric=numbers.metric_name(metric),
             value=numbers.metric_value(metric, figures["value"]),
@@ -65,7 +65,7 @@ def parse_results(text: str) -> list[Row]:
     return rows
 
 
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]], *, right: tuple[str, ...] = ()) -> str:
+def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, right: tuple[str, ...] = ()) -> str:
     """A Markdown table, the columns named in `right` set flush right."""
     rule = tuple("---:" if name in right else "---" for name in header)
     return "\n".join(_line(cells) for cells in (header, rule, *rows))

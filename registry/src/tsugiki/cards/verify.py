@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import snapshot
-from ..errors import SnapshotError, TsugikiError
+from ..errors import DataError, SnapshotError, TsugikiError
 from ..provenance import fast_rows, read_provenance
-from .front_matter import dataset_name
+from .front_matter import short_name
 from .validate import validate_card
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class _Measurement:
     def __call__(self, evaluation: Mapping[str, Any], data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""
         dataset = self._dataset(evaluation, data)
-        place = " ".join(part for part in (dataset_name(evaluation["dataset"]), evaluation["split"]) if part)
+        place = " ".join(part for part in (short_name(evaluation["dataset"]), evaluation["split"]) if part)
         if difference := _other_data(dataset, evaluation):
             found.problems.append(f"{place}: {difference}; its figures were not measured")
         elif found.fast:
@@ -146,15 +146,23 @@ class _Measurement:
 
     def _dataset(self, evaluation: Mapping[str, Any], data: Any) -> Dataset:
         from ..data import load_split
+        from ..transfer.parts import IN_MEMORY
+        from ..transfer.rows import hold_out
 
         name = evaluation["dataset"]
         records = [record for record in self.provenance["data"].values() if record and record["id"] == name]
-        return load_split(
+        if data is None and name == IN_MEMORY:
+            raise DataError("the card was measured on data in memory; give the same data with data=")
+        dataset = load_split(
             name if data is None else data,
             evaluation["split"],
             revision=evaluation.get("revision") if data is None else None,
             source=next((record.get("source") for record in records), None),
         )
+        if selection := evaluation.get("selection"):
+            labels = self._table(dataset, evaluation).labels
+            dataset = dataset.select(hold_out(labels, selection["held_out"], seed=selection["seed"])[1])
+        return dataset
 
     def _measure(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification) -> None:
         measured = self.task.metrics(self._predictions(self._table(dataset, evaluation)))
@@ -199,7 +207,7 @@ def tolerance_of(metric: str, value: float, rows: int) -> float:
 
 def _check(evaluation: Mapping[str, Any], metric: str, card: float, measured: float, tolerance: float) -> Check:
     return Check(
-        dataset=dataset_name(evaluation["dataset"]),
+        dataset=short_name(evaluation["dataset"]),
         split=evaluation["split"],
         metric=metric,
         card=card,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .options import Data, Json, ModelName, OutputDir, parse_fields, refuse_options
-from .output import format_metric, format_seconds, note, only_results_on_stdout, print_json
+from .options import Data, Json, ModelName, OutputDir, parse_fields, parse_value, refuse_options
+from .output import only_results_on_stdout, print_json
 
 
 def command(
@@ -20,43 +19,51 @@ def command(
         str, typer.Option("--depth", metavar="auto|head|all|K", help="How much to train: K counts stages from the top.")
     ] = "auto",
     head: Annotated[str, typer.Option("--head", metavar="logistic|svm|mlp", help="The new head.")] = "logistic",
-    device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
     validation: Annotated[
-        str | None, typer.Option("--validation", help="The split to choose on; by default a part is held out.")
+        str | None, typer.Option("--validation", help="A split, or a share of the training rows, to choose on.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", help="A split, or a share of the training rows, to measure on.")
     ] = None,
     compare_scratch: Annotated[
         bool, typer.Option("--compare-scratch", help="Train the same network from fresh weights too, and compare.")
     ] = False,
+    device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     json: Json = False,
 ) -> None:
     """Set a new head on a model and train it on your data.
 
-    With --depth auto, how deep to train is chosen by measurement. Every field of transformers' TrainingArguments is an
-    option too, by its own name, after the arguments. The folder then holds a model with its card, which `tsugiki
-    predict` and `tsugiki publish` take.
+    With --depth auto, how deep to train is chosen by measurement, and the report says why. Other options of
+    tsugiki.finetune, such as --examples-per-class, and all fields of transformers' TrainingArguments are taken by their
+    own names, after the arguments. A run that was interrupted is continued by the same command. The folder then holds a
+    model with its card, for `tsugiki predict` and `tsugiki publish`.
 
     Example:
         tsugiki finetune lenet5-mnist photos/ --output-dir my-model
         tsugiki finetune resnet20-cifar10 tsugiki/sign_digits --output-dir signs --depth all --num-train-epochs 20
     """
     refuse_options(name=name, data=data)
-    options: dict[str, Any] = parse_fields(context.args)
-    if device is not None:
-        options["device"] = device
-    if validation is not None:
-        options["validation"] = validation
-    if compare_scratch:
-        options["compare_scratch"] = True
+    options = parse_fields(context.args)
+    given = {
+        "validation": None if validation is None else parse_value(validation),
+        "test": None if test is None else parse_value(test),
+        "compare_scratch": compare_scratch or None,
+        "device": device,
+        "overwrite": overwrite or None,
+    }
+    options |= {option: value for option, value in given.items() if value is not None}
     with only_results_on_stdout():
+        from ..training import is_main_process
         from ..transfer.finetune import finetune
 
         result = finetune(name, data, output_dir=output_dir, depth=depth, head=head, **options)
-    figures = {key: asdict(metric) for key, metric in result.metrics.items()}
+        main_process = is_main_process()
+    if not main_process:
+        return
     if json:
-        print_json({"path": str(result.path), "metrics": figures, "depth": result.depth, "seconds": result.seconds})
+        metrics = {key: metric.to_dict() for key, metric in result.metrics.items()}
+        print_json({"path": str(result.path), "metrics": metrics, "depth": result.depth, "seconds": result.seconds})
         return
     print(result.path)
-    for key, figure in figures.items():
-        print(f"{format_metric(key, figure)}  ({figure['n']:,} rows)")
-    print(f"depth {result.depth}")
-    note(f"took {format_seconds(result.seconds)}; the card is {result.path}/README.md")
+    print(result.report)

@@ -8,11 +8,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PluginError, did_you_mean
-from ..registry import RegisteredFamily, registry
+from ..registry import Checkpoint, RegisteredFamily, registry
 from . import forward_checks, saving_checks, snapshot_checks, structure_checks, trainer_checks
 from .subject import ConformanceError, NotApplicableError, Subject
 
@@ -117,7 +118,7 @@ def run_plugin_checks(plugin: str) -> Iterator[CheckResult]:
     for checkpoint in registry().checkpoints():
         if checkpoint.plugin_name == plugin:
             for check in SNAPSHOT_CHECKS:
-                yield _run(checkpoint.name, check, lambda folder, checkpoint=checkpoint: checkpoint)
+                yield _run(checkpoint.name, check, partial(_no_folder, checkpoint))
 
 
 def run_family_checks(family: RegisteredFamily, **config: Any) -> Iterator[CheckResult]:
@@ -130,7 +131,7 @@ def run_family_checks(family: RegisteredFamily, **config: Any) -> Iterator[Check
     for key, checks in _plan(family):
         subject = f"{family.name} {key}".strip()
         for check in checks:
-            yield _run(subject, check, lambda folder, key=key: Subject(family, key, folder, config))
+            yield _run(subject, check, partial(Subject, family, key, overrides=config))
 
 
 def _plan(family: RegisteredFamily) -> Iterator[tuple[str, tuple[FamilyCheck, ...]]]:
@@ -155,6 +156,10 @@ def _import(family: RegisteredFamily) -> None:
     for key in family.family.models:
         family.model_class(key)
     register_family(family)
+
+
+def _no_folder(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    return checkpoint
 
 
 def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]) -> CheckResult:

@@ -52,8 +52,8 @@ def config_is_strict(subject: Subject) -> None:
             continue
         require(
             False,
-            f"{config_class.__name__} takes {name}=object(); decorate it with @strict of huggingface_hub.dataclasses, in "
-            "a module without `from __future__ import annotations`, which turns the types into text that @strict skips",
+            f"{config_class.__name__} takes {name}=object(); decorate it with @strict (huggingface_hub.dataclasses), "
+            "in a module without `from __future__ import annotations`: that makes text of the types, which it skips",
         )
 
 
@@ -86,12 +86,13 @@ def save_load_round_trip(subject: Subject) -> None:
     """A model saved and loaded has the same weights and gives the same outputs, bit for bit."""
     model = subject.model()
     model.save_pretrained(subject.folder)
-    loaded, report = type(model).from_pretrained(subject.folder, output_loading_info=True)
+    found: Any = type(model).from_pretrained(subject.folder, output_loading_info=True)
+    loaded, report = found
     loaded.eval()
     bad = {name: keys for name, keys in report.items() if keys}
     require(not bad, f"{type(model).__name__} loads with {bad}; every weight must be saved and found under one name")
-    saved, found = model.state_dict(), loaded.state_dict()
-    changed = [name for name in saved if name not in found or not torch.equal(saved[name], found[name])]
+    saved, again = model.state_dict(), loaded.state_dict()
+    changed = [name for name in saved if name not in again or not torch.equal(saved[name], again[name])]
     require(not changed, f"{type(model).__name__} loads with other values of {', '.join(changed[:3])}")
     inputs = subject.inputs(model)
     with torch.inference_mode():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..auto_classes import AUTO_CLASSES
@@ -29,7 +31,7 @@ def takes_a_new_head(subject: Subject) -> None:
     if not AUTO_CLASSES.get(subject.key, "").endswith("Classification"):
         raise NotApplicableError("not a classifier")
     model = subject.model()
-    names = {number: f"class {number}" for number in range(model.config.num_labels + 3)}
+    names = {number: f"class {number}" for number in range((model.config.num_labels or 0) + 3)}
     grafted = graft(model, {"id2label": names, "label2id": {name: number for number, name in names.items()}})
     with torch.inference_mode():
         logits = grafted(**subject.inputs(grafted)).logits
@@ -51,7 +53,8 @@ def takes_a_new_head(subject: Subject) -> None:
 def backbone_gives_named_feature_maps(subject: Subject) -> None:
     """A backbone returns the maps that are asked for, with the channels that it announces."""
     model_class = subject.family.model_class(subject.key)
-    names = list(subject.model().stage_names)
+    backbone: Any = subject.model()
+    names = list(backbone.stage_names)
     config = subject.family.config_class()(**{**subject.overrides, "out_features": names})
     torch.manual_seed(0)
     model = model_class(config).eval()

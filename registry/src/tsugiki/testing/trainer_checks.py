@@ -137,7 +137,7 @@ def _train(model: PreTrainedModel, batch: dict[str, Tensor], subject: Subject, *
         use_cpu=True,
         **options,
     )
-    trainer = Trainer(model=model, args=arguments, train_dataset=rows)  # type: ignore[arg-type]
+    trainer = Trainer(model=model, args=arguments, train_dataset=rows)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     return float(trainer.state.log_history[0]["loss"])

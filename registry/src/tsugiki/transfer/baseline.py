@@ -10,6 +10,7 @@ from transformers import set_seed
 from ..table import TensorTable
 from .graft import fresh
 from .options import Options
+from .rows import Rows
 from .run import Run, Schedule
 from .stages import stages_of
 from .tuning import SCRATCH, Tuned, rates_for, tune
@@ -45,7 +46,7 @@ def train_from_scratch(
         num_labels: Number of classes.
     """
 
-    def start(_: TensorTable) -> PreTrainedModel:
+    def start(_: Rows | None) -> PreTrainedModel:
         set_seed(options.seed)
         return fresh(base, fields)
 

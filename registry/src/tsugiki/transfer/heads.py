@@ -136,7 +136,8 @@ def fit_head(
     plain, targets = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     copies = [np.asarray(view, dtype=np.float64) for view in views]
     fit = _Solver(kind, num_labels, seed, hidden_size)
-    strength, tried, scale = UNCHOSEN[kind], {}, 1.0
+    strength, scale = UNCHOSEN[kind], 1.0
+    tried: dict[float, float] = {}
     if choose and np.bincount(targets, minlength=num_labels).min() >= FEWEST_TO_CHOOSE:
         strength, tried, held_out = _choose(fit, plain, copies, targets, STRENGTHS[kind])
         if kind == "svm":

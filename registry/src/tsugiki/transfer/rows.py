@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from torch import Tensor
 from ..errors import DataError
 from ..table import TensorTable
 
-Rows = NDArray[np.int64]
+Rows = Tensor  # int64 row numbers
 
 
-def class_counts(labels: Tensor, num_labels: int) -> Rows:
+def class_counts(labels: Tensor, num_labels: int) -> NDArray[np.int64]:
     """Examples of every class (C,)."""
     return np.bincount(labels.cpu().numpy(), minlength=num_labels)
 
@@ -76,12 +76,11 @@ def repeated(table: TensorTable, times: int) -> TensorTable:
     return again
 
 
-def _shuffled(labels: Tensor, seed: int) -> list[Rows]:
+def _shuffled(labels: Tensor, seed: int) -> list[NDArray[np.int64]]:
     numbers = labels.cpu().numpy()
-    generator = np.random.default_rng(seed)
-    order = generator.permutation(len(numbers))
+    order = np.random.default_rng(seed).permutation(len(numbers))
     return [order[numbers[order] == label] for label in np.unique(numbers)]
 
 
-def _sorted(parts: object) -> Rows:
-    return np.sort(np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]))  # type: ignore[attr-defined]
+def _sorted(parts: Iterable[NDArray[np.int64]]) -> Rows:
+    return torch.from_numpy(np.sort(np.concatenate(list(parts))))

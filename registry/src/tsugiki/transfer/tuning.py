@@ -15,15 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ..evaluation import predict_table
 from ..table import TensorTable
 from ..task import Task
 from ..training import EARLY_STOPPING, FitResult
 from .features import head_features
-from .heads import Head, fit_head
+from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
-from .rows import class_counts, hold_out, repeated
+from .rows import Rows, class_counts, hold_out, repeated
 from .run import Run, Schedule
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ VIEWED_ROWS = 2000  # augmented copies are added to the head's features up to so
 MOST_VIEWS = 8
 TRANSFER, SCRATCH = "transfer", "scratch"
 
-Start = Callable[[TensorTable], "PreTrainedModel"]
+Start = Callable[[Rows | None], "PreTrainedModel"]
 
 
 @dataclass(frozen=True)
@@ -114,34 +116,56 @@ def rates_for(options: Options, *, fresh: bool = False) -> tuple[float, ...]:
     return tuple(rate * factor for rate in (FRESH_RATES if fresh else RATES))
 
 
-def fit_new_head(model: PreTrainedModel, table: TensorTable, options: Options, *, num_labels: int) -> Head:
-    """Fit the head on the frozen network's features of the rows and, where there are few, of augmented copies.
+class HeadFitter:
+    """Fits new heads on the frozen network's features of the training rows, which are computed once.
+
+    Where there are few rows, features of augmented copies are added.
 
     Args:
-        model: The model; its head is replaced.
+        model: The grafted model; it is left as it is.
         table: Training rows, not augmented.
         options: The options.
         num_labels: Number of classes.
     """
-    features = head_features(model, table, device=options.device)
-    views = []
-    if options.augmentation is not None:
-        augmented = table.with_augmentation(options.augmentation, seed=options.seed)
-        for number in range(min(MOST_VIEWS, VIEWED_ROWS // len(table) - 1)):
-            augmented.epoch = number
-            views.append(head_features(model, augmented, device=options.device))
-    hidden_size = getattr(model.config, "classifier_hidden_size", None)
-    head = fit_head(
-        features,
-        table.labels,
-        options.head,
-        num_labels=num_labels,
-        seed=options.seed,
-        views=views,
-        **({"hidden_size": hidden_size} if hidden_size else {}),
-    )
-    head.write(model)
-    return head
+
+    def __init__(self, model: PreTrainedModel, table: TensorTable, options: Options, num_labels: int) -> None:
+        self.model = model
+        self.labels = table.labels
+        self.options = options
+        self.num_labels = num_labels
+        self.features = head_features(model, table, device=options.device)
+        self.views: list[Tensor] = []
+        if options.augmentation is not None:
+            augmented = table.with_augmentation(options.augmentation, seed=options.seed)
+            for number in range(min(MOST_VIEWS, VIEWED_ROWS // len(table) - 1)):
+                augmented.epoch = number
+                self.views.append(head_features(model, augmented, device=options.device))
+        self._head: Head | None = None
+
+    def fit(self, rows: Rows | None = None) -> Head:
+        """The head for these of the training rows; for all of them by default, with its regularisation chosen."""
+        if rows is None and self._head is not None:
+            return self._head
+        index = torch.arange(len(self.labels)) if rows is None else rows
+        head = fit_head(
+            self.features[index],
+            self.labels[index],
+            self.options.head,
+            num_labels=self.num_labels,
+            seed=self.options.seed,
+            views=[view[index] for view in self.views],
+            hidden_size=getattr(self.model.config, "classifier_hidden_size", HIDDEN_SIZE),
+            choose=rows is None,
+        )
+        if rows is None:
+            self._head = head
+        return head
+
+    def start(self, rows: Rows | None) -> PreTrainedModel:
+        """The network with the head for these rows."""
+        model = copy.deepcopy(self.model)
+        self.fit(rows).write(model)
+        return model
 
 
 def can_search(table: TensorTable, num_labels: int) -> bool:
@@ -170,7 +194,7 @@ def tune(
     Args:
         run: The run.
         name: ``transfer`` or ``scratch``.
-        start: Gives the model to start from, for the rows it may learn from.
+        start: Gives the model to start from, for the numbers of the training rows it may learn from; None is all.
         train: Training rows, not augmented.
         validation: Rows to choose on, or None.
         depth: How many stages are trained besides the head.
@@ -179,7 +203,7 @@ def tune(
         options: The options.
         num_labels: Number of classes.
     """
-    inner, outer, again = train, validation, False
+    inner, outer, again, kept = train, validation, False, None
     if outer is None and (len(rates) > 1 or EARLY_STOPPING in options.training) and can_search(train, num_labels):
         share = options.validation if isinstance(options.validation, float) else HELD_OUT
         kept, held = hold_out(train.labels, share, seed=options.seed)
@@ -187,12 +211,12 @@ def tune(
         again = EARLY_STOPPING not in options.training
     if outer is None:
         rate = rates[len(rates) // 2]
-        model = start(train)
+        model = start(None)
         fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
         return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
 
     order = _order(run.task, len(outer))
-    begin = start(inner)
+    begin = start(kept)
     tried: list[dict[str, float]] = []
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
     for number, rate in enumerate(rates):
@@ -204,7 +228,7 @@ def tune(
     rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
-        model = start(train)
+        model = start(None)
         fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
         seconds += fit.seconds
     rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"

@@ -1,0 +1,318 @@
+"""Fine-tuning: a trained network, one's own data, and a snapshot with its card at the end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+from ..evaluation import task_named
+from ..fingerprint import tensors_fingerprint
+from ..metrics import Metric
+from ..output import atomic_folder, check_output, partial_path
+from ..task import Predictions, Task
+from ..training import is_main_process
+from .baseline import train_from_scratch
+from .depth import DepthChoice, choose_depth
+from .estimate import Estimate, estimate
+from .graft import graft
+from .options import Options, read_options
+from .parts import Parts, read_parts
+from .record import command_of, measure, write_snapshot
+from .report import Report
+from .rows import class_counts
+from .run import Run, of_main_process, wait_for_all
+from .stages import check_stages, depth_name, parse_depth
+from .tuning import (
+    TRANSFER,
+    HeadFitter,
+    Tuned,
+    can_search,
+    rates_for,
+    schedule_for,
+    tune,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+SECONDS_WORTH_A_CHECKPOINT = 60  # of one training; a shorter one is repeated sooner than its checkpoints are written
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What a fine-tuning gives.
+
+    Attributes:
+        model: The fine-tuned model, in eval mode on the CPU.
+        metrics: What was measured on rows that took no part in training or choosing.
+        depth: ``head``, the number of stages that were trained besides it, or ``all``.
+        report: What was tried and why the choices fell; `str(report)` is for a person.
+        path: The snapshot.
+        seconds: Wall time.
+    """
+
+    model: PreTrainedModel
+    metrics: dict[str, Metric]
+    depth: str | int
+    report: Report
+    path: Path
+    seconds: float
+
+
+def finetune(
+    name: str | Path, data: Any, *, output_dir: str | Path, depth: str | int = "auto", **options: Any
+) -> FinetuneResult:
+    """Set a new head on a trained model and train as much of it as the data pays for.
+
+    The data is checked; a part that takes no part in training or choosing is kept back to measure on. The head is
+    fitted on features that the frozen network computes once. Where the depth is more than the head, the stages below
+    it are then trained as well, lower ones at lower learning rates. The output appears whole or not at all; a killed
+    run continues with the same call.
+
+    Args:
+        name: The base model, as `tsugiki.load` takes it.
+        data: A Hub id, a folder (of class folders, parquet, csv or json files), a `Dataset` or a `DatasetDict`.
+        output_dir: Folder of the new snapshot.
+        depth: ``head``, the number of stages to train besides it, ``all``, or ``auto`` to choose by measurement.
+        **options: Fields of `TrainingArguments` by their own names, and those of `tsugiki.transfer.options.Options`,
+            such as ``head``, ``device``, ``validation``, ``test``, ``augmentation`` and ``compare_scratch``.
+
+    Returns:
+        The model, what was measured, and the report.
+
+    Raises:
+        OptionError: An option or the depth is unknown or out of range.
+        DataError: The data is missing, damaged, or lacks a column or a class.
+        UnknownNameError: There is no such model.
+        OutputError: The output exists already or cannot be written.
+
+    Example:
+        >>> import tsugiki
+        >>> result = tsugiki.finetune("lenet5-mnist", "photos/", output_dir="my-model")
+        >>> print(result.report)
+    """
+    started = time.perf_counter()
+    chosen = read_options(options)
+    output = check_output(output_dir, overwrite=chosen.overwrite)
+    base, processor, task, requires = _base(name)
+    stages = [stage.name for stage in check_stages(base)]
+    asked = parse_depth(depth, len(stages))
+    clock = Clock()
+    with clock("data"):
+        parts = read_parts(data, task, processor, chosen)
+    identity = {
+        "base": tensors_fingerprint(base.state_dict()),
+        "data": [parts.train_record, parts.validation_record, parts.test_record],
+        "depth": asked,
+        "options": {
+            key: value for key, value in asdict(chosen).items() if key not in ("progress", "overwrite", "test")
+        },
+    }
+    with _unfinished(output, overwrite=chosen.overwrite) as (partial, keep):
+        run = Run(partial, identity, task, progress=chosen.progress and is_main_process())
+        keep.append(run)
+        model, report, predictions = _transfer(run, str(name), base, task, parts, chosen, asked, stages, clock)
+        if is_main_process():
+            _clean(partial, run)
+            named = depth_name(asked, len(stages)) if asked is not None else "auto"
+            write_snapshot(
+                partial,
+                output.name,
+                model,
+                processor,
+                task,
+                parts,
+                predictions,
+                report,
+                chosen,
+                command=command_of(str(name), data, output_dir, named, options),
+                requires=requires,
+            )
+            run.close()
+    wait_for_all()
+    model.config._name_or_path = str(output)
+    for line in report.lines():
+        logger.info(line)
+    shown = report.depth_name
+    return FinetuneResult(
+        model=model,
+        metrics=dict(report.metrics),
+        depth=int(shown) if shown.isdigit() else shown,
+        report=report,
+        path=output,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
+    """The base model, its processor, its task, and what its snapshot requires to be installed."""
+    from ..evaluation import task_of
+    from ..loading import load, load_processor, open_snapshot
+    from ..snapshot import resolve
+
+    base = load(name)
+    requires = list(open_snapshot(resolve(name)).provenance.get("requires") or [])
+    return base, load_processor(name), task_named(task_of(base)), requires
+
+
+def _transfer(
+    run: Run,
+    name: str,
+    base: PreTrainedModel,
+    task: Task,
+    parts: Parts,
+    options: Options,
+    asked: int | None,
+    stages: list[str],
+    clock: Clock,
+) -> tuple[PreTrainedModel, Report, Predictions]:
+    """Everything between decoded data and a measured model."""
+    fields, num_labels = task.config_fields(parts.label_names), len(parts.label_names)
+    grafted = graft(base, fields)
+    most = len(stages) if asked is None else asked
+    schedule = schedule_for(options, len(parts.train))
+    with clock("estimate"):
+        searches = len(rates_for(options)) > 1 and (parts.validation is not None or can_search(parts.train, num_labels))
+        trainings = len(rates_for(options)) + (parts.validation is None) if searches else 1
+        cost = Estimate(
+            **run.once(
+                "estimate",
+                lambda: of_main_process(
+                    estimate(
+                        grafted,
+                        parts.train,
+                        depth=most,
+                        schedule=schedule,
+                        trainings=trainings,
+                        device=options.device,
+                        exact=asked is not None,
+                    ).to_dict()
+                ),
+            )
+        )
+    _say(options, str(cost))
+    if cost.trainings and cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
+        schedule = schedule_for(options, len(parts.train), checkpoints=True)
+
+    choice = None
+    if asked is None:
+        with clock("depth"):
+            choice = DepthChoice.from_dict(
+                run.once(
+                    "depth",
+                    lambda: choose_depth(grafted, parts.train, options, num_labels=num_labels).to_dict(),
+                )
+            )
+        _say(options, f"depth {depth_name(choice.depth, len(stages))}: {choice.why}")
+    depth = choice.depth if choice is not None else most
+
+    with clock("head"):
+        heads = HeadFitter(grafted, parts.train, options, num_labels)
+        head = heads.fit()
+    with clock("training"):
+        if depth == 0:
+            tuned = Tuned(heads.start(None), None, [], "", None, 0.0)
+        else:
+            tuned = tune(
+                run,
+                TRANSFER,
+                heads.start,
+                parts.train,
+                parts.validation,
+                depth=depth,
+                rates=rates_for(options),
+                schedule=schedule,
+                options=options,
+                num_labels=num_labels,
+            )
+    predictions = measure(tuned.model, parts)
+    scratch, scratch_metrics = None, None
+    if options.compare_scratch:
+        with clock("scratch"):
+            scratch = train_from_scratch(
+                run,
+                base,
+                fields,
+                parts.train,
+                parts.validation,
+                schedule=schedule,
+                options=options,
+                num_labels=num_labels,
+            )
+        scratch_metrics = task.metrics(measure(scratch.model, parts))
+    counts = class_counts(parts.train.labels, num_labels)
+    report = Report(
+        base=name,
+        stages=stages,
+        depth=depth,
+        asked="auto" if asked is None else depth_name(asked, len(stages)),
+        choice=choice,
+        examples_per_class=(int(counts.min()), int(counts.max())),
+        rows={
+            "train": len(parts.train),
+            "validation": 0 if parts.validation is None else len(parts.validation),
+            "test": len(parts.test),
+        },
+        measured_on=parts.measured_on,
+        head=head,
+        tuned=tuned,
+        scratch=scratch,
+        metrics=task.metrics(predictions),
+        scratch_metrics=scratch_metrics,
+        estimate=cost,
+        augmentation={} if options.augmentation is None else options.augmentation.to_dict(),
+        seconds=clock.seconds,
+    )
+    return tuned.model, report, predictions
+
+
+class Clock:
+    """Wall time by phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Time the block."""
+        started = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+
+
+@contextmanager
+def _unfinished(output: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[Run]]]:
+    """The unfinished output, which the main process alone creates and renames; kept when a run in it can continue."""
+    runs: list[Run] = []
+    if not is_main_process():
+        yield partial_path(output), runs
+        return
+    with atomic_folder(
+        output, overwrite=overwrite, keep_partial=lambda _: any(run.has_progress() for run in runs)
+    ) as partial:
+        yield partial, runs
+
+
+def _clean(partial: Path, run: Run) -> None:
+    """Remove what a run that was killed while it wrote its snapshot left behind."""
+    import shutil
+
+    for path in partial.iterdir():
+        if path != run.folder:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _say(options: Options, text: str) -> None:
+    logger.info(text)
+    if options.progress and is_main_process():
+        print(text, file=sys.stderr)

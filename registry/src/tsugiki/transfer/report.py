@@ -1,0 +1,217 @@
+"""What a fine-tuning tried, chose and got: for a person to read, and as plain data for provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..metrics import Metric
+from ..task import Picture
+from .depth import DepthChoice
+from .estimate import Estimate, duration
+from .heads import Head
+from .stages import depth_name
+from .tuning import Tuned
+
+DEPTH_FILE = "depth.png"
+LEARNING_CURVES_FILE = "learning_curves.png"
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a fine-tuning went.
+
+    Attributes:
+        base: Name of the base model.
+        stages: Names of the base's stages, from input to output.
+        depth: How many of them were trained besides the head.
+        asked: The depth that was asked for.
+        choice: How ``auto`` chose, or None.
+        examples_per_class: Fewest and most training rows of a class.
+        rows: Rows by part: ``train``, ``validation``, ``test``.
+        measured_on: The rows it was measured on, in words.
+        head: The head that was fitted.
+        tuned: The training below the head.
+        scratch: The same network from fresh weights, or None.
+        metrics: What was measured.
+        scratch_metrics: What was measured from scratch, or None.
+        estimate: The estimate before it started.
+        augmentation: Fields of the augmentation.
+        seconds: Wall time by phase.
+    """
+
+    base: str
+    stages: list[str]
+    depth: int
+    asked: str
+    choice: DepthChoice | None
+    examples_per_class: tuple[int, int]
+    rows: dict[str, int]
+    measured_on: str
+    head: Head
+    tuned: Tuned
+    scratch: Tuned | None
+    metrics: Mapping[str, Metric]
+    scratch_metrics: Mapping[str, Metric] | None
+    estimate: Estimate
+    augmentation: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+    @property
+    def depth_name(self) -> str:
+        """The depth as a person writes it."""
+        return depth_name(self.depth, len(self.stages))
+
+    @property
+    def trained_stages(self) -> list[str]:
+        """Stages that were trained, from input to output."""
+        return self.stages[len(self.stages) - self.depth :]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for provenance."""
+        return {
+            "base": self.base,
+            "stages": self.stages,
+            "depth": self.depth_name,
+            "asked": self.asked,
+            "choice": None if self.choice is None else self.choice.to_dict(),
+            "examples_per_class": list(self.examples_per_class),
+            "rows": self.rows,
+            "measured_on": self.measured_on,
+            "head": {
+                "kind": self.head.kind,
+                "strength": self.head.strength,
+                "tried": [{"strength": key, "accuracy": value} for key, value in self.head.tried.items()],
+                "scale": self.head.scale,
+            },
+            "training": _tuned(self.tuned),
+            "scratch": None
+            if self.scratch is None or self.scratch_metrics is None
+            else {**_tuned(self.scratch), "metrics": _plain(self.scratch_metrics)},
+            "metrics": _plain(self.metrics),
+            "estimate": self.estimate.to_dict(),
+            "augmentation": dict(self.augmentation),
+            "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The report, one fact a line."""
+        few, most = self.examples_per_class
+        per_class = f"{few:,}" if few == most else f"{few:,} to {most:,}"
+        lines = [
+            f"Base {self.base}, {self.rows['train']:,} training rows, {per_class} a class.",
+            f"Head: {_head_sentence(self.head)}",
+            f"Depth {self.depth_name}: {self.why}",
+        ]
+        if self.choice is not None and self.choice.probes:
+            tried = ", ".join(f"{probe.stage} {100 * probe.accuracy:.1f} %" for probe in self.choice.probes)
+            lines.append(f"Linear probes on frozen features, rows they did not see: {tried}.")
+        if self.tuned.fit is not None:
+            lines.append(f"Training: {_tuned_sentence(self.tuned)}")
+        for name, metric in self.metrics.items():
+            lines.append(f"{name} {metric}, measured on {self.measured_on}.")
+        if self.scratch is not None and self.scratch_metrics is not None:
+            figures = ", ".join(f"{name} {metric}" for name, metric in self.scratch_metrics.items())
+            lines.append(f"From scratch: {figures}; {_tuned_sentence(self.scratch)}")
+        took = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.seconds.items())
+        lines.append(f"{str(self.estimate).capitalize()}; it took {took}.")
+        return lines
+
+    @property
+    def why(self) -> str:
+        """Why this depth, one sentence."""
+        return f"{self.asked!r} was asked for." if self.choice is None else self.choice.why
+
+
+def _plain(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    return {name: metric.to_dict() for name, metric in metrics.items()}
+
+
+def _tuned(tuned: Tuned) -> dict[str, Any]:
+    return {
+        "learning_rate": tuned.learning_rate,
+        "tried": tuned.tried,
+        "chosen_on": tuned.chosen_on,
+        "steps": 0 if tuned.fit is None else tuned.fit.steps,
+        "seconds": round(tuned.seconds, 2),
+    }
+
+
+def _head_sentence(head: Head) -> str:
+    name = {"logistic": "logistic regression", "svm": "linear SVM", "mlp": "MLP"}[head.kind]
+    if not head.tried:
+        return f"{name} on cached features, regularisation {head.strength:g}: too few rows to choose."
+    tried = ", ".join(f"{strength:g} {100 * accuracy:.1f} %" for strength, accuracy in head.tried.items())
+    scaled = "" if head.kind != "svm" else f" Its logits are decision values times {head.scale:.2g}."
+    return f"{name} on cached features, regularisation {head.strength:g} by cross-validation ({tried}).{scaled}"
+
+
+def _tuned_sentence(tuned: Tuned) -> str:
+    steps = 0 if tuned.fit is None else tuned.fit.steps
+    if not tuned.tried:
+        return f"{steps:,} steps at learning rate {tuned.learning_rate:g}, chosen on {tuned.chosen_on}."
+    tried = ", ".join(f"{scores['learning_rate']:g} (loss {scores['loss']:.3f})" for scores in tuned.tried)
+    return f"{steps:,} steps at learning rate {tuned.learning_rate:g}, of {tried} on {tuned.chosen_on}."
+
+
+def draw_depths(report: Report, folder: Path) -> Picture | None:
+    """Draw what the probes of each stage found; None when nothing was probed."""
+    if report.choice is None or not report.choice.probes:
+        return None
+    from matplotlib.figure import Figure
+
+    probes = report.choice.probes[::-1]  # from input to output, as in the network
+    figure = Figure(figsize=(5.2, 0.9 + 0.42 * len(probes)), layout="constrained")
+    axes = figure.subplots()
+    colors = ["tab:blue" if probe.depth < report.depth or report.depth == 0 else "tab:orange" for probe in probes]
+    axes.barh([probe.stage for probe in probes], [100 * probe.accuracy for probe in probes], color=colors)
+    axes.set(xlabel="accuracy of a linear probe, %", xlim=(0, 100))
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(folder / DEPTH_FILE, dpi=110)
+    return Picture(
+        DEPTH_FILE,
+        f"What a linear classifier makes of each stage's frozen features, on rows it did not see. Depth "
+        f"{report.depth_name} was chosen: {report.why}",
+    )
+
+
+def draw_learning_curves(
+    examples: Sequence[int],
+    curves: Mapping[str, Sequence[Sequence[float]]],
+    folder: str | Path,
+    *,
+    file: str = LEARNING_CURVES_FILE,
+) -> Picture:
+    """Draw the error against the examples per class, such as transfer's beside that of training from scratch.
+
+    Args:
+        examples: Examples per class, rising.
+        curves: Name -> for each number of examples the accuracies of its seeds.
+        folder: Where the picture goes.
+        file: Its name.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    for name, accuracies in curves.items():
+        errors = [[100 * (1 - accuracy) for accuracy in seeds] for seeds in accuracies]
+        means = [sum(seeds) / len(seeds) for seeds in errors]
+        (line,) = axes.plot(examples, means, marker="o", label=name)
+        axes.fill_between(
+            examples, [min(s) for s in errors], [max(s) for s in errors], color=line.get_color(), alpha=0.2
+        )
+    axes.set(xlabel="examples per class", ylabel="error, %", xscale="log", yscale="log")
+    axes.set_xticks(list(examples), [str(count) for count in examples])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    path = Path(folder) / file
+    figure.savefig(path, dpi=110)
+    return Picture(file, "Error against examples per class; lines are means and bands the range over the seeds.")
