@@ -98,7 +98,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
-    session.run("tsugiki", "card", "--index", "--check")
+    session.run("tsugiki", "card", "--check")
 
 
 def build_wheels(session: nox.Session) -> Path:

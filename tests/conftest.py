@@ -1,4 +1,4 @@
-"""Fixtures that all parts share: a clean environment, fake distributions, the mirror of real data."""
+"""Fixtures that all parts share: a clean environment and fake distributions."""
 
 from __future__ import annotations
 
@@ -25,17 +25,6 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "tsugiki-cache"))
     for name in ("TSUGIKI_PLUGINS", "TSUGIKI_STRICT"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="session")
-def mirror() -> Path:
-    """The local mirror of real data sets; only a machine without it skips."""
-    folder = os.environ.get("TSUGIKI_DATASETS")
-    if not folder or not Path(folder).is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("TSUGIKI_DATASETS does not name the folder of data sets")
-        pytest.skip("data sets are absent: TSUGIKI_DATASETS is not set")
-    return Path(folder)
 
 
 InstallPlugin = Callable[..., Path]

@@ -30,7 +30,7 @@ def folder(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / "lenet")
 
 
-def refused(folder, match, file="model.safetensors", **options):
+def assert_refused(folder, match, file="model.safetensors", **options):
     """The snapshot does not load; the error is one line that names the file and matches."""
     with pytest.raises(SnapshotError, match=match) as caught:
         tsugiki.load(folder, **options)
@@ -72,13 +72,13 @@ def test_weights_do_not_hang_on_the_file(folder):
 def test_truncated_file_is_refused(folder, keep):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:keep])
-    refused(folder, "the file is empty" if keep == 0 else "truncated or damaged")
+    assert_refused(folder, "the file is empty" if keep == 0 else "truncated or damaged")
 
 
 def test_appended_bytes_are_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes() + b"more")
-    refused(folder, "truncated or damaged")
+    assert_refused(folder, "truncated or damaged")
 
 
 def test_flipped_bit_is_refused_where_provenance_records_the_hash(folder):
@@ -88,7 +88,7 @@ def test_flipped_bit_is_refused_where_provenance_records_the_hash(folder):
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
-    refused(folder, r"damaged or replaced: its sha256 is [0-9a-f]{12}…, and provenance\.json records")
+    assert_refused(folder, r"damaged or replaced: its sha256 is [0-9a-f]{12}…, and provenance\.json records")
 
 
 def test_hash_can_be_given(folder):
@@ -102,32 +102,32 @@ def test_hash_can_be_given(folder):
 
 def test_missing_and_unexpected_tensors_are_refused(folder):
     rewrite(folder, lambda tensors: tensors.pop("classifier.bias"))
-    refused(folder, r"lacks 1 tensor \(classifier\.bias\) for a LeNetForImageClassification")
+    assert_refused(folder, r"lacks 1 tensor \(classifier\.bias\) for a LeNetForImageClassification")
     rewrite(folder, lambda tensors: tensors.update({"extra.a": torch.zeros(1), "classifier.bias": torch.zeros(3)}))
-    refused(folder, r"holds 1 tensor \(extra\.a\) too many")
+    assert_refused(folder, r"holds 1 tensor \(extra\.a\) too many")
 
 
 def test_weights_of_another_family_are_refused(folder, tmp_path):
     other = write_snapshot(tmp_path / "mlp", "mlp")
     shutil.copy(other / "model.safetensors", folder)
-    refused(folder, r"lacks 8 tensors \(lenet\.convolutions\.0\.0\.weight, .*…\) and holds 4 tensors")
+    assert_refused(folder, r"lacks 8 tensors \(lenet\.convolutions\.0\.0\.weight, .*…\) and holds 4 tensors")
 
 
 def test_wrong_shape_is_refused(folder):
     rewrite(folder, lambda tensors: tensors.update({"classifier.bias": torch.zeros(5)}))
-    refused(folder, r"classifier\.bias has shape \[5\], and config\.json asks for \[3\]")
+    assert_refused(folder, r"classifier\.bias has shape \[5\], and config\.json asks for \[3\]")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_values_that_are_not_finite_are_refused(folder, value):
     rewrite(folder, lambda tensors: tensors["classifier.bias"].__setitem__(1, value))
-    refused(folder, r"classifier\.bias holds NaN or infinity")
+    assert_refused(folder, r"classifier\.bias holds NaN or infinity")
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.float64])
 def test_other_dtypes_are_refused(folder, dtype):
     rewrite(folder, lambda tensors: tensors.update({"classifier.bias": torch.zeros(3, dtype=dtype)}))
-    refused(folder, r"classifier\.bias has dtype [IF]\d\d, and F32 or F16 or BF16 is read")
+    assert_refused(folder, r"classifier\.bias has dtype [IF]\d\d, and F32 or F16 or BF16 is read")
 
 
 class Bomb:
@@ -149,7 +149,8 @@ def test_pickle_is_refused_and_not_opened(folder, tmp_path, name, writer):
         torch.save(Bomb(mark), folder / name)
     else:
         (folder / name).write_bytes(pickle.dumps(Bomb(mark)))
-    refused(folder, "a pickle with the name of" if name == "model.safetensors" else f"{name} is not read in its place")
+    in_place = name == "model.safetensors"
+    assert_refused(folder, "a pickle with the name of" if in_place else f"{name} is not read in its place")
     assert not mark.exists()
 
 
@@ -163,12 +164,12 @@ def test_pickle_is_refused_and_not_opened(folder, tmp_path, name, writer):
 )
 def test_other_files_are_told_apart(folder, content, match):
     (folder / "model.safetensors").write_bytes(content)
-    refused(folder, match)
+    assert_refused(folder, match)
 
 
 def test_missing_weights_are_refused(folder):
     (folder / "model.safetensors").unlink()
-    refused(folder, "is missing")
+    assert_refused(folder, "is missing")
 
 
 def test_index_that_leads_out_of_the_folder_is_not_followed(folder):
@@ -176,7 +177,7 @@ def test_index_that_leads_out_of_the_folder_is_not_followed(folder):
     names = read_header(folder.parent / "elsewhere.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(names, "../elsewhere.safetensors")}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    refused(folder, "an index splits over several files are not read")
+    assert_refused(folder, "an index splits over several files are not read")
 
 
 # ---------------------------------------------------------------- the config
@@ -204,14 +205,14 @@ def test_index_that_leads_out_of_the_folder_is_not_followed(folder):
 )
 def test_config_out_of_range_is_refused(folder, fields, match):
     change_json(folder / "config.json", **fields)
-    refused(folder, match, file="config.json")
+    assert_refused(folder, match, file="config.json")
 
 
 @pytest.mark.parametrize("fields", [{"hidden_sizes": [2_000_000, 8]}, {"conv_channels": [5_000_000, 16]}])
 def test_huge_layer_takes_neither_memory_nor_time(folder, fields):
     change_json(folder / "config.json", **fields)
     start = time.monotonic()
-    refused(folder, "and config.json asks for")
+    assert_refused(folder, "and config.json asks for")
     assert time.monotonic() - start < 20
 
 
@@ -226,7 +227,7 @@ def test_huge_layer_takes_neither_memory_nor_time(folder, fields):
 def test_endless_network_is_given_up_early(tmp_path, family, fields):
     folder = write_snapshot(tmp_path / "net", family)
     change_json(folder / "config.json", **fields)
-    refused(folder, r"describes a far larger network than the \d+ tensors", file="config.json")
+    assert_refused(folder, r"describes a far larger network than the \d+ tensors", file="config.json")
 
 
 def test_table_beside_the_weights_is_limited(folder):
@@ -253,14 +254,14 @@ def test_table_beside_the_weights_is_limited(folder):
 )
 def test_config_that_is_no_json_object_is_refused(folder, content):
     (folder / "config.json").write_bytes(content)
-    refused(folder, "not JSON|a JSON object was expected", file="config.json")
+    assert_refused(folder, "not JSON|a JSON object was expected", file="config.json")
 
 
 def test_deep_and_large_config_is_refused(folder):
     (folder / "config.json").write_text('{"model_type": "tsugiki_lenet", "x": ' + "[" * 200 + "]" * 200 + "}")
-    refused(folder, "nested more than 50 levels", file="config.json")
+    assert_refused(folder, "nested more than 50 levels", file="config.json")
     (folder / "config.json").write_text('{"x": "' + "a" * 9_000_000 + '"}')
-    refused(folder, "too many for a JSON file", file="config.json")
+    assert_refused(folder, "too many for a JSON file", file="config.json")
 
 
 def test_auto_map_is_ignored_and_nothing_is_executed(folder, tmp_path):
@@ -292,9 +293,9 @@ def test_fields_that_lead_elsewhere_are_ignored(folder):
 
 def test_damaged_provenance_is_refused(folder):
     (folder / "provenance.json").write_text("{")
-    refused(folder, "not JSON", file="provenance.json")
+    assert_refused(folder, "not JSON", file="provenance.json")
     (folder / "provenance.json").write_text('{"weights": {"sha256": 7}}')
-    refused(folder, r"weights\.sha256 is not text", file="provenance.json")
+    assert_refused(folder, r"weights\.sha256 is not text", file="provenance.json")
 
 
 # ---------------------------------------------------------------- dtypes
@@ -324,7 +325,7 @@ def test_dtype_can_be_chosen(folder):
 def test_overflow_in_a_narrower_dtype_is_refused(folder):
     rewrite(folder, lambda tensors: tensors["classifier.bias"].fill_(1e6))
     tsugiki.load(folder)
-    refused(folder, r"classifier\.bias holds NaN or infinity \(as float16\)", dtype="float16")
+    assert_refused(folder, r"classifier\.bias holds NaN or infinity \(as float16\)", dtype="float16")
 
 
 # ---------------------------------------------------------------- held against from_pretrained

@@ -48,7 +48,7 @@ def predict_table(
 
 def model_label_names(model: PreTrainedModel) -> list[str]:
     """Class names of a classifier, by number."""
-    id2label = model.config.id2label or {}
+    id2label: dict[Any, str] = model.config.id2label or {}
     return [id2label[index] for index in range(len(id2label))]
 
 

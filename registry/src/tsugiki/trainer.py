@@ -41,13 +41,14 @@ class TableTrainer(Trainer):
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(data_collator=_identity, **options)
+        super().__init__(data_collator=_identity, **options)  # type: ignore[arg-type]
         self._groups = parameter_groups
+        self._saving_to: str | None = None
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Build the optimizer, over our own parameter groups where they were given."""
         if self.optimizer is None and self._groups is not None:
-            optimizer_class, defaults = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            optimizer_class, defaults = self.get_optimizer_cls_and_kwargs(self.args)
             defaults.setdefault("weight_decay", self.args.weight_decay)
             self.optimizer = optimizer_class([dict(group) for group in self._groups], **defaults)
         return super().create_optimizer() if model is None else super().create_optimizer(model)
@@ -60,20 +61,24 @@ class TableTrainer(Trainer):
         """Not counted: walking over all parameters in every step costs a small network a tenth of its time."""
         return 0
 
+    def _get_output_dir(self, trial: Any) -> str:
+        """Where checkpoints are written: beside their place while they are unfinished."""
+        return self._saving_to or super()._get_output_dir(trial)
+
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        run = Path(self.args.output_dir)
+        run = Path(str(self.args.output_dir))
         saving = run / _SAVING
         name = f"checkpoint-{self.state.global_step}"
         if self.args.should_save:
             shutil.rmtree(saving, ignore_errors=True)
         self.accelerator.wait_for_everyone()
-        get_output_dir, limit = self._get_output_dir, self.args.save_total_limit
-        self._get_output_dir = lambda trial=None: str(saving)
+        limit = self.args.save_total_limit
+        self._saving_to = str(saving)
         self.args.save_total_limit = None  # rotation would look into `saving`
         try:
             super()._save_checkpoint(model, trial)
         finally:
-            self._get_output_dir = get_output_dir
+            self._saving_to = None
             self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
         if self.args.should_save:

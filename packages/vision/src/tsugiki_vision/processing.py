@@ -62,7 +62,7 @@ class PictureProcessor(PilBackend):
 
     def convert_channels(self, image: np.ndarray) -> np.ndarray:
         """Turn an opaque array `(1, H, W)` or `(3, H, W)` into one with the network's channels."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract
 
     def resize(
         self,

@@ -40,6 +40,7 @@ MOST_TO_CHOOSE = 4000  # rows that the choice looks at
 HIDDEN_SIZE = 128
 _PRIOR_ROWS = 100  # rows that the common variance counts for against each feature's own
 _ITERATIONS = 200
+_MLP_BATCH, _MLP_STEPS = 64, 2000
 
 
 @dataclass(frozen=True)
@@ -244,8 +245,8 @@ class _Solver:
             (self.hidden_size,),
             alpha=strength,
             random_state=self.seed,
-            max_iter=_ITERATIONS,
-            batch_size=min(64, len(labels)),
+            max_iter=max(10, _MLP_STEPS // math.ceil(len(labels) / _MLP_BATCH)),
+            batch_size=min(_MLP_BATCH, len(labels)),
         ).fit(features, labels)
         (first, last), (first_bias, last_bias) = solver.coefs_, solver.intercepts_
         return [(first.T.copy(), first_bias), _both_sides(last.T, last_bias)]

@@ -11,16 +11,16 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..evaluation import predict_table
 from ..table import TensorTable
-from ..task import Task
+from ..task import Predictions, Task
 from ..training import EARLY_STOPPING, FitResult
 from .features import head_features
 from .heads import HIDDEN_SIZE, Head, fit_head
@@ -215,16 +215,15 @@ def tune(
         fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
         return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
 
-    order = _order(run.task, len(outer))
     begin = start(kept)
-    tried: list[dict[str, float]] = []
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
     for number, rate in enumerate(rates):
-        model, key = copy.deepcopy(begin), f"{name}-rate-{number}"
-        fit = _fit(run, key, model, inner, outer, depth, rate, schedule, options, keep=True)
+        model = copy.deepcopy(begin)
+        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, keep=True)
         candidates.append((model, fit))
-        tried.append({"learning_rate": rate, **run.once(f"{key}-score", partial(_scores, run.task, model, outer))})
-    best = max(range(len(tried)), key=lambda number: order(tried[number]))
+    predictions = [predict_table(model, outer) for model, _ in candidates]
+    tried = [{"learning_rate": rate, **_scores(run.task, said)} for rate, said in zip(rates, predictions, strict=True)]
+    best = _best(run.task, predictions)
     rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
@@ -266,22 +265,30 @@ def _fit(
     )
 
 
-def _scores(task: Task, model: PreTrainedModel, table: TensorTable) -> dict[str, float]:
-    """The task's main metric and the mean cross entropy."""
-    predictions = predict_table(model, table)
+def _best(task: Task, predictions: Sequence[Predictions]) -> int:
+    """The best candidate; the middle one unless another is better by more than the standard error of the difference.
+
+    Few rows are scored by their loss, which is less coarse than right or wrong.
+    """
+    many = len(predictions[0].labels) >= SURE_ROWS
+    scores = [task.correct(said).astype(np.float64) if many else -_losses(said) for said in predictions]  # (N,) each
+    middle = len(scores) // 2
+    best = max(range(len(scores)), key=lambda number: float(scores[number].mean()))
+    gain = scores[best] - scores[middle]
+    return best if gain.mean() > gain.std() / math.sqrt(len(gain)) else middle
+
+
+def _losses(predictions: Predictions) -> NDArray[np.float64]:
+    """Cross entropy of every row (N,); that of a guess where training went astray."""
     logits = predictions.logits.astype(np.float64)
     logits -= logits.max(1, keepdims=True)
-    loss = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), predictions.labels]
-    return {"loss": float(loss.mean()), task.main_metric: task.metrics(predictions)[task.main_metric].value}
+    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), predictions.labels]
+    return np.nan_to_num(losses, nan=math.log(logits.shape[1]), posinf=math.log(logits.shape[1]))
 
 
-def _order(task: Task, rows: int) -> Callable[[dict[str, float]], tuple[float, float]]:
-    """How candidates compare: by the metric where many rows were scored, by the loss where few were."""
-    sign = 1 if task.greater_is_better else -1
-
-    def key(scores: dict[str, float]) -> tuple[float, float]:
-        loss = -scores["loss"] if math.isfinite(scores["loss"]) else -math.inf
-        metric = sign * scores[task.main_metric]
-        return (metric, loss) if rows >= SURE_ROWS else (loss, metric)
-
-    return key
+def _scores(task: Task, predictions: Predictions) -> dict[str, float]:
+    """The task's main metric and the mean cross entropy."""
+    return {
+        "loss": float(_losses(predictions).mean()),
+        task.main_metric: task.metrics(predictions)[task.main_metric].value,
+    }
