@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 CORE = ROOT / "registry"
 PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 DIST = ROOT / "dist"
-TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables"]
+TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables", "ruff", "mypy"]
 
 
 def install(session: nox.Session, *packages: str | Path, constrained: bool = True) -> None:
