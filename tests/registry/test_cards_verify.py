@@ -116,10 +116,11 @@ def test_wrong_interval_is_found(folder):
     assert [check.metric for check in verify(folder).results if not check.ok] == ["accuracy_low"]
 
 
-def test_fast_count_must_be_exact(folder):
-    change(folder, ["evaluations", 0, "fast", "correct"], lambda count: count - 1)
+@pytest.mark.parametrize("off", [1, 2, 3])
+def test_fast_count_may_differ_by_two_examples_as_on_another_processor(folder, off):
+    change(folder, ["evaluations", 0, "fast", "correct"], lambda count: count - off)
     (check,) = verify(folder, fast=True).results
-    assert (check.ok, check.tolerance, check.measured - check.card) == (False, 0, 1)
+    assert (check.ok, check.tolerance, check.measured - check.card) == (off <= 2, 2, off)
 
 
 @pytest.mark.parametrize(

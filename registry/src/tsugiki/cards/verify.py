@@ -89,7 +89,7 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
     Args:
         name: What `tsugiki.load` takes.
         data: Where the data sets are, instead of their own names: a folder, a `Dataset` or a `DatasetDict`.
-        fast: Measure only the fixed subset of at most 1,000 rows, whose count of right answers must be exact.
+        fast: Measure only the fixed subset of at most 1,000 rows, whose count of right answers is on record.
 
     Returns:
         All figures with what they are when measured again.
@@ -185,7 +185,7 @@ class _Measurement:
             return
         table = self._table(dataset.select(fast_rows(len(dataset), seed=fast["seed"])), evaluation)
         correct = int(self.task.correct(self._predictions(table)).sum())
-        found.results.append(_check(evaluation, "correct", fast["correct"], correct, 0))
+        found.results.append(_check(evaluation, "correct", fast["correct"], correct, EXAMPLES))
 
     def _table(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
         from ..evaluation import model_label_names
