@@ -71,7 +71,7 @@ def test_svm_logits_are_scaled_decision_values(classes):
 
 def test_regularisation_is_chosen_by_cross_validation_where_rows_allow():
     features, labels = blobs(rows=30)
-    assert list(fit_head(features, labels, num_labels=3).tried) == [0.01, 0.1, 1.0]
+    assert list(fit_head(features, labels, num_labels=3).tried) == [0.1, 1.0, 10.0]
     assert fit_head(features[:6], labels[:6], num_labels=3).tried == {}
 
 

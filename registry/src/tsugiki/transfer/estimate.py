@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..table import TensorTable
+from .run import Schedule
 from .stages import only_top_trained
-from .tuning import Schedule, steps_of
+from .tuning import number_of_views, steps_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,10 @@ class Estimate:
     def __str__(self) -> str:
         most = "" if self.exact else "at most "
         if not self.trainings:
-            return f"estimate: the head alone, a few seconds, {_megabytes(self.memory_bytes)}"
+            return (
+                f"estimate: {duration(self.seconds)} for the features of the rows, then the head, "
+                f"{_megabytes(self.memory_bytes)}"
+            )
         return (
             f"estimate: {most}{duration(self.seconds)} ({self.trainings} x {self.steps:,} steps of "
             f"{1000 * self.seconds_per_step:.1f} ms), {most}{_megabytes(self.memory_bytes)}"
@@ -84,9 +88,14 @@ def estimate(
     weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
     data = sum(column.numel() * column.element_size() for column in table.columns.values())
     if depth == 0:
+        inputs = {name: value.to(place) for name, value in table.batch(rows).items()}
         with torch.inference_mode():
-            trial(**{name: value.to(place) for name, value in table.batch(rows).items()})
-        return Estimate(0.0, 0.0, 0, 0, weights + data, exact)
+            trial.eval()(**inputs)
+            started = time.perf_counter()
+            trial(**inputs).logits.sum().item()
+        per_row = (time.perf_counter() - started) / batch
+        passes = per_row * len(table) * (1 + number_of_views(len(table)))
+        return Estimate(round(passes, 2), 0.0, 0, 0, weights + data, exact)
 
     activations = 0
     seen: set[int] = set()
@@ -147,4 +156,4 @@ def duration(seconds: float) -> str:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB of memory besides the libraries" if size < 1e9 else f"{size / 1e9:.1f} GB of memory"
+    return f"{max(1, round(size / 1e6)):,} MB of memory" if size < 1e9 else f"{size / 1e9:.1f} GB of memory"

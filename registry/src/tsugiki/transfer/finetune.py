@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from ..evaluation import task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric

@@ -29,7 +29,7 @@ Labels = NDArray[np.int64]
 
 KINDS = ("logistic", "svm", "mlp")
 STRENGTHS: dict[str, tuple[float, ...]] = {
-    "logistic": (0.01, 0.1, 1.0),  # C: the inverse of the penalty, for features of unit variance
+    "logistic": (0.1, 1.0, 10.0),  # C: the inverse of the penalty, for features of unit variance
     "svm": (0.001, 0.01, 0.1),  # C
     "mlp": (0.1, 0.01),  # alpha: the penalty itself
 }
@@ -211,13 +211,14 @@ class _Solver:
         self, plain: Floats, copies: Sequence[Floats], labels: Labels, strength: float
     ) -> list[tuple[Floats, Floats]]:
         from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
 
         views = 1 + len(copies)
         features, labels = np.concatenate([plain, *copies]), np.tile(labels, views)
         # A penalty means the same however many views a row has: C weighs rows against it, alpha is divided by them.
         strength = strength * views if self.kind == "mlp" else strength / views
-        mean, deviation = _standardisation(features)
-        with warnings.catch_warnings():
+        mean, deviation = standardisation(features)
+        with warnings.catch_warnings(), threadpool_limits(1):  # in small problems threads wait more than they work
             warnings.simplefilter("ignore", ConvergenceWarning)  # a step less or more changes no answer
             layers = self._solve((features - mean) / deviation, labels, strength)
         weight, bias = layers[0]
@@ -259,7 +260,7 @@ def _both_sides(weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
     return np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
 
 
-def _standardisation(features: Floats) -> tuple[Floats, Floats]:
+def standardisation(features: Floats) -> tuple[Floats, Floats]:
     """Mean and deviation of each feature; the deviations drawn towards their common one, for few rows tell little."""
     mean, variance = features.mean(0), features.var(0)
     common = variance.mean() or 1.0

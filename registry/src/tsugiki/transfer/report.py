@@ -119,7 +119,7 @@ class Report:
             figures = ", ".join(f"{name} {metric}" for name, metric in self.scratch_metrics.items())
             lines.append(f"From scratch: {figures}; {_tuned_sentence(self.scratch)}")
         took = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.seconds.items())
-        lines.append(f"{str(self.estimate).capitalize()}; it took {took}.")
+        lines.append(f"E{str(self.estimate)[1:]}; it took {took}.")
         return lines
 
     @property

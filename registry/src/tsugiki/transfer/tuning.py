@@ -116,6 +116,11 @@ def rates_for(options: Options, *, fresh: bool = False) -> tuple[float, ...]:
     return tuple(rate * factor for rate in (FRESH_RATES if fresh else RATES))
 
 
+def number_of_views(rows: int) -> int:
+    """How many augmented copies of so many rows the head is fitted on besides the rows themselves."""
+    return max(0, min(MOST_VIEWS, VIEWED_ROWS // rows - 1))
+
+
 class HeadFitter:
     """Fits new heads on the frozen network's features of the training rows, which are computed once.
 
@@ -137,7 +142,7 @@ class HeadFitter:
         self.views: list[Tensor] = []
         if options.augmentation is not None:
             augmented = table.with_augmentation(options.augmentation, seed=options.seed)
-            for number in range(min(MOST_VIEWS, VIEWED_ROWS // len(table) - 1)):
+            for number in range(number_of_views(len(table))):
                 augmented.epoch = number
                 self.views.append(head_features(model, augmented, device=options.device))
         self._head: Head | None = None
