@@ -97,7 +97,7 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
     if examples < 2:
         why = (
             f"with one example a class nothing can be measured, and the rule is {depth_name(floor, len(stages))}: the "
-            "upper half of the stages."
+            "upper three quarters of the stages."
         )
         return DepthChoice(floor, [], why)
     if fewest < 2:
@@ -125,17 +125,18 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
 def floor_for(examples: float, stages: int) -> int:
     """The depth that so many examples a class pay for, whatever the probes say.
 
-    The upper half of the stages at one example, everything at fifty, and in between by the logarithm of the examples.
-    That even one example pays for the upper half was measured, and is not what one would think: fitted on ten
-    pictures, the head alone was 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and more than 10 on hand
-    signs (ResNet-20 from CIFAR-10), for the highest features are those of the old classes. Fitting the head first and
-    learning slower further down keep so little data from doing harm.
+    Three quarters of the stages at one example, everything at fifty, and in between by the logarithm of the examples.
+    That even one example pays for so much was measured, and is not what one would think: fitted on ten pictures, the
+    head alone was 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and more than 10 on hand signs
+    (ResNet-20 from CIFAR-10), for the highest features are those of the old classes. Fitting the head first and
+    learning slower further down keep so little data from doing harm. Only the lowest stage, edges and strokes, gained
+    nothing from few examples.
 
     Args:
         examples: Examples of a class, 1 or more.
         stages: Stages of the network.
     """
-    share = 0.5 + 0.5 * math.log(max(1.0, examples)) / math.log(PLENTY)
+    share = 0.75 + 0.25 * math.log(max(1.0, examples)) / math.log(PLENTY)
     return min(stages, max(math.ceil(stages / 2), math.floor(share * stages + 1e-9)))
 
 

@@ -57,6 +57,7 @@ def write_snapshot(
     with quiet_transformers():
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
+    (folder / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
     fit = report.tuned.fit
     history = [] if fit is None else fit.history
     pictures = [
