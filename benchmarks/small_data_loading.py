@@ -52,7 +52,8 @@ def seconds_to_read(batches: Iterable[dict[str, torch.Tensor]], device: torch.de
 
 def seconds_to_train(batches: Iterable[dict[str, torch.Tensor]], device: torch.device) -> float:
     """Time of one epoch of LeNet."""
-    model = create_model("lenet", "image-classification", image_size=28, padding=2, num_labels=10).to(device)  # type: ignore[arg-type]
+    model = create_model("lenet", "image-classification", image_size=28, padding=2, num_labels=10)
+    model.to(device)  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     started = time.perf_counter()
     for batch in batches:
