@@ -75,9 +75,8 @@ def main() -> None:
     processor = registry().family("lenet").processor_class()(size={"height": 28, "width": 28})
     started = time.perf_counter()
     table = task_named("image-classification").table(dataset, processor).to(device)
-    print(
-        f"an epoch of {options.rows} rows of ylecun/mnist on {device}; decoded once in {time.perf_counter() - started:.1f} s"
-    )
+    decoding = time.perf_counter() - started
+    print(f"an epoch of {options.rows} rows of ylecun/mnist on {device}; decoded once in {decoding:.1f} s")
 
     readings = {
         w: [seconds_to_read(peer(dataset, processor, w), device) for _ in range(options.rounds)] for w in (0, 2)
