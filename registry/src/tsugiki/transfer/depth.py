@@ -110,7 +110,7 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
     lacking = lacking_depth(probes, min(len(table), MOST_ROWS))
     depth = max(floor, lacking)
     how = "held-out rows" if examples >= FEW else f"{min(FOLDS, fewest)}-fold cross-validation"
-    pays = f"{examples:g} examples a class pay for {depth_name(floor, len(stages))}"
+    pays = f"{examples:g} examples a class pay for {floor} of {len(stages)} stages"
     best = next(probe for probe in probes if probe.depth == lacking)
     if lacking == 0:
         found = f"by {how} no lower stage tells the classes apart better than what the head sees"
