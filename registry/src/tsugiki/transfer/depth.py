@@ -128,9 +128,8 @@ def floor_for(examples: float, stages: int) -> int:
     Three quarters of the stages at one example, everything at fifty, and in between by the logarithm of the examples.
     That even one example pays for so much was measured, and is not what one would think: fitted on ten pictures, the
     head alone was 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and more than 10 on hand signs
-    (ResNet-20 from CIFAR-10), for the highest features are those of the old classes. Fitting the head first and
-    learning slower further down keep so little data from doing harm. Only the lowest stage, edges and strokes, gained
-    nothing from few examples.
+    (ResNet-20 from CIFAR-10), perhaps because the highest features are those of the old classes. Fitting the head
+    first and learning slower further down keep so little data from doing harm.
 
     Args:
         examples: Examples of a class, 1 or more.
