@@ -1,6 +1,6 @@
 """Whether `depth="auto"` finds the right depth: against every depth, chosen with hindsight.
 
-    python benchmarks/depth_auto.py [--sets digits signs] [--seeds 3] [--first-seed 3] [--examples 1 5 10 50] [--steps N]
+    python benchmarks/depth_auto.py [--sets digits signs] [--seeds 3] [--first-seed 3] [--examples 1 5] [--steps N]
 
 Two sets, each with its base: scikit-learn's digits (8 x 8 pixels; LeNet-5 from MNIST) and photographs of hand signs
 (ResNet-20 from CIFAR-10, `tsugiki/sign_digits`). Every depth and `auto` are fine-tuned on the same rows, with an empty
