@@ -19,7 +19,7 @@ from .output import atomic_folder, check_output, partial_path, quiet_transformer
 from .recipe import Recipe, recipe_sha256
 from .table import TensorTable
 from .task import Predictions, Task
-from .training import FitResult, fit, is_main_process
+from .training import FitResult, fit, is_main_process, wait_for_all
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -184,6 +184,7 @@ def train(
                 results.append(json.loads((folder / _RUN).read_text(encoding="utf-8")))
         if is_main_process():
             _write_snapshot(run, partial, results, Path(recipe_folder))
+    wait_for_all()
     return output
 
 

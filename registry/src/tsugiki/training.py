@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ EARLY_STOPPING = "early_stopping_patience"
 DEFAULTS: dict[str, Any] = {
     "accelerator_config": {"split_batches": True},  # the batch size is that of all processes together
     "dataloader_pin_memory": False,
+    "ddp_find_unused_parameters": False,  # gradients reach every trained parameter; searching costs a pass
     "disable_tqdm": True,
     "label_names": ["labels"],
     "logging_nan_inf_filter": False,  # a loss that is not finite shows
@@ -222,3 +224,20 @@ def _history(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
 def is_main_process() -> bool:
     """Whether this process writes; the others compute along."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def wait_for_all() -> None:
+    """Let every process of a launch arrive here."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def _leave_group() -> None:
+    """Leave the group of processes before the interpreter ends; its threads would abort it otherwise."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+atexit.register(_leave_group)

@@ -16,7 +16,7 @@ from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
 from ..task import Predictions, Task
-from ..training import is_main_process
+from ..training import is_main_process, wait_for_all
 from .baseline import train_from_scratch
 from .depth import DepthChoice, choose_depth
 from .estimate import Estimate, estimate
@@ -26,7 +26,7 @@ from .parts import Parts, read_parts
 from .record import command_of, measure, write_snapshot
 from .report import Report
 from .rows import class_counts
-from .run import Run, of_main_process, wait_for_all
+from .run import Run, of_main_process
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
     TRANSFER,

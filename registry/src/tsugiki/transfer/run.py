@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from ..output import write_json
 from ..table import TensorTable
 from ..task import Task
-from ..training import FitResult, fit, is_main_process
+from ..training import FitResult, fit, is_main_process, wait_for_all
 from .stages import only_top_trained, parameter_groups
 
 if TYPE_CHECKING:
@@ -159,14 +159,6 @@ class Run:
     def _write(self) -> None:
         if is_main_process():
             write_json(self.folder / _DONE, self._done)
-
-
-def wait_for_all() -> None:
-    """Let every process of a launch arrive here."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
 
 
 def of_main_process(value: Any) -> Any:
