@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 FEW = 20  # examples a class; below, the probes are measured by cross-validation, from here on held-out rows
-PLENTY = 50  # examples a class from which everything is trained
+PLENTY = 10  # examples a class from which everything is trained
 FOLDS = 5
 MOST_ROWS = 4000  # that a probe looks at
 _RIDGE = 0.1  # penalty of a probe, per row, on standardised features
@@ -125,7 +125,7 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
 def floor_for(examples: float, stages: int) -> int:
     """The depth that so many examples a class pay for, whatever the probes say.
 
-    Three quarters of the stages at one example, everything at fifty, and in between by the logarithm of the examples.
+    Three quarters of the stages at one example, everything from ten on, in between by the logarithm of the examples.
     That even one example pays for so much was measured, and is not what one would think: fitted on ten pictures, the
     head alone was 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and more than 10 on hand signs
     (ResNet-20 from CIFAR-10), perhaps because the highest features are those of the old classes. Fitting the head
