@@ -135,7 +135,7 @@ HEAVY = (
 
 
 def test_predicting_imports_nothing_of_training(model, pictures):
-    """Nothing but what transformers' Auto classes import themselves: before 5.18 that was scikit-learn."""
+    """Nothing but what transformers' Auto classes import themselves: in 5.17 that is scikit-learn."""
     code = f"import sys; from tsugiki.cli import main\nassert main(sys.argv[1:]) == 0\n{HEAVY}"
     words = [sys.executable, "-c", code, "predict", model, str(pictures / "a2.jpg")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)

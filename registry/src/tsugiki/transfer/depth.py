@@ -127,7 +127,7 @@ def floor_for(examples: float, stages: int) -> int:
 
     Three quarters of the stages at one example, everything from ten on, in between by the logarithm of the examples.
     That even one example pays for so much was measured, and is not what one would think: fitted on ten pictures, the
-    head alone was 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and more than 10 on hand signs
+    head alone was 3 to 5 points behind on scikit-learn's digits (LeNet-5 from MNIST) and over 10 on hand signs
     (ResNet-20 from CIFAR-10), perhaps because the highest features are those of the old classes. Fitting the head
     first and learning slower further down keep so little data from doing harm.
 
