@@ -121,7 +121,7 @@ def test_keeps_the_memory_format_and_dtype_from_layer_to_layer(dtype):
         ({"stage_channels": (16, 0, 64)}, "stage_channels must be 3 positive"),
         ({"stage_channels": (64, 32, 16)}, "identity shortcut can only add channels"),
         ({"num_channels": 0}, "num_channels must be at least 1"),
-        ({"image_size": 2}, "image_size at least 4"),
+        ({"image_size": 2}, "image_size must be at least 4"),
         ({"shortcut": "C"}, "shortcut"),
         ({"depth": 20.0}, "depth"),
     ],

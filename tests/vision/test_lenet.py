@@ -82,7 +82,7 @@ def test_wrong_size_is_one_sentence():
         ({"conv_channels": (6, 0)}, "conv_channels must be one or more positive"),
         ({"hidden_sizes": []}, "hidden_sizes must be one or more positive"),
         ({"image_size": 12}, "too small for 2 convolutions"),
-        ({"num_channels": 0}, "num_channels and image_size must be at least 1"),
+        ({"num_channels": 0}, "num_channels must be at least 1"),
         ({"padding": -1}, "padding at least 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"activation": "swish"}, "activation"),

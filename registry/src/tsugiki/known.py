@@ -6,10 +6,20 @@ A test holds this table against the plugins' own manifests and snapshots.
 from __future__ import annotations
 
 FAMILIES: dict[str, str] = {
+    "alexnet": "tsugiki-vision",
+    "all-cnn": "tsugiki-vision",
     "cifar-resnet": "tsugiki-vision",
+    "densenet": "tsugiki-vision",
+    "exemplar-cnn": "tsugiki-vision",
+    "googlenet": "tsugiki-vision",
+    "inception-v3": "tsugiki-vision",
     "lenet": "tsugiki-vision",
     "mlp": "tsugiki-vision",
+    "mobilenet": "tsugiki-vision",
+    "nin": "tsugiki-vision",
     "resnet": "tsugiki-vision",
+    "sppnet": "tsugiki-vision",
+    "vgg": "tsugiki-vision",
 }
 
 CHECKPOINTS: dict[str, str] = {

@@ -14,27 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
-from transformers.modeling_outputs import (
-    BackboneOutput,
-    BaseModelOutputWithPoolingAndNoAttention,
-    ImageClassifierOutputWithNoAttention,
-)
-from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
-from .pixel_values import check_channels
+from .pixel_values import check_picture
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
 STAGES = 3  # the paper's design; the depth formula 6n + 2 counts 2 layers in each of n blocks of 3 stages
 
 
 @strict
-class CifarResNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedConfig):
+class CifarResNetConfig(StagedConfig, PreTrainedConfig):
     """Sizes of a CIFAR ResNet; the defaults are ResNet-20."""
 
     model_type = "tsugiki_cifar_resnet"
 
-    num_channels: int = 3  # colours of the picture
     image_size: int = 32  # pixels a side that it is trained on; any size of at least 4 pixels runs
     depth: int = 20  # layers with weights, 6n + 2: 20, 32, 44, 56, 110 in the paper
     stage_channels: list[int] | tuple[int, ...] = (16, 32, 64)  # the paper's widths; wider means stronger and slower
@@ -44,12 +36,13 @@ class CifarResNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedCon
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.stage_channels = list(self.stage_channels)
-        kwargs.pop("stage_names", None)  # written to config.json, but never a choice
-        self.stage_names = ["stem", *(f"stage{number}" for number in range(1, STAGES + 1))]
-        self.set_output_features_output_indices(
-            out_features=kwargs.pop("out_features", None), out_indices=kwargs.pop("out_indices", None)
-        )
         super().__post_init__(**kwargs)
+
+    @property
+    def stage_layout(self) -> list[Stage]:
+        """The stem at the picture's own size, then the stages, which halve it twice."""
+        stages = [Stage(f"stage{n + 1}", channels, 2**n) for n, channels in enumerate(self.stage_channels)]
+        return [Stage("stem", self.stage_channels[0] if self.stage_channels else 0, 1), *stages]
 
     @property
     def blocks_per_stage(self) -> int:
@@ -67,11 +60,8 @@ class CifarResNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedCon
                 f"stage_channels {list(self.stage_channels)} shrink, but the identity shortcut can only add channels: "
                 'let them grow, or set shortcut="projection".'
             )
-        if self.num_channels < 1 or self.image_size < 4:
-            raise ValueError(
-                "num_channels must be at least 1 and image_size at least 4, "
-                f"not {self.num_channels} and {self.image_size}."
-            )
+        if self.image_size < 4:
+            raise ValueError(f"image_size must be at least 4, not {self.image_size}.")
 
 
 class IdentityShortcut(nn.Module):
@@ -158,10 +148,8 @@ class CifarResNetPreTrainedModel(PreTrainedModel):
             init.zeros_(module.bias)
 
 
-class CifarResNetModel(CifarResNetPreTrainedModel):
+class CifarResNetModel(FeatureNetwork, CifarResNetPreTrainedModel):
     """The network below the classifier."""
-
-    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
 
     def __init__(self, config: CifarResNetConfig) -> None:
         super().__init__(config)
@@ -177,85 +165,22 @@ class CifarResNetModel(CifarResNetPreTrainedModel):
             self.stages.append(nn.Sequential(*blocks))
         self.post_init()
 
-    def feature_maps(self, pixel_values: Tensor) -> tuple[Tensor, ...]:
-        """The maps of the stem and of each stage for pictures `(N, num_channels, H, W)`; two stages halve H and W."""
-        check_channels(pixel_values, self.config.num_channels)
+    def feature_maps(self, pixel_values: Tensor, stages: int) -> tuple[Tensor, ...]:
+        """The first `stages` maps, that of the stem among them, for pictures `(N, num_channels, H, W)`."""
+        check_picture(pixel_values, self.config.num_channels, self.config.minimum_size)
         maps = [self.stem(pixel_values)]
-        for stage in self.stages:
+        for stage in self.stages[: stages - 1]:
             maps.append(stage(maps[-1]))
         return tuple(maps)
 
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, output_hidden_states: bool | None = None
-    ) -> BaseModelOutputWithPoolingAndNoAttention:
-        """Compute features.
 
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, H, W)`.
-            output_hidden_states: Return the maps of the stem and all stages as well; the config's value if `None`.
-
-        Returns:
-            `last_hidden_state` `(N, 64, H / 4, W / 4)` and `pooler_output` `(N, 64)` (for the default widths).
-        """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        maps = self.feature_maps(pixel_values)
-        return BaseModelOutputWithPoolingAndNoAttention(
-            last_hidden_state=maps[-1],
-            pooler_output=maps[-1].mean(dim=(2, 3)),  # (N, C)
-            hidden_states=maps if output_hidden_states else None,
-        )
-
-
-class CifarResNetBackbone(BackboneMixin, CifarResNetPreTrainedModel):
+class CifarResNetBackbone(FeatureBackbone, CifarResNetPreTrainedModel):
     """Feature maps by name: `stem`, `stage1`, `stage2`, `stage3`."""
 
-    has_attentions = False
-    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
-
-    def __init__(self, config: CifarResNetConfig) -> None:
-        super().__init__(config)
-        self.num_features = [config.stage_channels[0], *config.stage_channels]
-        self.cifar_resnet = CifarResNetModel(config)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> BackboneOutput:
-        """Return the maps that `config.out_features` names, for pictures `(N, num_channels, H, W)`."""
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        maps = self.cifar_resnet.feature_maps(pixel_values)
-        return BackboneOutput(
-            feature_maps=tuple(maps[index] for index in self.out_indices),
-            hidden_states=maps if output_hidden_states else None,
-        )
+    network_class = CifarResNetModel
 
 
-class CifarResNetForImageClassification(CifarResNetPreTrainedModel):
+class CifarResNetForImageClassification(FeatureClassifier, CifarResNetPreTrainedModel):
     """The network with a classifier on the mean of the last maps."""
 
-    def __init__(self, config: CifarResNetConfig) -> None:
-        super().__init__(config)
-        self.cifar_resnet = CifarResNetModel(config)
-        self.classifier = classifier_head(config, config.stage_channels[-1])
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
-    ) -> ImageClassifierOutputWithNoAttention:
-        """Classify pictures.
-
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, H, W)`.
-            labels: Class indices `(N,)`; -100 leaves a row out. With them the output holds the mean cross entropy.
-            output_hidden_states: Return the maps of the stem and all stages as well; the config's value if `None`.
-
-        Returns:
-            `logits` `(N, num_labels)`, and `loss` and `hidden_states` where asked for.
-        """
-        features = self.cifar_resnet(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
-        logits = self.classifier(features.pooler_output)
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=features.hidden_states)
+    network_class = CifarResNetModel

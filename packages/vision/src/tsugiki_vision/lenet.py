@@ -13,19 +13,18 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
-from transformers.modeling_outputs import (
-    BackboneOutput,
-    BaseModelOutputWithPoolingAndNoAttention,
-    ImageClassifierOutputWithNoAttention,
-)
-from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
-from .pixel_values import check_channels, check_size
+from .pixel_values import check_picture, check_size
+from .staged_network import (
+    WHOLE_PICTURE,
+    FeatureBackbone,
+    FeatureClassifier,
+    FeatureNetwork,
+    Stage,
+    StagedConfig,
+)
 
 KERNEL_SIZE = 5  # of every convolution in the paper
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -33,7 +32,7 @@ POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 @strict
-class LeNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedConfig):
+class LeNetConfig(StagedConfig, PreTrainedConfig):
     """Sizes and choices of a LeNet; the defaults have the sizes of the paper."""
 
     model_type = "tsugiki_lenet"
@@ -52,13 +51,14 @@ class LeNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         self.conv_channels = list(self.conv_channels)
         self.hidden_sizes = list(self.hidden_sizes)
-        kwargs.pop("stage_names", None)  # written to config.json, but never a choice
-        self.stage_names = [f"convolution{number}" for number in range(1, len(self.conv_channels) + 1)]
-        self.stage_names += [f"hidden{number}" for number in range(1, len(self.hidden_sizes) + 1)]
-        self.set_output_features_output_indices(
-            out_features=kwargs.pop("out_features", None), out_indices=kwargs.pop("out_indices", None)
-        )
         super().__post_init__(**kwargs)
+
+    @property
+    def stage_layout(self) -> list[Stage]:
+        """The convolutions, each of which halves the map, then the hidden layers."""
+        stages = [Stage(f"convolution{n}", channels, 2**n) for n, channels in enumerate(self.conv_channels, start=1)]
+        hidden = [Stage(f"hidden{n}", size, WHOLE_PICTURE) for n, size in enumerate(self.hidden_sizes, start=1)]
+        return stages + hidden
 
     @property
     def map_size(self) -> int:
@@ -74,10 +74,9 @@ class LeNetConfig(ClassifierHeadConfig, BackboneConfigMixin, PreTrainedConfig):
             sizes = list(getattr(self, name))
             if not sizes or min(sizes) < 1:
                 raise ValueError(f"{name} must be one or more positive numbers, not {sizes}.")
-        if self.num_channels < 1 or self.padding < 0 or self.image_size < 1:
+        if self.padding < 0 or self.image_size < 1:
             raise ValueError(
-                "num_channels and image_size must be at least 1 and padding at least 0, "
-                f"not {self.num_channels}, {self.image_size} and {self.padding}."
+                f"image_size must be at least 1 and padding at least 0, not {self.image_size} and {self.padding}."
             )
         if self.map_size < 1:
             raise ValueError(
@@ -109,10 +108,8 @@ class LeNetPreTrainedModel(PreTrainedModel):
                 init.zeros_(module.bias)
 
 
-class LeNetModel(LeNetPreTrainedModel):
+class LeNetModel(FeatureNetwork, LeNetPreTrainedModel):
     """The network below the classifier: two convolutions with pooling, two hidden layers."""
-
-    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
 
     def __init__(self, config: LeNetConfig) -> None:
         super().__init__(config)
@@ -139,7 +136,14 @@ class LeNetModel(LeNetPreTrainedModel):
         self.post_init()
 
     def feature_maps(self, pixel_values: Tensor, stages: int) -> tuple[Tensor, ...]:
-        """The outputs of the first `stages` layers: maps `(N, C, H, W)`, then hidden layers `(N, D)`."""
+        """The outputs of the first `stages` layers: maps `(N, C, H, W)`, then hidden layers `(N, D)`.
+
+        The convolutions alone take pictures of any size, the hidden layers only those of `image_size`.
+        """
+        if stages > len(self.convolutions):
+            check_size(pixel_values, self.config.num_channels, self.config.image_size)
+        else:
+            check_picture(pixel_values, self.config.num_channels)
         maps = []
         hidden = pixel_values
         for convolution in self.convolutions[:stages]:
@@ -151,89 +155,17 @@ class LeNetModel(LeNetPreTrainedModel):
             maps.append(hidden)
         return tuple(maps)
 
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, output_hidden_states: bool | None = None
-    ) -> BaseModelOutputWithPoolingAndNoAttention:
-        """Compute features.
 
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, image_size, image_size)`.
-            output_hidden_states: Return the output of every layer as well; the config's value if `None`.
-
-        Returns:
-            `last_hidden_state`: the last pooled maps `(N, 16, 5, 5)`; `pooler_output`: the last hidden layer `(N, 84)`
-            (for the default sizes).
-        """
-        check_size(pixel_values, self.config.num_channels, self.config.image_size)
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        maps = self.feature_maps(pixel_values, len(self.config.stage_names))
-        return BaseModelOutputWithPoolingAndNoAttention(
-            last_hidden_state=maps[len(self.convolutions) - 1],
-            pooler_output=maps[-1],
-            hidden_states=maps if output_hidden_states else None,
-        )
-
-
-class LeNetBackbone(BackboneMixin, LeNetPreTrainedModel):
+class LeNetBackbone(FeatureBackbone, LeNetPreTrainedModel):
     """Feature maps by name: `convolution1`, `convolution2`, then `hidden1`, `hidden2` as maps of 1x1.
 
     With `out_features` among the convolutions, pictures of any size run.
     """
 
-    has_attentions = False
-    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
-
-    def __init__(self, config: LeNetConfig) -> None:
-        super().__init__(config)
-        self.num_features = [*config.conv_channels, *config.hidden_sizes]
-        self.lenet = LeNetModel(config)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> BackboneOutput:
-        """Return the maps that `config.out_features` names, for pictures `(N, num_channels, H, W)`."""
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        last = max(index % len(self.stage_names) for index in self.out_indices)  # they may count from the end
-        stages = len(self.stage_names) if output_hidden_states else last + 1
-        if stages > len(self.config.conv_channels):
-            check_size(pixel_values, self.config.num_channels, self.config.image_size)
-        else:
-            check_channels(pixel_values, self.config.num_channels)
-        maps = self.lenet.feature_maps(pixel_values, stages)
-        maps = tuple(one if one.ndim == 4 else one[:, :, None, None] for one in maps)  # (N, D) -> (N, D, 1, 1)
-        return BackboneOutput(
-            feature_maps=tuple(maps[index] for index in self.out_indices),
-            hidden_states=maps if output_hidden_states else None,
-        )
+    network_class = LeNetModel
 
 
-class LeNetForImageClassification(LeNetPreTrainedModel):
+class LeNetForImageClassification(FeatureClassifier, LeNetPreTrainedModel):
     """LeNet-5 with its classifier."""
 
-    def __init__(self, config: LeNetConfig) -> None:
-        super().__init__(config)
-        self.lenet = LeNetModel(config)
-        self.classifier = classifier_head(config, config.hidden_sizes[-1])
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
-    ) -> ImageClassifierOutputWithNoAttention:
-        """Classify pictures.
-
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, image_size, image_size)`.
-            labels: Class indices `(N,)`; -100 leaves a row out. With them the output holds the mean cross entropy.
-            output_hidden_states: Return the output of every layer as well; the config's value if `None`.
-
-        Returns:
-            `logits` `(N, num_labels)`, and `loss` and `hidden_states` where asked for.
-        """
-        features = self.lenet(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
-        logits = self.classifier(features.pooler_output)
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=features.hidden_states)
+    network_class = LeNetModel

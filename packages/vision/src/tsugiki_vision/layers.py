@@ -1,0 +1,90 @@
+"""Choices that many networks share: normalisation, activation and initialisation, by the names their configs use."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from transformers import initialization as init
+
+Normalization = Literal["batch", "layer", "instance", "group", "none"]
+Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+WeightInit = Literal["he", "xavier", "normal"]
+
+GROUPS = 32  # of group normalisation (Wu and He 2018, section 4.1), fewer where the channels are not divisible by it
+NORMAL_STD = 0.01  # of `weight_init="normal"`: the AlexNet paper's (Krizhevsky et al. 2012, section 5)
+
+
+@dataclass(kw_only=True)
+class LayerChoices:
+    """The config fields for these choices. Inherit before `PreTrainedConfig`; other defaults by redeclaring."""
+
+    normalization: Normalization = "batch"
+    activation: Activation = "relu"
+    weight_init: WeightInit = "he"  # he suits relu and its kin, xavier suits sigmoid and tanh
+
+
+def normalization(kind: Normalization, channels: int, *, eps: float = 1e-5) -> nn.Module:
+    """A normalisation of maps `(N, channels, H, W)`.
+
+    Args:
+        kind: `batch` (Ioffe and Szegedy 2015), `layer` over all of a picture's channels and places (Ba et al. 2016),
+            `instance` (Ulyanov et al. 2016), `group` (Wu and He 2018), or `none`.
+        channels: Channels of the maps.
+        eps: Added to the variance.
+    """
+    match kind:
+        case "batch":
+            return nn.BatchNorm2d(channels, eps=eps)
+        case "layer":
+            return nn.GroupNorm(1, channels, eps=eps)
+        case "instance":
+            return nn.InstanceNorm2d(channels, eps=eps, affine=True)
+        case "group":
+            return nn.GroupNorm(math.gcd(GROUPS, channels), channels, eps=eps)
+        case "none":
+            return nn.Identity()
+
+
+def activation(kind: Activation) -> nn.Module:
+    """An activation; ReLU and its kin work in place."""
+    match kind:
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "leaky_relu":
+            return nn.LeakyReLU(0.01, inplace=True)
+        case "elu":
+            return nn.ELU(inplace=True)
+        case "gelu":
+            return nn.GELU()
+        case "silu":
+            return nn.SiLU(inplace=True)
+        case "tanh":
+            return nn.Tanh()
+        case "sigmoid":
+            return nn.Sigmoid()
+
+
+@torch.no_grad()
+def initialize(module: nn.Module, scheme: WeightInit, kind: Activation = "relu") -> None:
+    """Draw the weights of one convolution or linear layer; biases become 0. Other modules are left alone.
+
+    Args:
+        module: Any module.
+        scheme: `he` keeps the variance through `kind` forwards (He et al. 2015), `xavier` both ways (Glorot and Bengio
+            2010), `normal` has the deviation 0.01.
+        kind: The activation that follows; one that is not a rectifier counts as linear.
+    """
+    if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
+        return
+    match scheme:
+        case "he":
+            gain = math.sqrt(2) if kind in ("relu", "leaky_relu", "elu", "gelu", "silu") else 1.0
+            init.normal_(module.weight, std=gain / math.sqrt(module.weight[0].numel()))
+        case "xavier":
+            init.xavier_uniform_(module.weight)
+        case "normal":
+            init.normal_(module.weight, std=NORMAL_STD)
+    if module.bias is not None:
+        init.zeros_(module.bias)
