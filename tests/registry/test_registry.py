@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -136,12 +136,9 @@ def test_hint_tables_name_exactly_what_the_first_party_plugins_bring():
     families, checkpoints, tasks = {}, {}, {}
     for path in REPO.glob("packages/*/src/*/plugin.py"):
         distribution = f"tsugiki-{path.parts[-4]}"
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Family":
-                families[node.args[0].value] = distribution
-            if isinstance(node, ast.keyword) and node.arg == "tasks" and isinstance(node.value, ast.Dict):
-                tasks |= {key.value: distribution for key in node.value.keys}
+        declared = runpy.run_path(str(path))["plugin"]
+        families |= {family.name: distribution for family in declared.families}
+        tasks |= dict.fromkeys(declared.tasks, distribution)
     for path in REPO.glob("packages/*/src/*/pretrained/*/config.json"):
         checkpoints[path.parent.name] = f"tsugiki-{path.parts[-6]}"
     assert families == known.FAMILIES

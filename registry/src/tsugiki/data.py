@@ -1,9 +1,10 @@
-"""Data sets by name: a Hub id, a local mirror of it, a folder of files, or an object in memory."""
+"""Data sets by name: a Hub id, a local mirror of it, a folder of files, an object in memory, or made by rule."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,34 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         raise DataError(missing_message(text, source)) from error
 
 
+def made_dataset(*splits: str) -> Callable[[Callable[[str], Dataset]], Callable[[str], Dataset]]:
+    """Declare a function that makes a data set by rule out of other data, the same on every machine.
+
+    A plugin names it in `Plugin.datasets`; `load_split` then finds it by its id like any other data set:
+
+        @made_dataset("train", "test")
+        def make_moving_digits(split: str) -> Dataset: ...
+
+    Args:
+        splits: The splits that the function makes.
+    """
+
+    def declare(make: Callable[[str], Dataset]) -> Callable[[str], Dataset]:
+        make.splits = splits  # type: ignore[attr-defined]
+        return make
+
+    return declare
+
+
+def _maker(data: Any) -> Any:
+    """The function that makes this data set, or None. A folder of the mirror goes first."""
+    from .registry import registry
+
+    if not isinstance(data, str) or not _HUB_ID.match(data) or mirror_folder(data) is not None:
+        return None
+    return registry().dataset_maker(data)
+
+
 def _refuse_empty_folders(folder: Path) -> None:
     """A class folder without files would vanish without a word, and its class with it."""
     for child in sorted(folder.rglob("*")):
@@ -81,6 +110,8 @@ def _refuse_empty_folders(folder: Path) -> None:
 
 def splits(data: Any, *, config: str | None = None) -> list[str]:
     """Names of the splits; empty for a single `Dataset`."""
+    if (make := _maker(data)) is not None:
+        return list(make.splits)
     if isinstance(data, str | Path):
         data = _load(data, None, config, None)
     return list(data.keys()) if isinstance(data, dict) else []
@@ -107,19 +138,25 @@ def load_split(
     Raises:
         DataError: It cannot be found or read, or has no such split.
     """
+    if (make := _maker(data)) is not None:
+        return make(_pick(data, split, make.splits))
     loaded = _load(data, revision, config, source) if isinstance(data, str | Path) else data
     if not isinstance(loaded, dict):
         if not hasattr(loaded, "features"):
             raise DataError(f"data must be a name, a folder, a Dataset or a DatasetDict, not {type(loaded).__name__}")
         return loaded
-    names = list(loaded)
+    return loaded[_pick(data, split, list(loaded))]
+
+
+def _pick(data: Any, split: str | None, names: Sequence[str]) -> str:
+    """The split that is asked for, or the only one."""
     if split is None:
         if len(names) != 1:
             raise DataError(f"{_called(data)} has the splits {', '.join(names)}; name one")
-        split = names[0]
-    if split not in loaded:
+        return names[0]
+    if split not in names:
         raise DataError(f"{_called(data)} has no split {split!r}, only {', '.join(names)}.{did_you_mean(split, names)}")
-    return loaded[split]
+    return split
 
 
 def _called(data: Any) -> str:

@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 
 
 def predict_table(
-    model: PreTrainedModel, table: TensorTable, *, batch_size: int = 256, device: torch.device | str | None = None
+    model: PreTrainedModel,
+    table: TensorTable,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    task: Task | None = None,
 ) -> Predictions:
     """Run a model over a table in order, in eval mode.
 
     Args:
-        model: Any model whose output has ``logits``; its training mode is restored afterwards.
-        table: Rows with labels.
+        model: Any model; its training mode is restored afterwards.
+        table: Rows, with labels where the task has some.
         batch_size: Rows a forward pass.
         device: Where to compute; by default where the model is.
+        task: Says what to keep of a forward pass; by default the output's ``logits``.
 
     Returns:
-        Logits and labels of all rows.
+        Outputs and labels of all rows.
     """
     place = torch.device(device) if device is not None else next(model.parameters()).device
     was_training = model.training
@@ -39,8 +45,10 @@ def predict_table(
     try:
         with torch.inference_mode():
             for batch in table.batches(batch_size, device=place):
-                labels.append(batch.pop("labels").cpu().numpy())
-                logits.append(model(**batch).logits.float().cpu().numpy())
+                given = batch.pop("labels", None)
+                outputs = model(**batch).logits if task is None else task.outputs(model, batch)
+                logits.append(outputs.float().cpu().numpy())
+                labels.append(np.empty((len(outputs), 0), np.int64) if given is None else given.cpu().numpy())
     finally:
         model.train(was_training)
     return Predictions(np.concatenate(logits), np.concatenate(labels))
@@ -115,7 +123,7 @@ def evaluate(
             )
         dataset = load_split(data, pick_split(data, split))
         table = chosen.table(dataset, processor, columns, label_names=model_label_names(model))
-    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device))
+    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen))
 
 
 def task_of(model: PreTrainedModel) -> str:

@@ -41,6 +41,9 @@ class Family:
             for the children of that module list, in order. Stages and head together hold every parameter.
         head: Path of the module that is replaced when a model is fine-tuned.
         onnx: Whether the task models of this family claim to export to ONNX.
+        trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
+            loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
+            all others.
     """
 
     name: str
@@ -52,12 +55,17 @@ class Family:
     stages: tuple[str, ...] = ()
     head: str = "classifier"
     onnx: bool = True
+    trainers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("family", self.name)
         _check_reference(f"config of family {self.name!r}", self.config)
         for key, reference in self.models.items():
             _check_reference(f"model {key!r} of family {self.name!r}", reference)
+        for task, reference in self.trainers.items():
+            if task not in self.models:
+                raise PluginError(f"family {self.name!r} has a trainer for {task!r}, but no model for it")
+            _check_reference(f"trainer {task!r} of family {self.name!r}", reference)
         if self.processor is not None:
             _check_reference(f"processor of family {self.name!r}", self.processor)
         if not self.model_type:
@@ -84,6 +92,8 @@ class Plugin:
         tasks: References of `tsugiki.task.Task` classes by task name.
         commands: References of functions by command name; each becomes ``tsugiki <command>``.
         pretrained: Folder of snapshots inside the package, such as ``tsugiki_vision/pretrained``.
+        datasets: References of functions that make data by rule, by id such as ``tsugiki/moving_mnist``; see
+            `tsugiki.data.made_dataset`.
     """
 
     name: str
@@ -91,6 +101,7 @@ class Plugin:
     tasks: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     pretrained: str | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("plugin", self.name)
@@ -101,6 +112,6 @@ class Plugin:
         names = [family.name for family in self.families]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise PluginError(f"plugin {self.name!r} declares the family {twice[0]!r} twice")
-        for kind, references in (("task", self.tasks), ("command", self.commands)):
+        for kind, references in (("task", self.tasks), ("command", self.commands), ("data set", self.datasets)):
             for key, reference in references.items():
                 _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)

@@ -117,7 +117,7 @@ def evaluation_record(
     fingerprint: str,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """One entry of ``evaluations``: the figures, and the exact count of right answers on the fast subset."""
+    """One entry of ``evaluations``: the figures, and on the fast subset the count of right answers or sum of losses."""
     rows = len(predictions.labels)
     subset = fast_rows(rows, seed=seed)
     return {
@@ -127,8 +127,15 @@ def evaluation_record(
         "fingerprint": fingerprint,
         "rows": rows,
         "metrics": {name: metric.to_dict() for name, metric in task.metrics(predictions).items()},
-        "fast": {"rows": len(subset), "seed": seed, "correct": int(task.correct(predictions)[subset].sum())},
+        "fast": {"rows": len(subset), "seed": seed, **fast_score(task, predictions, subset)},
     }
+
+
+def fast_score(task: Task, predictions: Predictions, rows: np.ndarray | slice = slice(None)) -> dict[str, float]:
+    """``{"correct": count}`` of some rows, or ``{"sum": losses}`` for a task whose rows are not right or wrong."""
+    if task.counted:
+        return {"correct": int(task.correct(predictions)[rows].sum())}
+    return {"sum": float(task.row_scores(predictions)[rows].sum())}
 
 
 def weights_record(folder: str | Path) -> dict[str, Any]:

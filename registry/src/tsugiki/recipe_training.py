@@ -16,7 +16,9 @@ from .curves import draw_curves
 from .errors import DataError, OutputError, RecipeError
 from .evaluation import predict_table, task_named
 from .output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
+from .phases import DONE
 from .recipe import Recipe, recipe_sha256
+from .registry import registry
 from .table import TensorTable
 from .task import Predictions, Task
 from .training import FitResult, fit, is_main_process, wait_for_all
@@ -51,7 +53,6 @@ def prepare(recipe: Recipe) -> RecipeRun:
     """
     from .data import load_split
     from .fingerprint import content_fingerprint
-    from .registry import registry
 
     data, task = recipe.data, task_named(recipe.task)
     processor_class = registry().family(recipe.family).processor_class()
@@ -125,7 +126,8 @@ def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True
     """
     model = build_model(run, seed)
     options = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
-    result = fit(
+    train_model = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
+    result = train_model(
         model,
         run.train.with_augmentation(Augmentation.from_dict(run.recipe.augmentation), seed=seed),
         output_dir=folder,
@@ -190,8 +192,6 @@ def train(
 
 def default_output(recipe: Recipe) -> Path:
     """Where a recipe's snapshot belongs: inside the plugin that carries it."""
-    from .registry import registry
-
     installed = registry().plugins.get(recipe.plugin)
     if installed is None or installed.plugin.pretrained is None:
         raise RecipeError(f"recipe {recipe.name}: no installed plugin {recipe.plugin!r} with snapshots; name an output")
@@ -216,7 +216,7 @@ def _output(output: Path, overwrite: bool) -> Iterator[Path]:
 
 
 def _has_checkpoint(partial: Path) -> bool:
-    return any(partial.glob("seed-*/checkpoint-*")) or any(partial.glob(f"seed-*/{_RUN}"))
+    return any(any(partial.glob(f"seed-*/{kept}")) for kept in ("checkpoint-*", "*/checkpoint-*", f"*/{DONE}", _RUN))
 
 
 def _claim(partial: Path, recipe: Recipe) -> None:
@@ -238,7 +238,7 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
     if not is_main_process():
         return
     model.to("cpu")  # type: ignore[arg-type]
-    predictions = predict_table(model, run.evaluation)
+    predictions = predict_table(model, run.evaluation, task=run.task)
     with quiet_transformers():
         model.save_pretrained(folder / "model")
     np.save(folder / "logits.npy", predictions.logits)
@@ -264,17 +264,16 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     import numpy as np
 
     from .cards.render import write_card
-    from .registry import registry
 
     recipe, first = run.recipe, results[0]
     folder = partial / f"seed-{first['seed']}"
-    labels = run.evaluation.labels.cpu().numpy()
-    predictions = Predictions(np.load(folder / "logits.npy"), labels)
+    logits, labels = np.load(folder / "logits.npy"), run.evaluation.columns.get("labels")
+    predictions = Predictions(logits, np.empty((len(logits), 0), np.int64) if labels is None else labels.cpu().numpy())
     for file in (folder / "model").iterdir():
         shutil.move(file, partial / file.name)
     (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
     run.processor.save_pretrained(partial)
-    curves = draw_curves(first["history"], partial, title=recipe.name)
+    curves = draw_curves(first["history"], partial, title=recipe.name) if first["history"] else None
     pictures = run.task.pictures(predictions, run.evaluation, run.label_names, partial)
     data = recipe.data
     family = registry().family(recipe.family)
@@ -305,6 +304,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
         "family": recipe.family,
         "model_type": family.model_type,
         "task": recipe.task,
+        "pipeline_tag": run.task.pipeline_tag,
         "parameters": first["parameters"],
         "license": recipe.license,
         "license_name": recipe.license_name,

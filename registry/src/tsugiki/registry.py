@@ -110,6 +110,11 @@ class RegisteredFamily:
             raise UnknownNameError(f"family {self.name!r} has no model for {key!r}; it has: {have}")
         return self._import(self.family.models[key])
 
+    def trainer(self, task: str) -> Any:
+        """The function that trains the model of a task, or None where `tsugiki.training.fit` does."""
+        reference = self.family.trainers.get(task)
+        return None if reference is None else self._import(reference)
+
     def processor_class(self) -> Any:
         """The processor class, or None when the family has none."""
         return None if self.family.processor is None else self._import(self.family.processor)
@@ -218,6 +223,20 @@ class Registry:
         if not owners:
             raise self._unknown("task", name, self.tasks(), known.TASKS)
         return _import_of_plugin(owners[0].plugin.tasks[bare], owners[0].name, owners[0].distribution)
+
+    def dataset_maker(self, name: str) -> Any:
+        """The function that makes a data set by rule, imported now; None where no plugin makes this one.
+
+        Raises:
+            AmbiguousNameError: Two plugins claim it.
+        """
+        owners = [plugin for plugin in self.plugins.values() if name in plugin.plugin.datasets]
+        if len(owners) > 1:
+            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
+            raise AmbiguousNameError(f"data set {name!r} is claimed by {listed}; uninstall one of them")
+        if not owners:
+            return None
+        return _import_of_plugin(owners[0].plugin.datasets[name], owners[0].name, owners[0].distribution)
 
     def commands(self) -> dict[str, tuple[str, str]]:
         """What plugins add to the command line: command -> (plugin, reference)."""

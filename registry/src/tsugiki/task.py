@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .metrics import Metric
 from .table import TensorTable
@@ -29,8 +30,8 @@ class Predictions:
     """What a model said about every row of a table, in order.
 
     Attributes:
-        logits: float32 (N, number of labels).
-        labels: int64 (N,).
+        logits: float32 (N, number of labels), or what `Task.outputs` keeps instead.
+        labels: int64 (N,), of a task with several labels per row (N, T), of one without labels (N, 0).
     """
 
     logits: NDArray[np.float32]
@@ -52,11 +53,15 @@ class Task(ABC):
         name: The task's name; also its key in ``Family.models`` and the card's pipeline tag.
         main_metric: The metric that early stopping and depth choice look at.
         greater_is_better: Whether more of it is better.
+        counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
+        pipeline_tag: What the Hub calls the task, where that is not its name.
     """
 
     name: ClassVar[str]
     main_metric: ClassVar[str]
     greater_is_better: ClassVar[bool] = True
+    counted: ClassVar[bool] = True
+    pipeline_tag: ClassVar[str | None] = None
 
     @abstractmethod
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -72,7 +77,7 @@ class Task(ABC):
 
     @abstractmethod
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """Names of the classes, in the order of their numbers."""
+        """Names of the classes, in the order of their numbers; none for a task without labels."""
 
     @abstractmethod
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
@@ -99,9 +104,25 @@ class Task(ABC):
             DataError: A row does not decode, a label is unknown to the model.
         """
 
-    @abstractmethod
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """What evaluation keeps of a forward pass: the logits, unless a task says otherwise.
+
+        Args:
+            model: In eval mode.
+            batch: Model inputs without labels, first dimension B.
+
+        Returns:
+            (B, ...).
+        """
+        return model(**batch).logits
+
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
-        """Whether each row was answered right (N,)."""
+        """Whether each row was answered right (N,). Every task that is `counted` has it."""
+        raise NotImplementedError(f"rows of the task {self.name!r} are not right or wrong; see row_scores")
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """What each row adds to the main figure (N,): 1 or 0 where rows are right or wrong, else a loss."""
+        return self.correct(predictions).astype(np.float64)
 
     @abstractmethod
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:

@@ -33,7 +33,7 @@ def render_front_matter(provenance: Mapping[str, Any]) -> str:
         license_name=provenance.get("license_name"),
         license_link=provenance.get("license_link"),
         library_name="tsugiki",
-        pipeline_tag=provenance["task"],
+        pipeline_tag=pipeline_tag(provenance),
         base_model=_base_model(provenance),
         datasets=_datasets(provenance) or None,
         metrics=list(dict.fromkeys(metric for evaluation in evaluations for metric in evaluation["metrics"])),
@@ -46,6 +46,11 @@ def render_front_matter(provenance: Mapping[str, Any]) -> str:
         ],
     )
     return data.to_yaml(line_break="\n")
+
+
+def pipeline_tag(provenance: Mapping[str, Any]) -> str:
+    """What the Hub calls the task."""
+    return provenance.get("pipeline_tag") or provenance["task"]
 
 
 def split_card(readme: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ _FRACTIONS = {
     "map_50",
     "miou",
     "nme",
+    "recall",
     "tar_at_far_1e-2",
     "wer",
 }
@@ -62,7 +63,7 @@ def duration(seconds: float) -> str:
 
 
 def _is_fraction(metric: str) -> bool:
-    return metric in _FRACTIONS or metric.startswith("tar_at_far_")
+    return metric in _FRACTIONS or metric.startswith(("accuracy_", "tar_at_far_"))
 
 
 def _digits(metric: str, value: float) -> str:

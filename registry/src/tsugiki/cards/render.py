@@ -209,9 +209,11 @@ def _pictures(folder: Path, provenance: Mapping[str, Any]) -> str:
 
 def _verification(provenance: Mapping[str, Any]) -> str:
     name = provenance["name"]
+    sums = any("sum" in (evaluation.get("fast") or {}) for evaluation in provenance["evaluations"])
+    fast = "sums the losses" if sums else "counts the right answers"
     return (
         f"```\ntsugiki verify {name}\ntsugiki verify {name} --fast\n```\n\n"
-        "The first measures every figure of the results again, in fp32 on the CPU. The second counts the right answers "
+        f"The first measures every figure of the results again, in fp32 on the CPU. The second {fast} "
         "on a fixed subset of at most 1,000 rows. Both also find a digit of this card, or of `provenance.json`, that "
         "was changed by hand."
     )

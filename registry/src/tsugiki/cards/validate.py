@@ -18,7 +18,7 @@ from ..hub import FILE_PATTERNS
 from ..provenance import FILE as PROVENANCE
 from ..provenance import read_provenance
 from .agreement import disagreements
-from .front_matter import parse_front_matter, split_card
+from .front_matter import parse_front_matter, pipeline_tag, split_card
 from .licenses import check_license
 from .prose import REQUIRED, UNFILLED
 from .render import README
@@ -78,7 +78,7 @@ def _foreign_files(folder: Path) -> Iterator[str]:
 def _front_matter(data: Mapping[str, Any], provenance: Mapping[str, Any]) -> Iterator[str]:
     if data.get("library_name") != "tsugiki":
         yield f"front matter: library_name is {data.get('library_name')!r} and must be 'tsugiki'"
-    for key, value in {"pipeline_tag": provenance["task"], "license": provenance["license"]}.items():
+    for key, value in {"pipeline_tag": pipeline_tag(provenance), "license": provenance["license"]}.items():
         if data.get(key) != value:
             yield f"front matter and {PROVENANCE} disagree on {key}: {data.get(key)!r} and {value!r}"
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import snapshot
 from ..errors import DataError, SnapshotError, TsugikiError
-from ..provenance import fast_rows, read_provenance
+from ..provenance import fast_rows, fast_score, read_provenance
 from .front_matter import short_name
 from .validate import validate_card
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 RELATIVE = 1e-3
-_COUNTED = frozenset({"accuracy"})
+_COUNTED = ("accuracy", "recall")  # shares of right rows, also of one task among several: accuracy_shape
 _INTERVAL_SHARE = 0.1
 
 
@@ -33,7 +33,8 @@ class Check:
     Attributes:
         dataset: Data set it was measured on.
         split: Its split.
-        metric: The metric; ``_low`` and ``_high`` are the ends of its interval, ``correct`` the fast subset's count.
+        metric: The metric; ``_low`` and ``_high`` are the ends of its interval, ``correct`` or ``sum`` the fast
+            subset's count of right answers or sum of losses.
         card: What the card says.
         measured: What came out.
         tolerance: The difference that is allowed.
@@ -89,7 +90,8 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
     Args:
         name: What `tsugiki.load` takes.
         data: Where the data sets are, instead of their own names: a folder, a `Dataset` or a `DatasetDict`.
-        fast: Measure only the fixed subset of at most 1,000 rows, whose count of right answers is on record.
+        fast: Measure only the fixed subset of at most 1,000 rows, whose count of right answers, or sum of losses, is
+            on record.
 
     Returns:
         All figures with what they are when measured again.
@@ -180,12 +182,14 @@ class _Measurement:
 
     def _count(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification, place: str) -> None:
         fast = evaluation.get("fast") or {}
-        if "correct" not in fast:
-            found.problems.append(f"{place}: provenance.json has no fast count; verify without --fast")
-            return
-        table = self._table(dataset.select(fast_rows(len(dataset), seed=fast["seed"])), evaluation)
-        correct = int(self.task.correct(self._predictions(table)).sum())
-        found.results.append(_check(evaluation, "correct", fast["correct"], correct, EXAMPLES))
+        table = self._table(dataset.select(fast_rows(len(dataset), seed=fast["seed"])), evaluation) if fast else None
+        measured = fast_score(self.task, self._predictions(table)) if table is not None else {}
+        kept = [key for key in measured if key in fast]
+        if not kept:
+            found.problems.append(f"{place}: provenance.json has no fast figure; verify without --fast")
+        for key in kept:
+            tolerance = EXAMPLES if key == "correct" else RELATIVE * abs(fast[key])
+            found.results.append(_check(evaluation, key, fast[key], measured[key], tolerance))
 
     def _table(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
         from ..evaluation import model_label_names
@@ -197,12 +201,12 @@ class _Measurement:
     def _predictions(self, table: TensorTable) -> Predictions:
         from ..evaluation import predict_table
 
-        return predict_table(self.model, table, device="cpu")
+        return predict_table(self.model, table, device="cpu", task=self.task)
 
 
 def tolerance_of(metric: str, value: float, rows: int) -> float:
     """The difference allowed between card and measurement: 2 examples where they are counted, else 1e-3 relative."""
-    return EXAMPLES / rows if metric in _COUNTED else RELATIVE * abs(value)
+    return EXAMPLES / rows if metric.partition("_")[0] in _COUNTED else RELATIVE * abs(value)
 
 
 def _check(evaluation: Mapping[str, Any], metric: str, card: float, measured: float, tolerance: float) -> Check:
