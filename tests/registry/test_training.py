@@ -140,6 +140,24 @@ def test_parameter_groups_have_their_own_learning_rates(tmp_path):
         assert torch.equal(value, before[name]) != name.startswith("classifier"), name
 
 
+def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_path):
+    losses = []
+    for channels_last in (False, True):
+        model = training_script.network("resnet")
+        seen = []
+        model.cifar_resnet.stem.register_forward_hook(
+            lambda module, _, output, seen=seen: seen.append(output.is_contiguous(memory_format=torch.channels_last))
+        )
+        arguments = {"max_steps": 3, "save_strategy": "steps", "save_steps": 1, "channels_last": channels_last}
+        folder = tmp_path / str(channels_last)
+        result = fit(model, training_script.stripes(), output_dir=folder, arguments=arguments, progress=False)
+        losses.append(result.history[-1]["loss"])
+        assert seen == [channels_last] * 3
+        assert all(parameter.is_contiguous() for parameter in model.parameters())
+        model.save_pretrained(folder / "model")
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
 def test_unknown_options_name_the_nearest():
     with pytest.raises(OptionError, match=r"unknown training option 'lerning_rate'\. Did you mean 'learning_rate'"):
         check_arguments({"lerning_rate": 1})

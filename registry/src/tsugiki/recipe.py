@@ -12,6 +12,7 @@ from .errors import OptionError, RecipeError, did_you_mean
 
 FILE = "recipe.yaml"
 STATUSES = ("trained", "untrained")
+STORAGES = ("float32", "float16")
 
 
 def _read_fields(cls: type, values: Any, where: str) -> dict[str, Any]:
@@ -67,17 +68,21 @@ class Recipe:
         task: Task name.
         license: Licence of the weights, which may follow from the data.
         data: What it learns from.
-        training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience`` besides.
+        training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience`` and
+            ``channels_last`` besides.
             The batch size is that of all processes together (``split_batches``) unless the recipe says otherwise.
         seeds: Seeds; the first makes the snapshot, the others are measured for mean and deviation.
         status: ``trained``, or ``untrained`` for a recipe without a snapshot yet.
         config: Fields of the model's config.
         processor: Fields of the processor.
-        augmentation: Fields of `tsugiki.augmentation.Augmentation`.
+        augmentation: Fields of `tsugiki.augmentation.Augmentation`, or for audio of
+            `tsugiki.waveform_augmentation.WaveformAugmentation`.
         target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
         base_model: Checkpoint it starts from.
         citation: Papers.
         license_name: Name of the licence where `license` is ``other``.
+        storage: Number format of the published weights, ``float32`` or ``float16``. The figures are those of the stored
+            weights, computed in float32.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Recipe:
     base_model: str | None = None
     citation: str = ""
     license_name: str | None = None
+    storage: str = "float32"
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -113,13 +119,15 @@ class Recipe:
         Raises:
             RecipeError: A field is missing, unknown or of the wrong type.
         """
-        from .augmentation import Augmentation
+        from .waveform_augmentation import read_augmentation
 
         checked = _read_fields(cls, values, where)
         data = RecipeData(**_read_fields(RecipeData, checked["data"], f"{where}: data"))
         recipe = cls(**{**{key: value for key, value in checked.items() if value is not None}, "data": data})
         if recipe.status not in STATUSES:
             raise RecipeError(f"{where}: status must be one of {', '.join(STATUSES)}, not {recipe.status!r}")
+        if recipe.storage not in STORAGES:
+            raise RecipeError(f"{where}: storage must be one of {', '.join(STORAGES)}, not {recipe.storage!r}")
         for name in ("training", "config", "processor", "augmentation", "target"):
             if not isinstance(getattr(recipe, name), dict):
                 raise RecipeError(f"{where}: {name} must be a mapping")
@@ -130,7 +138,7 @@ class Recipe:
         if isinstance(validation, float) and not 0 < validation < 1:
             raise RecipeError(f"{where}: data.validation = {validation} must be a split or a fraction below 1")
         try:
-            Augmentation.from_dict(recipe.augmentation)
+            read_augmentation(recipe.augmentation)
         except OptionError as error:
             raise RecipeError(f"{where}: {error}") from error
         return recipe

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import initialization as init
 
 Normalization = Literal["batch", "layer", "instance", "group", "none"]
-Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
+Activation = Literal["relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid"]
 WeightInit = Literal["he", "xavier", "normal"]
 
 GROUPS = 32  # of group normalisation (Wu and He 2018, section 4.1), fewer where the channels are not divisible by it
+BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}  # by the dimensions of the maps
+INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 NORMAL_STD = 0.01  # of `weight_init="normal"`: the AlexNet paper's (Krizhevsky et al. 2012, section 5)
 
 
@@ -25,26 +28,47 @@ class LayerChoices:
     weight_init: WeightInit = "he"  # he suits relu and its kin, xavier suits sigmoid and tanh
 
 
-def normalization(kind: Normalization, channels: int, *, eps: float = 1e-5) -> nn.Module:
-    """A normalisation of maps `(N, channels, H, W)`.
+def normalization(
+    kind: Normalization, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, dimensions: Literal[1, 2, 3] = 2
+) -> nn.Module:
+    """A normalisation of maps `(N, channels, H, W)`, or of `(N, channels, T)` or `(N, channels, T, H, W)`.
 
     Args:
         kind: `batch` (Ioffe and Szegedy 2015), `layer` over all of a picture's channels and places (Ba et al. 2016),
             `instance` (Ulyanov et al. 2016), `group` (Wu and He 2018), or `none`.
         channels: Channels of the maps.
         eps: Added to the variance.
+        momentum: Share of each batch in the running statistics of a batch norm.
+        dimensions: Of the maps: 1 for a series, 2 for a picture, 3 for a clip or volume.
     """
     match kind:
         case "batch":
-            return nn.BatchNorm2d(channels, eps=eps)
+            return BATCH_NORMS[dimensions](channels, eps=eps, momentum=momentum)
         case "layer":
             return nn.GroupNorm(1, channels, eps=eps)
         case "instance":
-            return nn.InstanceNorm2d(channels, eps=eps, affine=True)
+            return INSTANCE_NORMS[dimensions](channels, eps=eps, affine=True)
         case "group":
             return nn.GroupNorm(math.gcd(GROUPS, channels), channels, eps=eps)
         case "none":
             return nn.Identity()
+
+
+class LocalResponseNorm(nn.Module):
+    """Divide each activation by what its neighbours in other channels say (Krizhevsky et al. 2012, section 3.3).
+
+    As `torch.nn.LocalResponseNorm`, but traceable: (k + alpha * mean of the squares of `size` channels) ** beta.
+    """
+
+    def __init__(self, size: int = 5, alpha: float = 5e-4, beta: float = 0.75, k: float = 2.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """From `(N, C, H, W)` to the same shape."""
+        squares = hidden.square()[:, None]  # (N, 1, C, H, W)
+        mean = F.avg_pool3d(squares, (self.size, 1, 1), stride=1, padding=(self.size // 2, 0, 0))
+        return hidden / (self.k + self.alpha * mean[:, 0]) ** self.beta
 
 
 def activation(kind: Activation) -> nn.Module:
@@ -52,6 +76,8 @@ def activation(kind: Activation) -> nn.Module:
     match kind:
         case "relu":
             return nn.ReLU(inplace=True)
+        case "relu6":
+            return nn.ReLU6(inplace=True)
         case "leaky_relu":
             return nn.LeakyReLU(0.01, inplace=True)
         case "elu":
@@ -80,7 +106,7 @@ def initialize(module: nn.Module, scheme: WeightInit, kind: Activation = "relu")
         return
     match scheme:
         case "he":
-            gain = math.sqrt(2) if kind in ("relu", "leaky_relu", "elu", "gelu", "silu") else 1.0
+            gain = math.sqrt(2) if kind in ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu") else 1.0
             init.normal_(module.weight, std=gain / math.sqrt(module.weight[0].numel()))
         case "xavier":
             init.xavier_uniform_(module.weight)

@@ -50,7 +50,8 @@ class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
 
     def __post_init__(self, **kwargs: Any) -> None:
         kwargs.pop("stage_names", None)  # written to config.json, but never a choice
-        self.stage_names = [stage.name for stage in self.stage_layout]
+        # Sizes that give no stage are refused when the fields are validated, which comes after.
+        self.stage_names = [stage.name for stage in self.stage_layout] or ["none"]
         self.set_output_features_output_indices(
             out_features=kwargs.pop("out_features", None), out_indices=kwargs.pop("out_indices", None)
         )
