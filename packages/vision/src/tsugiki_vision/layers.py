@@ -66,8 +66,11 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """From `(N, C, H, W)` to the same shape."""
-        squares = hidden.square()[:, None]  # (N, 1, C, H, W)
-        mean = F.avg_pool3d(squares, (self.size, 1, 1), stride=1, padding=(self.size // 2, 0, 0))
+        before = self.size // 2
+        squares = F.pad(
+            hidden.square()[:, None], (0, 0, 0, 0, before, self.size - 1 - before)
+        )  # (N, 1, C + size - 1, H, W)
+        mean = F.avg_pool3d(squares, (self.size, 1, 1), stride=1)  # (N, 1, C, H, W)
         return hidden / (self.k + self.alpha * mean[:, 0]) ** self.beta
 
 
