@@ -19,6 +19,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 CORE = ROOT / "registry"
 PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 DIST = ROOT / "dist"
+REFERENCES = ["torchvision", "timm"]  # compared with in the tests only
 TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables", "ruff", "mypy"]
 
 
@@ -36,6 +37,17 @@ def offline(session: nox.Session) -> None:
         session.env["TSUGIKI_DATASETS"] = str(Path(folder).resolve())
 
 
+def install_references(session: nox.Session) -> None:
+    """Put torchvision and timm into a folder of their own, for the tests that compare with them.
+
+    torchvision has no build beside a CPU-only torch. Where everything can import it, transformers does, and fails.
+    """
+    folder = Path(session.create_tmp(), "reference").resolve()
+    options = ["--quiet", "--no-deps", "--upgrade", "--target", str(folder), "-c", str(CONSTRAINTS)]
+    session.run("python", "-m", "pip", "install", *options, *REFERENCES, silent=True)
+    session.env["TSUGIKI_REFERENCE"] = str(folder)
+
+
 @nox.session
 def quickstart(session: nox.Session) -> None:
     """Install one plugin, graft a new head on a pretrained network, and see what it buys."""
@@ -48,6 +60,7 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests in one environment with every plugin."""
     install(session, "torch", CORE, *PLUGINS, *TEST_TOOLS)
+    install_references(session)
     offline(session)
     session.run("pytest", *session.posargs)
 
@@ -76,6 +89,7 @@ def lowest(session: nox.Session) -> None:
     bounds = sorted({bound for folder in (CORE, *PLUGINS) for bound in lower_bounds(folder)})
     install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
     install(session, *bounds, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
+    install_references(session)
     offline(session)
     # Old libraries warn of what became of the newer ones below them, and leave files open; that is not ours to mend.
     theirs = ["-W", "ignore::DeprecationWarning", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"]

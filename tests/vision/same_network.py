@@ -23,13 +23,27 @@ def randomise(network: nn.Module, seed: int = 0) -> None:
                     module.bias.copy_(0.1 * torch.randn(module.bias.shape, generator=generator))
 
 
-def copy_in_order(source: nn.Module, target: nn.Module) -> dict[str, str]:
+def copy_in_order(
+    source: nn.Module, target: nn.Module, *, last: tuple[str, ...] = (), our_last: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Give a network the weights of another that has the same tensors in the same order.
+
+    Args:
+        source: The other library's.
+        target: Ours.
+        last: Prefixes of tensors of `source` that are taken to come last, in this order.
+        our_last: Likewise of `target`.
 
     Returns:
         Parameter of `target` -> parameter of `source`.
     """
-    theirs, ours = source.state_dict(), target.state_dict()
+
+    def ordered(network: nn.Module, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+        state = network.state_dict()
+        rank = {name: next((n for n, p in enumerate(prefixes) if name.startswith(p)), -1) for name in state}
+        return {name: state[name] for name in sorted(state, key=rank.__getitem__)}
+
+    theirs, ours = ordered(source, last), ordered(target, our_last)
     assert [value.shape for value in theirs.values()] == [value.shape for value in ours.values()]
     names = dict(zip(ours, theirs, strict=True))
     target.load_state_dict({our: theirs[their] for our, their in names.items()})
