@@ -4,6 +4,8 @@ import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch.nn import functional as F
+from tsugiki.transfer.graft import graft
+from tsugiki.transfer.stages import check_stages
 from tsugiki_vision.googlenet import GoogLeNetBackbone, GoogLeNetConfig, GoogLeNetForImageClassification
 
 from .same_network import assert_same, copy_in_order, randomise
@@ -110,3 +112,13 @@ def test_backbone_strides_are_those_of_the_maps(stem, strides):
 def test_config_refuses(fields, message):
     with pytest.raises(StrictDataclassError, match=message):
         GoogLeNetConfig(**fields)
+
+
+def test_grafting_leaves_the_auxiliary_heads_behind():
+    base = GoogLeNetForImageClassification(GoogLeNetConfig(**SMALL, auxiliary_heads=True)).eval()
+    grafted = graft(base, {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}})
+    assert not grafted.config.auxiliary_heads
+    assert not hasattr(grafted, "auxiliary_heads")
+    pixel_values = torch.randn(2, 3, 32, 32)
+    assert len(check_stages(base)) == 10
+    assert torch.equal(grafted.googlenet(pixel_values).pooler_output, base.googlenet(pixel_values).pooler_output)

@@ -156,7 +156,7 @@ def fit(
         options.setdefault("save_total_limit", 1)
         extra.append(EarlyStoppingCallback(early_stopping_patience=patience))
     if options.pop(CHANNELS_LAST, False):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        torch.nn.Module.to(model, memory_format=torch.channels_last)  # type: ignore[call-overload]
     args = training_arguments(output_dir, options)
     table = train.to(args.device)
     extra.append(EpochOfTable(table))
@@ -187,7 +187,7 @@ def fit(
             trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         hook.remove()
-        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if use_cache is not None:
         model.config.use_cache = use_cache
     model.eval()

@@ -143,7 +143,7 @@ class AuxiliaryHead(nn.Module):
         self.convolution = ConvolutionLayer(config, inputs, AUXILIARY_CHANNELS)
         self.hidden = nn.Linear(AUXILIARY_CHANNELS * AUXILIARY_GRID**2, AUXILIARY_HIDDEN)
         self.dropout = nn.Dropout(AUXILIARY_DROPOUT)
-        self.classifier = nn.Linear(AUXILIARY_HIDDEN, config.num_labels)
+        self.classifier = nn.Linear(AUXILIARY_HIDDEN, config.num_labels or 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits `(N, num_labels)` from maps `(N, inputs, H, W)`."""
@@ -220,6 +220,7 @@ class GoogLeNetForImageClassification(FeatureClassifier, GoogLeNetPreTrainedMode
     """The network with its classifier, and two auxiliary ones for training where the config asks for them."""
 
     network_class = GoogLeNetModel
+    googlenet: GoogLeNetModel
 
     def __init__(self, config: GoogLeNetConfig) -> None:
         super().__init__(config)
@@ -251,7 +252,7 @@ class GoogLeNetForImageClassification(FeatureClassifier, GoogLeNetPreTrainedMode
         features = self.googlenet(pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True)
         logits = self.classifier(self.dropout(features.pooler_output))
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        if helped:
+        if helped and labels is not None and loss is not None:
             for head, name in zip(self.auxiliary_heads, AUXILIARY_AFTER, strict=True):
                 maps = features.hidden_states[self.config.stage_names.index(f"inception{name}")]
                 loss = loss + self.config.auxiliary_weight * F.cross_entropy(head(maps).float(), labels)

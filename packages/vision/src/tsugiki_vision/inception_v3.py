@@ -90,7 +90,7 @@ class ConvolutionLayer(nn.Sequential):
         same: bool = True,
     ) -> None:
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
-        padding = tuple(side // 2 for side in sides) if same else 0
+        padding = (sides[0] // 2, sides[1] // 2) if same else (0, 0)
         super().__init__(
             nn.Conv2d(inputs, outputs, sides, stride=stride, padding=padding, bias=False),
             normalization(config.normalization, outputs, eps=config.norm_eps),
@@ -207,7 +207,7 @@ class AuxiliaryHead(nn.Module):
         self.pooling = nn.AvgPool2d(5, stride=3)
         self.convolution1 = ConvolutionLayer(config, inputs, config.width(128))
         self.convolution2 = ConvolutionLayer(config, config.width(128), config.width(768), 5, same=False)
-        self.classifier = nn.Linear(config.width(768), config.num_labels)
+        self.classifier = nn.Linear(config.width(768), config.num_labels or 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits `(N, num_labels)` from maps `(N, inputs, H, W)` of at least 17 x 17 places."""
@@ -273,6 +273,7 @@ class InceptionV3ForImageClassification(FeatureClassifier, InceptionV3PreTrained
     """The network with its classifier, and an auxiliary one for training where the config asks for it."""
 
     network_class = InceptionV3Model
+    inception_v3: InceptionV3Model
 
     def __init__(self, config: InceptionV3Config) -> None:
         super().__init__(config)
@@ -306,7 +307,7 @@ class InceptionV3ForImageClassification(FeatureClassifier, InceptionV3PreTrained
         )
         logits = self.classifier(self.dropout(features.pooler_output))
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        if helped:
+        if helped and labels is not None and loss is not None:
             maps = features.hidden_states[self.config.stage_names.index("mixed17")]
             guess = self.auxiliary_heads[0](maps).float()
             loss = loss + self.config.auxiliary_weight * F.cross_entropy(guess, labels)

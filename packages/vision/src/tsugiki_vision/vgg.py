@@ -187,7 +187,8 @@ class VGGModel(FeatureNetwork, VGGPreTrainedModel):
         check_picture(pixel_values, self.config.num_channels)
         outputs: dict[str, Tensor] = {}
         hidden = pixel_values
-        for block, stage in enumerate(self.stages[: len(BLOCK_CHANNELS)], start=1):
+        blocks = [stage for stage in self.stages if isinstance(stage, Block)]
+        for block, stage in enumerate(blocks, start=1):
             for number, layer in enumerate(stage.layers, start=1):
                 if len(outputs) == len(set(names)):
                     return outputs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from ..errors import OptionError
-from .stages import head_of
+from .stages import AUXILIARY, head_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,11 +25,13 @@ def graft(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
         fields: Config fields of the new head, as `Task.config_fields` gives them.
 
     Returns:
-        A new model with the weights of `base` below the head and fresh ones in it, in eval mode.
+        A new model with the weights of `base` below the head and fresh ones in it, in eval mode. Auxiliary heads, which
+        know other classes, are left out.
     """
     path, _ = head_of(base)
     grafted = fresh(base, fields)
-    weights = {name: value for name, value in base.state_dict().items() if not name.startswith(f"{path}.")}
+    left_out = (f"{path}.", f"{AUXILIARY}.")
+    weights = {name: value for name, value in base.state_dict().items() if not name.startswith(left_out)}
     missing, unexpected = grafted.load_state_dict(weights, strict=False)
     stray = [name for name in [*missing, *unexpected] if not name.startswith(f"{path}.")]
     if stray:
@@ -40,6 +42,8 @@ def graft(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
 def fresh(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
     """The same network with fresh weights everywhere, for other classes."""
     config = copy.deepcopy(base.config)
+    if getattr(config, AUXILIARY, False):
+        setattr(config, AUXILIARY, False)
     for name, value in fields.items():
         setattr(config, name, value)
     config._name_or_path = ""

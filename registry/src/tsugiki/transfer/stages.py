@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..registry import RegisteredFamily
 
 Depth = int
+AUXILIARY = "auxiliary_heads"  # config field, and module, of classifiers that only help a training from scratch
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def stages_of(model: PreTrainedModel) -> list[Stage]:
     """
     family = family_of(model)
     if not family.family.stages:
-        return [Stage("body", tuple(_below(model, family.family.head)))]
+        return [Stage("body", tuple(_below(model, family.family.head_of(type(model).__name__))))]
     stages: list[Stage] = []
     for path in family.family.stages:
         if path.endswith(".*"):
@@ -84,7 +85,8 @@ def head_of(model: PreTrainedModel) -> tuple[str, nn.Module]:
         PluginError: The path that the family declares leads to no module.
     """
     family = family_of(model)
-    return family.family.head, _module(model, family.family.head, family)
+    path = family.family.head_of(type(model).__name__)
+    return path, _module(model, path, family)
 
 
 def _module(model: PreTrainedModel, path: str, family: RegisteredFamily) -> nn.Module:
@@ -110,6 +112,8 @@ def _below(module: nn.Module, head: str) -> Iterator[nn.Module]:
 def check_stages(model: PreTrainedModel) -> list[Stage]:
     """The stages of a model, after making sure that stages and head hold every parameter exactly once.
 
+    Auxiliary heads, which a fine-tuning leaves behind, need not be among them.
+
     Raises:
         PluginError: A path leads to no module, or a parameter lies in no stage or in two.
     """
@@ -124,7 +128,8 @@ def check_stages(model: PreTrainedModel) -> list[Stage]:
                     f"{owners[parameter]} too"
                 )
             owners[parameter] = owner
-    if missing := [name for name, parameter in model.named_parameters() if parameter not in owners]:
+    kept = [pair for pair in model.named_parameters() if not pair[0].startswith(f"{AUXILIARY}.")]
+    if missing := [name for name, parameter in kept if parameter not in owners]:
         raise PluginError(
             f"family {family.name!r} ({family.distribution}): the parameter {missing[0]} lies in no stage and not in "
             "the head"
