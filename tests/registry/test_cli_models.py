@@ -10,9 +10,11 @@ import tsugiki
 from PIL import Image
 from tsugiki import cli
 from tsugiki.cards.verify import Check, Verification
+from tsugiki.ensemble import EnsembleResult
 from tsugiki.errors import DataError, SnapshotError
 from tsugiki.metrics import Metric
 from tsugiki.registry import registry
+from tsugiki.views import Views
 
 ACCURACY = {"value": 0.75, "low": 0.5, "high": 1.0, "n": 8}
 
@@ -65,7 +67,26 @@ def test_evaluate_prints_each_metric_with_its_interval(calls, capsys):
     recorded = calls("tsugiki.evaluation.evaluate", {"accuracy": Metric(**ACCURACY)})
     code, out, _ = run(capsys, "evaluate", "lenet5-mnist", "photos", "--device", "cpu")
     assert (code, out) == (0, "accuracy 0.7500 [0.5000, 1.0000]  (8 rows)\n")
-    assert recorded == [(("lenet5-mnist", "photos"), {"task": None, "split": None, "batch_size": 256, "device": "cpu"})]
+    options = {"task": None, "split": None, "batch_size": 256, "device": "cpu", "views": Views()}
+    assert recorded == [(("lenet5-mnist", "photos"), options)]
+
+
+def test_evaluate_answers_to_views_and_together_with_others(calls, capsys):
+    alone = {"a": {"accuracy": Metric(**ACCURACY)}, "b": {"accuracy": Metric(**ACCURACY)}}
+    result = EnsembleResult({"accuracy": Metric(**ACCURACY)}, alone)
+    recorded = calls("tsugiki.ensemble.evaluate_ensemble", result)
+    code, out, _ = run(capsys, "evaluate", "a", "photos", "--with", "b", "--flip", "--sizes", "28,32")
+    assert code == 0
+    assert out.splitlines()[0] == "a: accuracy 0.7500 [0.5000, 1.0000]"
+    assert out.splitlines()[-1].startswith("together: accuracy 0.7500")
+    assert recorded[0][0] == (["a", "b"], "photos")
+    assert recorded[0][1]["views"] == Views(flip=True, sizes=(28, 32))
+
+
+def test_evaluate_refuses_sizes_that_are_no_numbers(capsys):
+    code, _, err = run(capsys, "evaluate", "lenet5-mnist", "photos", "--sizes", "28,large")
+    assert code != 0
+    assert "--sizes must be whole numbers" in err
 
 
 def test_train_passes_training_arguments_by_their_own_names(calls, tmp_path, capsys):

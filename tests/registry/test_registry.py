@@ -98,6 +98,15 @@ def test_a_bare_name_that_two_claim_is_refused_and_the_qualified_one_works(insta
     assert registry().checkpoint("briar:rose-red").distribution == "tsugiki-briar"
 
 
+def test_public_weights_that_two_plugins_read_are_refused(install_plugin):
+    manifest = ROSE.replace("tasks=", 'public_weights={"briar18": "fake_rose.weights:read"}, tasks=')
+    install_plugin("rose", manifest)
+    install_plugin("briar", manifest.replace("fake_rose", "fake_briar").replace('"rose",', '"briar",', 1))
+    assert "briar18" in registry().public_architectures()
+    with pytest.raises(AmbiguousNameError, match=r"'briar18' is read by .*tsugiki-briar.*tsugiki-rose"):
+        registry().public_weights_reader("briar18")
+
+
 def test_two_plugins_of_one_name_keep_the_first_and_report_the_second(install_plugin):
     install_plugin("vision", "from tsugiki import Plugin\nplugin = Plugin('vision')", distribution="a-stranger")
     assert len(registry().broken) == 1

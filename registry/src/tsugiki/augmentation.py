@@ -69,7 +69,10 @@ class Augmentation:
         shear: Shear by up to this angle in degrees either way.
         brightness: Multiply by a factor within this fraction of 1.
         contrast: Stretch about the picture's mean by a factor within this fraction of 1.
+        saturation: Stretch the colours about gray by a factor within this fraction of 1.
         cutout: Blank a square of this side at a random place (DeVries and Taylor 2017).
+        mixup: Lay each picture over another, with shares from Beta(mixup, mixup) (Zhang et al. 2017); at most 1.
+            The table does that, see `tsugiki.mixup`.
 
     The raw column ``pixel_values`` is (B, C, H, W) in the range 0..255, uint8 or float; so is the result.
     """
@@ -82,7 +85,9 @@ class Augmentation:
     shear: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    saturation: float = 0.0
     cutout: int = 0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -91,7 +96,9 @@ class Augmentation:
                 raise OptionError(f"augmentation: {item.name} must be a number, not {value!r}")
             if not (math.isfinite(value) and value >= 0):
                 raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
-        for name in ("translate", "scale", "brightness", "contrast"):
+        if self.mixup > 1:
+            raise OptionError(f"augmentation: mixup = {self.mixup} must be at most 1")
+        for name in ("translate", "scale", "brightness", "contrast", "saturation"):
             if getattr(self, name) >= 1:
                 raise OptionError(f"augmentation: {name} = {getattr(self, name)} must be below 1")
 
@@ -134,6 +141,8 @@ class Augmentation:
             pixels = self._affine(pixels.float(), uniform(1, 5) * 2 - 1)
         if self.brightness or self.contrast:
             pixels = self._light(pixels.float(), uniform(2, 2) * 2 - 1)
+        if self.saturation:
+            pixels = self._saturation(pixels.float(), uniform(4, 1) * 2 - 1)
         if self.cutout:
             pixels = self._cutout(pixels, uniform(3, 2))
         return {**batch, "pixel_values": pixels}
@@ -175,6 +184,11 @@ class Augmentation:
         pixels = pixels * brightness
         mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
         return ((pixels - mean) * contrast + mean).clamp(0, 255)
+
+    def _saturation(self, pixels: Tensor, draws: Tensor) -> Tensor:
+        factor = (1 + draws * self.saturation)[:, :, None, None]  # (B, 1, 1, 1)
+        gray = pixels.mean(dim=1, keepdim=True)
+        return ((pixels - gray) * factor + gray).clamp(0, 255)
 
     def _cutout(self, pixels: Tensor, draws: Tensor) -> Tensor:
         height, width = pixels.shape[-2:]

@@ -22,6 +22,7 @@ AUTO_CLASSES = {
     "base": "AutoModel",
     "backbone": "AutoBackbone",
     "image-classification": "AutoModelForImageClassification",
+    "image-to-image": "AutoModelForImageToImage",
     "image-segmentation": "AutoModelForImageSegmentation",
     "semantic-segmentation": "AutoModelForSemanticSegmentation",
     "object-detection": "AutoModelForObjectDetection",
@@ -33,6 +34,7 @@ AUTO_CLASSES = {
     "token-classification": "AutoModelForTokenClassification",
     "text-translation": "AutoModelForSeq2SeqLM",
     "image-captioning": "AutoModelForImageTextToText",
+    "video-classification": "AutoModelForVideoClassification",
     "audio-classification": "AutoModelForAudioClassification",
     "automatic-speech-recognition": "AutoModelForCTC",
 }

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from .errors import DataError
+from .errors import DataError, OptionError
 from .metrics import Metric
-from .table import TensorTable
+from .table import Batch, TensorTable
 from .task import Predictions, Task
+from .views import Views, average_probabilities
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,6 +26,7 @@ def predict_table(
     batch_size: int = 256,
     device: torch.device | str | None = None,
     task: Task | None = None,
+    views: Views | None = None,
 ) -> Predictions:
     """Run a model over a table in order, in eval mode.
 
@@ -33,6 +36,7 @@ def predict_table(
         batch_size: Rows a forward pass.
         device: Where to compute; by default where the model is.
         task: Says what to keep of a forward pass; by default the output's ``logits``.
+        views: Views of each picture whose answers are averaged.
 
     Returns:
         Outputs and labels of all rows.
@@ -46,12 +50,25 @@ def predict_table(
         with torch.inference_mode():
             for batch in table.batches(batch_size, device=place):
                 given = batch.pop("labels", None)
-                outputs = model(**batch).logits if task is None else task.outputs(model, batch)
+                outputs = _outputs(model, batch, task, views)
                 logits.append(outputs.float().cpu().numpy())
                 labels.append(np.empty((len(outputs), 0), np.int64) if given is None else given.cpu().numpy())
     finally:
         model.train(was_training)
     return Predictions(np.concatenate(logits), np.concatenate(labels))
+
+
+def _outputs(model: PreTrainedModel, batch: Batch, task: Task | None, views: Views | None) -> Tensor:
+    """What is kept of one batch, over all views of its pictures."""
+
+    def answer(inputs: Batch) -> Tensor:
+        return model(**inputs).logits if task is None else task.outputs(model, inputs)
+
+    if not views:
+        return answer(batch)
+    if "pixel_values" not in batch or batch["pixel_values"].ndim != 4:
+        raise OptionError("views are made of pictures (N, C, H, W), and this model takes none")
+    return average_probabilities([answer({**batch, "pixel_values": one}) for one in views.of(batch["pixel_values"])])
 
 
 def model_label_names(model: PreTrainedModel) -> list[str]:
@@ -89,6 +106,7 @@ def evaluate(
     columns: dict[str, str] | None = None,
     batch_size: int = 256,
     device: str | None = None,
+    views: Views | None = None,
 ) -> dict[str, Metric]:
     """Measure a model on data.
 
@@ -101,6 +119,7 @@ def evaluate(
         columns: Roles of columns that the task does not find by itself.
         batch_size: Rows a forward pass.
         device: Where to compute.
+        views: Views of each picture whose answers are averaged: mirrored, cut, resized.
 
     Returns:
         Metric name -> figure with its 95 % interval.
@@ -123,7 +142,7 @@ def evaluate(
             )
         dataset = load_split(data, pick_split(data, split))
         table = chosen.table(dataset, processor, columns, label_names=model_label_names(model))
-    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen))
+    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views))
 
 
 def task_of(model: PreTrainedModel) -> str:

@@ -8,17 +8,26 @@ from __future__ import annotations
 FAMILIES: dict[str, str] = {
     "alexnet": "tsugiki-vision",
     "all-cnn": "tsugiki-vision",
+    "autoencoder": "tsugiki-vision",
     "cifar-resnet": "tsugiki-vision",
+    "conv1d": "tsugiki-vision",
+    "conv3d": "tsugiki-vision",
     "densenet": "tsugiki-vision",
     "exemplar-cnn": "tsugiki-vision",
     "googlenet": "tsugiki-vision",
+    "hopfield": "tsugiki-vision",
     "inception-v3": "tsugiki-vision",
     "lenet": "tsugiki-vision",
     "mlp": "tsugiki-vision",
     "mobilenet": "tsugiki-vision",
+    "multi-task": "tsugiki-vision",
+    "neocognitron": "tsugiki-vision",
     "nin": "tsugiki-vision",
+    "pixelcnn": "tsugiki-vision",
     "resnet": "tsugiki-vision",
     "sppnet": "tsugiki-vision",
+    "stylizer": "tsugiki-vision",
+    "vae": "tsugiki-vision",
     "vgg": "tsugiki-vision",
 }
 
@@ -30,7 +39,14 @@ CHECKPOINTS: dict[str, str] = {
 }
 
 TASKS: dict[str, str] = {
+    "audio-classification": "tsugiki-vision",
     "image-classification": "tsugiki-vision",
+    "image-reconstruction": "tsugiki-vision",
+    "image-to-image": "tsugiki-vision",
+    "multi-task-image-classification": "tsugiki-vision",
+    "pattern-recall": "tsugiki-vision",
+    "unconditional-image-generation": "tsugiki-vision",
+    "video-classification": "tsugiki-vision",
 }
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import known
 from .errors import OptionError, PluginError, SnapshotError, UnknownNameError, did_you_mean
+from .public_weights import PublicWeights, read_public_weights
 from .registry import RegisteredFamily, registry
 from .snapshot import CONFIG, resolve
 from .strict_config import (
@@ -50,7 +51,8 @@ def load(
 
     Args:
         name: A snapshot's folder, an installed checkpoint (``lenet5-mnist``, ``vision:lenet5-mnist``), or a Hub
-            repository (``org/name``).
+            repository (``org/name``). Weights of another library that an installed plugin reads, such as
+            ``timm/vgg16.tv_in1k``, become a model of the plugin's.
         task: The model class to load into: a task of the family, ``backbone`` or ``base``. By default as it was saved.
         revision: Branch, tag or commit of a Hub repository.
         dtype: Of the weights, such as ``"bfloat16"``; ``float32`` by default, ``"auto"`` for what the file holds.
@@ -87,7 +89,12 @@ def load(
     register_family(family)
     try:
         return load_strictly(
-            snapshot.folder, model_class, config, dtype=dtype, replaceable=family.family.head if overrides else None
+            snapshot.folder,
+            model_class,
+            config,
+            dtype=dtype,
+            replaceable=family.family.head_of(model_class.__name__) if overrides else None,
+            public=snapshot.public,
         )
     except SnapshotError as error:
         if not overrides:
@@ -153,7 +160,8 @@ def load_processor(name: str | Path, *, revision: str | None = None) -> Any:
     _check_requirements(folder, read_provenance_of(folder))
     path = folder / PROCESSOR
     if not path.is_file():
-        return _load_other_processor(folder)
+        public = read_public_weights(folder)
+        return _load_other_processor(folder) if public is None else _public_processor(public, folder)
     values = read_json(path)
     check_values(values, path)
     values = without_ignored_fields(values)
@@ -177,6 +185,7 @@ class Snapshot:
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
     family: RegisteredFamily
+    public: PublicWeights | None = None  # how its weights are read where another library published them
 
     def model_key(self, task: str | None = None) -> str:
         """The key of the family's models to load into: `task`, or as the snapshot was saved.
@@ -223,6 +232,8 @@ def open_snapshot(folder: Path) -> Snapshot:
     """
     provenance = read_provenance_of(folder)
     _check_requirements(folder, provenance)
+    if public := read_public_weights(folder):
+        return Snapshot(folder, public.snapshot_config(), provenance, public.family, public)
     config = read_config(folder)
     family = registry().family_of_model_type(config["model_type"])
     if family is None:
@@ -295,6 +306,14 @@ def _plugin_processor(folder: Path, class_name: str) -> RegisteredFamily | None:
         owners = " and ".join(f"{family.plugin_name!r} ({family.distribution})" for family in declared.values())
         raise PluginError(f"{folder / PROCESSOR}: processor {class_name!r} is a class of both {owners}")
     return next(iter(declared.values()), None)
+
+
+def _public_processor(public: PublicWeights, folder: Path) -> Any:
+    """The family's processor, set as the publisher of the weights prepared pictures."""
+    processor_class = public.family.processor_class()
+    if processor_class is None or public.processor is None:
+        raise SnapshotError(f"{folder / CONFIG}: does not tell how inputs are prepared for the network")
+    return processor_class.from_dict(dict(public.processor))
 
 
 def _transformers_processor(folder: Path, class_name: str) -> Any:

@@ -113,8 +113,8 @@ def quiet_transformers() -> Iterator[None]:
         logging.enable_progress_bar()
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all.
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all.
 
     Raises:
         OutputError: The disk is full or the folder cannot be written.
@@ -122,12 +122,22 @@ def write_text(path: str | Path, text: str) -> None:
     target = Path(path)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.write_bytes(content)
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may be missing, or be a file
+            partial.unlink(missing_ok=True)
         reason = "no space left on the disk" if is_disk_full(error) else error.strerror
         raise OutputError(f"cannot write {path}: {reason}") from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8 whole or not at all.
+
+    Raises:
+        OutputError: The disk is full or the folder cannot be written.
+    """
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: Any) -> None:

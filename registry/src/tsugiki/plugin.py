@@ -40,6 +40,7 @@ class Family:
         stages: Paths of the modules of the task model from input to output, for transfer. A trailing ``*`` stands
             for the children of that module list, in order. Stages and head together hold every parameter.
         head: Path of the module that is replaced when a model is fine-tuned.
+        heads: The same by task, for those whose head is another.
         onnx: Whether the task models of this family claim to export to ONNX.
         trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
             loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
@@ -56,6 +57,7 @@ class Family:
     head: str = "classifier"
     onnx: bool = True
     trainers: Mapping[str, str] = field(default_factory=dict)
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("family", self.name)
@@ -66,6 +68,9 @@ class Family:
             if task not in self.models:
                 raise PluginError(f"family {self.name!r} has a trainer for {task!r}, but no model for it")
             _check_reference(f"trainer {task!r} of family {self.name!r}", reference)
+        for task in self.heads:
+            if task not in self.models:
+                raise PluginError(f"family {self.name!r} has a head for {task!r}, but no model for it")
         if self.processor is not None:
             _check_reference(f"processor of family {self.name!r}", self.processor)
         if not self.model_type:
@@ -81,6 +86,13 @@ class Family:
         """The tasks this family has a model for."""
         return [key for key in self.models if key not in ("base", "backbone")]
 
+    def head_of(self, model_class: str) -> str:
+        """Path of the head in the model class of this name."""
+        for task, path in self.heads.items():
+            if self.models[task].endswith(f":{model_class}"):
+                return path
+        return self.head
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -94,6 +106,9 @@ class Plugin:
         pretrained: Folder of snapshots inside the package, such as ``tsugiki_vision/pretrained``.
         datasets: References of functions that make data by rule, by id such as ``tsugiki/moving_mnist``; see
             `tsugiki.data.made_dataset`.
+        public_weights: References of functions that read weights which another library published, by the name that its
+            ``config.json`` gives the ``architecture``: called with the fields of that file, each returns a
+            `tsugiki.public_weights.PublicWeights`, or raises a ValueError in one sentence.
     """
 
     name: str
@@ -102,6 +117,7 @@ class Plugin:
     commands: Mapping[str, str] = field(default_factory=dict)
     pretrained: str | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
+    public_weights: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("plugin", self.name)
@@ -112,6 +128,11 @@ class Plugin:
         names = [family.name for family in self.families]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise PluginError(f"plugin {self.name!r} declares the family {twice[0]!r} twice")
-        for kind, references in (("task", self.tasks), ("command", self.commands), ("data set", self.datasets)):
+        for kind, references in (
+            ("task", self.tasks),
+            ("command", self.commands),
+            ("data set", self.datasets),
+            ("public weights", self.public_weights),
+        ):
             for key, reference in references.items():
                 _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import provenance
-from .augmentation import Augmentation
 from .curves import draw_curves
 from .errors import DataError, OutputError, RecipeError
 from .evaluation import predict_table, task_named
@@ -22,6 +21,7 @@ from .registry import registry
 from .table import TensorTable
 from .task import Predictions, Task
 from .training import FitResult, fit, is_main_process, wait_for_all
+from .waveform_augmentation import read_augmentation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -129,7 +129,7 @@ def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True
     train_model = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
     result = train_model(
         model,
-        run.train.with_augmentation(Augmentation.from_dict(run.recipe.augmentation), seed=seed),
+        run.train.with_augmentation(read_augmentation(run.recipe.augmentation), seed=seed),
         output_dir=folder,
         arguments=options,
         validation=run.validation,
@@ -238,10 +238,13 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
     if not is_main_process():
         return
     model.to("cpu")  # type: ignore[arg-type]
-    predictions = predict_table(model, run.evaluation, task=run.task)
+    if run.recipe.storage == "float16":
+        model.half()
     with quiet_transformers():
         model.save_pretrained(folder / "model")
+    predictions = predict_table(model.float(), run.evaluation, task=run.task)
     np.save(folder / "logits.npy", predictions.logits)
+    drawn = run.task.model_pictures(model.eval(), folder / "model")
     metrics = {name: metric.value for name, metric in run.task.metrics(predictions).items()}
     hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
     for checkpoint in folder.glob("checkpoint-*"):
@@ -253,6 +256,7 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
             "seconds": result.seconds,
             "history": result.history,
             "metrics": metrics,
+            "pictures": [asdict(picture) for picture in drawn],
             "hardware": hardware,
             "parameters": provenance.parameter_count(model),
         },
@@ -327,7 +331,11 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
         "evaluations": [{**evaluation, "columns": data.columns} if data.columns else evaluation],
         "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
         "history": first["history"],
-        "pictures": [asdict(picture) for picture in ([curves] if curves else []) + pictures],
+        "pictures": [
+            *([asdict(curves)] if curves else []),
+            *first.get("pictures", []),
+            *(asdict(picture) for picture in pictures),
+        ],
         "transfer": None,
     }
     provenance.write_provenance(partial, record)

@@ -238,6 +238,26 @@ class Registry:
             return None
         return _import_of_plugin(owners[0].plugin.datasets[name], owners[0].name, owners[0].distribution)
 
+    def public_architectures(self) -> list[str]:
+        """The architectures whose published weights an installed plugin reads, sorted."""
+        return sorted({name for plugin in self.plugins.values() for name in plugin.plugin.public_weights})
+
+    def public_weights_reader(self, architecture: str) -> Any:
+        """The function that reads one of `public_architectures`, imported now.
+
+        Raises:
+            AmbiguousNameError: Two plugins read it.
+            PluginError: Importing it failed; the original exception is chained.
+        """
+        owners = [plugin for plugin in self.plugins.values() if architecture in plugin.plugin.public_weights]
+        if len(owners) > 1:
+            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
+            raise AmbiguousNameError(
+                f"architecture {architecture!r} is read by {listed}; uninstall one of them or limit TSUGIKI_PLUGINS"
+            )
+        owner = owners[0]
+        return _import_of_plugin(owner.plugin.public_weights[architecture], owner.name, owner.distribution)
+
     def commands(self) -> dict[str, tuple[str, str]]:
         """What plugins add to the command line: command -> (plugin, reference)."""
         return {

@@ -130,7 +130,7 @@ def check_values(value: Any, path: Path, field: str = "", depth: int = 0) -> Non
 def _largest(name: str) -> int:
     if name == "num_labels":
         return MAX_LABELS
-    if name in ("height", "width"):
+    if name in ("height", "width", "shortest_edge", "longest_edge"):
         return MAX_PIXELS
     return MAX_LAYERS if _LAYER_FIELD.match(name) else MAX_NUMBER
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import OptionError, SnapshotError
+from .public_weights import OPTIONAL_TENSORS, PublicWeights
 from .snapshot import CONFIG
 from .strict_config import DTYPES, PROVENANCE, cause_line, fail, one_line, read_config, read_json, read_provenance_of
 
@@ -41,6 +42,7 @@ def load_strictly(
     sha256: str | None = None,
     dtype: str | torch.dtype | None = None,
     replaceable: str | None = None,
+    public: PublicWeights | None = None,
 ) -> PreTrainedModel:
     """Build a model and set every weight from the snapshot's ``model.safetensors``.
 
@@ -56,6 +58,7 @@ def load_strictly(
         dtype: Of the model's weights, whatever the file's; ``float32`` by default, ``"auto"`` for the file's own.
         replaceable: Path of a module, the head, that keeps fresh weights where the config asks for another one than the
             file holds; by default everything must fit.
+        public: How the file's names and shapes are read where another library published it.
 
     Returns:
         The model, in eval mode.
@@ -70,9 +73,12 @@ def load_strictly(
     path = weights_file(folder)
     stored = read_header(path)
     _check_hash(path, sha256 or _recorded_sha256(folder))
+    origin: dict[str, str] = {}
+    if public is not None:
+        stored, origin = public.translate(stored, path)
     skeleton = _skeleton(model_class, config, Path(folder, CONFIG), len(stored))
     fresh = None if replaceable is None or _head_fits(skeleton, stored, replaceable) else f"{replaceable}."
-    names = _stored_names(skeleton, stored, path, fresh)
+    names = _stored_names(skeleton, stored, path, fresh, OPTIONAL_TENSORS if public else ())
     _check_shapes(skeleton, names, stored, path)
 
     as_dtype = model_dtype(dtype, stored)
@@ -82,7 +88,7 @@ def load_strictly(
             model = model_class._from_config(config, dtype=as_dtype)
     else:
         model = model_class._from_config(config, dtype=as_dtype)
-    _set_weights(model, names, path)
+    _set_weights(model, {name: origin.get(stored_name, stored_name) for name, stored_name in names.items()}, path)
     if tied := getattr(model, "all_tied_weights_keys", None):
         model.tie_weights(missing_keys={name for pair in tied.items() for name in pair} - names.keys())
     if model.can_generate() and (generation := Path(folder, "generation_config.json")).is_file():
@@ -219,7 +225,9 @@ def _head_fits(skeleton: PreTrainedModel, stored: Mapping[str, tuple[tuple[int, 
     return all(wanted.get(name) == have.get(name) for name in wanted.keys() | have.keys() if name.startswith(prefix))
 
 
-def _stored_names(skeleton: PreTrainedModel, stored: Collection[str], path: Path, fresh: str | None) -> dict[str, str]:
+def _stored_names(
+    skeleton: PreTrainedModel, stored: Collection[str], path: Path, fresh: str | None, optional: Collection[str] = ()
+) -> dict[str, str]:
     """Which stored tensor fills which of the model's; all that must be there is, and nothing foreign.
 
     Args:
@@ -227,6 +235,7 @@ def _stored_names(skeleton: PreTrainedModel, stored: Collection[str], path: Path
         stored: Names in the file.
         path: The file.
         fresh: Prefix of tensors that are not filled.
+        optional: Patterns of names that may be missing.
     """
     stored = {name for name in stored if fresh is None or not name.startswith(fresh)}
     wanted = [name for name in skeleton.state_dict() if fresh is None or not name.startswith(fresh)]
@@ -247,7 +256,8 @@ def _stored_names(skeleton: PreTrainedModel, stored: Collection[str], path: Path
     tied = getattr(skeleton, "all_tied_weights_keys", None) or {}
     filled = names.keys() | {a for a, b in tied.items() if b in names} | {b for a, b in tied.items() if a in names}
     missing = _not_matching(
-        [name for name in wanted if name not in filled], getattr(skeleton, "_keys_to_ignore_on_load_missing", None)
+        [name for name in wanted if name not in filled],
+        [*(getattr(skeleton, "_keys_to_ignore_on_load_missing", None) or ()), *optional],
     )
     foreign = _not_matching(sorted(foreign), getattr(skeleton, "_keys_to_ignore_on_load_unexpected", None))
     problems = [f"lacks {_some(missing)}"] if missing else []
@@ -327,7 +337,8 @@ def _set_weights(model: PreTrainedModel, names: Mapping[str, str], path: Path) -
     tensors = model.state_dict()
     with torch.no_grad(), safe_open(path, framework="pt") as file:
         for name, stored_name in names.items():
-            tensor = tensors[name].copy_(file.get_tensor(stored_name))
+            tensor = tensors[name]
+            tensor.copy_(file.get_tensor(stored_name).reshape(tensor.shape))  # reshaped where public weights flatten
             # The extremes tell as much as every value does, NaN among them, at a tenth of the time of `isfinite`.
             if (
                 tensor.is_floating_point()

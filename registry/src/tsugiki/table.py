@@ -8,16 +8,21 @@ batch is one indexing operation on the device where the columns live. Augmentati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-if TYPE_CHECKING:
-    from .augmentation import Augmentation
+from .mixup import draw_partners, mix
 
 Batch = dict[str, Tensor]
+
+
+class RowAugmentation(Protocol):
+    """Changes a raw batch at random, as a pure function of seed, epoch and the ids of its rows (B,)."""
+
+    def __call__(self, batch: Batch, *, rows: Tensor, epoch: int, seed: int) -> Batch: ...  # noqa: D102
 
 
 class TensorTable(Dataset[Batch]):
@@ -44,7 +49,7 @@ class TensorTable(Dataset[Batch]):
         columns: Mapping[str, Tensor],
         *,
         transform: Callable[[Batch], Batch] | None = None,
-        augmentation: Augmentation | None = None,
+        augmentation: RowAugmentation | None = None,
         seed: int = 0,
         row_ids: Tensor | None = None,
     ) -> None:
@@ -58,6 +63,7 @@ class TensorTable(Dataset[Batch]):
         self.epoch = 0
         self._length = next(iter(lengths.values()))
         self.row_ids = torch.arange(self._length) if row_ids is None else row_ids
+        self._classes: int | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -74,6 +80,13 @@ class TensorTable(Dataset[Batch]):
         return self.columns["labels"]
 
     @property
+    def classes(self) -> int:
+        """Number of classes, as far as the labels of the table this one was made from tell."""
+        if self._classes is None:
+            self._classes = int(self.labels.max()) + 1
+        return self._classes
+
+    @property
     def device(self) -> torch.device:
         """Where the columns live."""
         return next(iter(self.columns.values())).device
@@ -88,11 +101,20 @@ class TensorTable(Dataset[Batch]):
             One tensor per model input, first dimension B, on the table's device.
         """
         index = torch.as_tensor(rows, dtype=torch.long)
+        raw = self._augmented(index)
+        if alpha := getattr(self.augmentation, "mixup", 0.0):
+            ids = self.row_ids[index].to(self.device)
+            partners, shares = draw_partners(ids, len(self), alpha, seed=self.seed, epoch=self.epoch)
+            raw = mix(raw, self._augmented(partners.cpu()), shares, self.classes)
+        return raw if self.transform is None else self.transform(raw)
+
+    def _augmented(self, index: Tensor) -> Batch:
+        """The raw columns of some rows (B,), augmented if the table has an augmentation."""
         on_device = index.to(self.device)
         raw = {name: column[on_device] for name, column in self.columns.items()}
-        if self.augmentation is not None:
-            raw = self.augmentation(raw, rows=self.row_ids[index].to(self.device), epoch=self.epoch, seed=self.seed)
-        return raw if self.transform is None else self.transform(raw)
+        if self.augmentation is None:
+            return raw
+        return self.augmentation(raw, rows=self.row_ids[index].to(self.device), epoch=self.epoch, seed=self.seed)
 
     def batches(self, batch_size: int, *, device: torch.device | str | None = None) -> Iterator[Batch]:
         """All rows in order, never augmented.
@@ -113,7 +135,7 @@ class TensorTable(Dataset[Batch]):
         columns = {name: column[index.to(self.device)] for name, column in self.columns.items()}
         return self._with(columns=columns, row_ids=self.row_ids[index])
 
-    def with_augmentation(self, augmentation: Augmentation | None, *, seed: int = 0) -> TensorTable:
+    def with_augmentation(self, augmentation: RowAugmentation | None, *, seed: int = 0) -> TensorTable:
         """The same rows under another augmentation."""
         table = self._with(columns=self.columns, row_ids=self.row_ids)
         table.augmentation, table.seed = augmentation, seed
@@ -124,6 +146,9 @@ class TensorTable(Dataset[Batch]):
         return self._with(columns={k: v.to(device) for k, v in self.columns.items()}, row_ids=self.row_ids)
 
     def _with(self, *, columns: Mapping[str, Tensor], row_ids: Tensor) -> TensorTable:
-        return TensorTable(
+        table = TensorTable(
             columns, transform=self.transform, augmentation=self.augmentation, seed=self.seed, row_ids=row_ids
         )
+        if "labels" in self.columns and self.labels.ndim == 1:
+            table._classes = self.classes
+        return table

@@ -134,6 +134,10 @@ class Task(ABC):
     ) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""
 
+    def model_pictures(self, model: Any, folder: Path) -> list[Picture]:
+        """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""
+        return []
+
     @abstractmethod
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import OptionError
 from .options import Data, Json, ModelName
 from .output import format_metric, only_results_on_stdout, print_json
 
@@ -20,22 +21,63 @@ def command(
     task: Annotated[str | None, typer.Option("--task", help="By default the one the model was made for.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Rows a forward pass.")] = 256,
     device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--with", help="Another model; all answer together. May be given again.")
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average over each picture and its mirror image.")] = False,
+    crop: Annotated[
+        int, typer.Option("--crop", min=0, help="Average over the corners too, after padding by so many pixels.")
+    ] = 0,
+    sizes: Annotated[
+        str, typer.Option("--sizes", help="Average over pictures resized to these sides, such as 28,32,36.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Measure a model on data.
 
-    Every figure comes with a bootstrap 95 % interval.
+    Every figure comes with a bootstrap 95 % interval. With --flip, --crop and --sizes the model answers to several
+    views of each picture, and the mean of its probabilities counts; with --with several models answer together.
 
     Example:
         tsugiki evaluate lenet5-mnist ylecun/mnist --split test
     """
     with only_results_on_stdout():
+        from ..ensemble import evaluate_ensemble
         from ..evaluation import evaluate
+        from ..views import Views
 
-        metrics = evaluate(name, data, task=task, split=split, batch_size=batch_size, device=device)
+        views = Views(flip=flip, crop=crop, sizes=_numbers(sizes))
+        members = {}
+        if also:
+            result = evaluate_ensemble(
+                [name, *also], data, split=split, batch_size=batch_size, device=device, views=views
+            )
+            metrics = dict(result.metrics)
+            members = {
+                member: {key: asdict(metric) for key, metric in found.items()}
+                for member, found in result.members.items()
+            }
+        else:
+            metrics = evaluate(name, data, task=task, split=split, batch_size=batch_size, device=device, views=views)
     figures = {key: asdict(metric) for key, metric in metrics.items()}
     if json:
-        print_json({"name": name, "data": data, "split": split, "metrics": figures})
+        answer = {"name": name, "data": data, "split": split, "views": len(views), "metrics": figures}
+        print_json({**answer, "members": members} if members else answer)
         return
+    for member, found in members.items():
+        for key, figure in found.items():
+            print(f"{member}: {format_metric(key, figure)}")
+    if members:
+        print("together: ", end="")
     for key, figure in figures.items():
         print(f"{format_metric(key, figure)}  ({figure['n']:,} rows)")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """``28,32,36`` as numbers."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise OptionError(
+            f"--sizes must be whole numbers with commas between them, such as 28,32,36, not {text!r}"
+        ) from error

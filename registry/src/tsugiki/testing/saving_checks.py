@@ -58,28 +58,33 @@ def config_is_strict(subject: Subject) -> None:
 
 
 def processor_round_trip(subject: Subject) -> None:
-    """A processor saved and loaded prepares a picture the same way, in the shape that the model takes."""
+    """A processor saved and loaded prepares a picture or recording the same way, in the shape that the model takes."""
     processor = subject.processor()
     if processor is None:
         raise NotApplicableError("the family has no processor")
-    if "pixel_values" not in getattr(processor, "model_input_names", ()):
-        raise NotApplicableError("not an image processor")
-    from PIL import Image
+    names = getattr(processor, "model_input_names", ())
+    generator = np.random.default_rng(0)
+    example: Any
+    if "pixel_values" in names:
+        from PIL import Image
 
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-    picture = Image.fromarray(pixels)
-    prepared = processor(images=picture, return_tensors="pt")["pixel_values"]
+        name, example = "pixel_values", Image.fromarray(generator.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    elif "input_values" in names:
+        name, example = "input_values", generator.normal(0, 0.1, 5_000).astype(np.float32)
+    else:
+        raise NotApplicableError("neither an image processor nor one of waveforms")
+    prepared = processor(example, return_tensors="pt")[name]
     processor.save_pretrained(subject.folder)
-    again = type(processor).from_pretrained(subject.folder)(images=picture, return_tensors="pt")["pixel_values"]
+    again = type(processor).from_pretrained(subject.folder)(example, return_tensors="pt")[name]
     require(
         torch.equal(prepared, again),
-        f"{type(processor).__name__} prepares a picture differently after save_pretrained and from_pretrained; keep "
+        f"{type(processor).__name__} prepares an input differently after save_pretrained and from_pretrained; keep "
         "its settings in attributes of the same name",
     )
     for key in subject.family.family.tasks[:1]:
         model = Subject(subject.family, key, subject.folder, subject.overrides).model()
         with torch.inference_mode():
-            model(pixel_values=prepared)
+            model(**{name: prepared})
 
 
 def save_load_round_trip(subject: Subject) -> None:

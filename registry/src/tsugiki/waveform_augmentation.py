@@ -1,0 +1,113 @@
+"""Augmentation of waveforms, on the device, as a pure function of (seed, epoch, row), as `augmentation` has it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .augmentation import Augmentation, counter_uniform
+from .errors import OptionError, did_you_mean
+
+
+@dataclass(frozen=True)
+class WaveformAugmentation:
+    """Random changes of training waveforms; a field at its default does nothing.
+
+    Attributes:
+        shift: Move by up to this fraction of the length either way; what is left free is silence.
+        speed: Play faster or slower by up to this fraction, pitch and all.
+        gain: Louder or softer by up to this many decibels.
+        noise: Add white noise of up to this root mean square.
+
+    The column ``input_values`` is float (B, T); so is the result.
+    """
+
+    shift: float = 0.0
+    speed: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise OptionError(f"augmentation: {item.name} must be a number, not {value!r}")
+            if not (math.isfinite(value) and value >= 0):
+                raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
+        for name in ("shift", "speed"):
+            if getattr(self, name) >= 1:
+                raise OptionError(f"augmentation: {name} = {getattr(self, name)} must be below 1")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> WaveformAugmentation | None:
+        """Read a mapping such as a recipe's; None or an empty one means no augmentation.
+
+        Raises:
+            OptionError: A field is unknown or out of range.
+        """
+        if not values:
+            return None
+        names = [item.name for item in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise OptionError(f"augmentation: unknown field {name!r}.{did_you_mean(name, names)}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that differ from their defaults."""
+        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default}
+
+    def __call__(self, batch: dict[str, Tensor], *, rows: Tensor, epoch: int, seed: int) -> dict[str, Tensor]:
+        """Augment ``input_values`` of a batch; other columns pass through.
+
+        Args:
+            batch: Columns.
+            rows: Ids of the rows (B,).
+            epoch: Epoch number.
+            seed: Seed.
+        """
+        waveforms = batch["input_values"]  # (B, T)
+        draws = counter_uniform(rows, 4, seed=seed, epoch=epoch, stream=0) * 2 - 1  # in -1..1
+        if self.shift or self.speed:
+            waveforms = _played(waveforms, draws[:, :1] * self.shift, 1 + draws[:, 1:2] * self.speed)
+        if self.gain:
+            waveforms = waveforms * 10 ** (draws[:, 2:3] * self.gain / 20)
+        if self.noise:
+            level = (draws[:, 3:] + 1) / 2 * self.noise * math.sqrt(3)  # of uniform noise in -1..1 with this deviation
+            uniform = counter_uniform(rows, waveforms.shape[1], seed=seed, epoch=epoch, stream=1)
+            waveforms = waveforms + (uniform * 2 - 1) * level
+        return {**batch, "input_values": waveforms}
+
+
+def _played(waveforms: Tensor, shift: Tensor, speed: Tensor) -> Tensor:
+    """Waveforms (B, T) read at other places, between two samples in proportion: shifted and at another speed."""
+    length = waveforms.shape[1]
+    middle = (length - 1) / 2
+    time = torch.arange(length, device=waveforms.device)
+    places = middle + (time - middle - shift * length) * speed  # (B, T)
+    before = places.floor()
+    after_share = places - before
+    index = before.long()
+
+    def read(at: Tensor) -> Tensor:
+        inside = (at >= 0) & (at < length)
+        return waveforms.gather(1, at.clamp(0, length - 1)) * inside
+
+    return read(index) * (1 - after_share) + read(index + 1) * after_share
+
+
+def read_augmentation(values: Mapping[str, Any] | None) -> Augmentation | WaveformAugmentation | None:
+    """Read a mapping such as a recipe's: an augmentation of pictures or of waveforms, told apart by its fields.
+
+    Raises:
+        OptionError: A field is unknown or out of range.
+    """
+    waveform_fields = {item.name for item in fields(WaveformAugmentation)}
+    if values and waveform_fields & set(values):
+        return WaveformAugmentation.from_dict(values)
+    return Augmentation.from_dict(values)
