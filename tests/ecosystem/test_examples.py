@@ -93,6 +93,18 @@ def test_your_own_photographs(workshop):
     shutil.rmtree(folder / "mine")
 
 
+def test_convolution_basics(workshop):
+    folder, environment = workshop
+    printed = run([sys.executable, str(REPO / "examples" / "convolution_basics.py")], folder, environment)
+    assert re.search(r"^ +224 +11 +2 +4 +55$", printed, re.MULTILINE), printed  # AlexNet's first layer
+    shares = {line.split("  ")[0]: int(re.search(r"(\d+)%", line)[1]) for line in printed.splitlines() if "%" in line}
+    assert shares["one layer"] <= 75
+    assert shares["two layers, 4 hidden units"] == 100
+    for name in ("edge_filters.png", "output_sizes.png", "xor.png"):
+        with Image.open(folder / "convolution_basics" / name) as picture:
+            assert min(picture.size) > 200
+
+
 def test_the_readme_names_commands_that_exist():
     from tsugiki.cli.commands import COMMANDS
 

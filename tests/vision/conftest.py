@@ -8,11 +8,109 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
+from tsugiki_vision.alexnet import AlexNetConfig, AlexNetForImageClassification
+from tsugiki_vision.all_cnn import AllCNNConfig, AllCNNForImageClassification
+from tsugiki_vision.autoencoder import AutoencoderConfig, AutoencoderForImageClassification
 from tsugiki_vision.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
+from tsugiki_vision.densenet import DenseNetConfig, DenseNetForImageClassification
+from tsugiki_vision.exemplar_cnn import ExemplarCNNConfig, ExemplarCNNForImageClassification
+from tsugiki_vision.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
+from tsugiki_vision.inception_v3 import InceptionV3Config, InceptionV3ForImageClassification
 from tsugiki_vision.lenet import LeNetConfig, LeNetForImageClassification
 from tsugiki_vision.mlp import MLPConfig, MLPForImageClassification
+from tsugiki_vision.mobilenet import MobileNetConfig, MobileNetForImageClassification
+from tsugiki_vision.neocognitron import NeocognitronConfig, NeocognitronForImageClassification
+from tsugiki_vision.nin import NINConfig, NINForImageClassification
+from tsugiki_vision.sppnet import SPPNetConfig, SPPNetForImageClassification
+from tsugiki_vision.vgg import VGGConfig, VGGForImageClassification
 
 TINY = {
+    "googlenet": (
+        GoogLeNetForImageClassification,
+        GoogLeNetConfig,
+        {"image_size": 64, "width_multiplier": 0.05, "local_response_norm": True},
+    ),
+    "googlenet-small": (
+        GoogLeNetForImageClassification,
+        GoogLeNetConfig,
+        {"image_size": 16, "width_multiplier": 0.04, "stem": "small", "normalization": "batch"},
+    ),
+    "inception-v3": (
+        InceptionV3ForImageClassification,
+        InceptionV3Config,
+        {"image_size": 75, "width_multiplier": 0.03, "dropout": 0.1},
+    ),
+    "alexnet": (
+        AlexNetForImageClassification,
+        AlexNetConfig,
+        {
+            "image_size": 63,
+            "channels": (4, 6, 8, 8, 6),
+            "hidden_sizes": (8, 6),
+            "pooled_size": 1,
+            "local_response_norm": True,
+            "dropout": 0.1,
+        },
+    ),
+    "nin": (
+        NINForImageClassification,
+        NINConfig,
+        {"image_size": 12, "width_multiplier": 0.04, "normalization": "batch"},
+    ),
+    "all-cnn": (
+        AllCNNForImageClassification,
+        AllCNNConfig,
+        {"channels": (6, 8, 8), "image_size": 16, "input_dropout": 0, "dropout": 0},
+    ),
+    "all-cnn-conv-pool": (
+        AllCNNForImageClassification,
+        AllCNNConfig,
+        {
+            "model": "A",
+            "reduction": "conv_pool",
+            "normalization": "batch",
+            "channels": (4, 6, 8),
+            "image_size": 16,
+            "dropout": 0,
+        },
+    ),
+    "exemplar-cnn": (
+        ExemplarCNNForImageClassification,
+        ExemplarCNNConfig,
+        {"conv_channels": (4, 6, 8), "image_size": 12},
+    ),
+    "sppnet": (
+        SPPNetForImageClassification,
+        SPPNetConfig,
+        {
+            "image_size": 13,
+            "conv_channels": (4, 6),
+            "kernel_sizes": (3, 3),
+            "strides": (1, 1),
+            "paddings": (1, 0),
+            "pooled_after": (1,),
+            "pyramid_levels": (3, 2, 1),
+            "hidden_sizes": (8,),
+            "dropout": 0,
+        },
+    ),
+    "vgg": (
+        VGGForImageClassification,
+        VGGConfig,
+        {
+            "depth": 11,
+            "width_multiplier": 0.05,
+            "hidden_sizes": (8, 6),
+            "pooled_size": 1,
+            "image_size": 32,
+            "dropout": 0.1,
+        },
+    ),
+    "vgg-batch": (
+        VGGForImageClassification,
+        VGGConfig,
+        {"depth": 13, "width_multiplier": 0.03, "hidden_sizes": (), "normalization": "batch", "image_size": 64},
+    ),
     "lenet": (LeNetForImageClassification, LeNetConfig, {"conv_channels": (3, 4), "hidden_sizes": (8, 6)}),
     "lenet-1998": (
         LeNetForImageClassification,
@@ -20,6 +118,16 @@ TINY = {
         {"image_size": 28, "padding": 2, "activation": "tanh", "pooling": "average", "conv_channels": (2, 3)},
     ),
     "mlp": (MLPForImageClassification, MLPConfig, {"image_size": 6, "hidden_sizes": (7, 5), "classifier": "mlp"}),
+    "neocognitron": (
+        NeocognitronForImageClassification,
+        NeocognitronConfig,
+        {"image_size": 12, "cell_planes": (4, 6), "s_kernel_sizes": (3, 3), "c_kernel_sizes": (3, 3)},
+    ),
+    "autoencoder": (
+        AutoencoderForImageClassification,
+        AutoencoderConfig,
+        {"image_size": 5, "hidden_sizes": (9, 7), "code_size": 6, "activation": "tanh"},
+    ),
     "perceptron": (MLPForImageClassification, MLPConfig, {"image_size": 4, "hidden_sizes": ()}),
     "cifar-resnet": (
         CifarResNetForImageClassification,
@@ -30,6 +138,35 @@ TINY = {
         CifarResNetForImageClassification,
         CifarResNetConfig,
         {"depth": 8, "stage_channels": (4, 4, 8), "shortcut": "projection", "image_size": 8},
+    ),
+    "densenet": (
+        DenseNetForImageClassification,
+        DenseNetConfig,
+        {"growth_rate": 3, "block_layers": (2, 2), "initial_channels": 6, "image_size": 20},
+    ),
+    "densenet-cifar": (
+        DenseNetForImageClassification,
+        DenseNetConfig,
+        {
+            "stem": "cifar",
+            "growth_rate": 4,
+            "block_layers": (2, 1),
+            "initial_channels": 5,
+            "bottleneck": False,
+            "compression": 1.0,
+            "normalization": "none",
+            "image_size": 8,
+        },
+    ),
+    "mobilenet": (
+        MobileNetForImageClassification,
+        MobileNetConfig,
+        {"channels": (4, 6, 8, 8), "strides": (1, 1, 2, 1), "minimum_channels": 2, "image_size": 12},
+    ),
+    "mobilenet-tf": (
+        MobileNetForImageClassification,
+        MobileNetConfig,
+        {"channels": (8, 8, 16), "strides": (2, 1, 2), "tf_padding": True, "image_size": 18},
     ),
 }
 

@@ -22,10 +22,13 @@ def test_has_the_parameters_of_the_paper_and_of_torchvision(config, parameters):
 
 
 def test_equals_torchvision():
-    theirs = torchvision_models().alexnet(num_classes=5)
+    network = torchvision_models().alexnet
+    with torch.device("meta"):
+        theirs = network(num_classes=5)
     theirs.classifier[1] = nn.Linear(256 * 36, 24)
     theirs.classifier[4] = nn.Linear(24, 16)
     theirs.classifier[6] = nn.Linear(16, 5)
+    theirs.to_empty(device="cpu")
     randomise(theirs)
     ours = AlexNetForImageClassification(AlexNetConfig.torchvision(hidden_sizes=(24, 16), num_labels=5))
     names = copy_in_order(theirs, ours)
@@ -67,6 +70,9 @@ def test_weights_start_as_in_the_paper_when_asked():
     convolutions = [stage[0] for stage in model.alexnet.stages[:5]]
     assert [convolution.bias.unique().tolist() for convolution in convolutions] == [[0], [1], [0], [1], [1]]
     assert all(convolution.weight.std().item() == pytest.approx(0.01, rel=0.05) for convolution in convolutions)
+    hidden = [stage[-3] for stage in model.alexnet.stages[5:]]
+    assert [linear.bias.unique().tolist() for linear in hidden] == [[1], [1]]
+    assert hidden[0].weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert model.classifier.bias.abs().max() == 0
 
 
@@ -93,6 +99,7 @@ def test_backbone_strides_are_those_of_the_maps():
     ("fields", "message"),
     [
         ({"strides": (4, 1)}, "strides must hold one number for each of the 5"),
+        ({"paddings": (2, 2, 1, 1, -1)}, "paddings must not be negative"),
         ({"groups": (2, 1, 1, 1, 1)}, "groups = 2 of convolution 1 must divide"),
         ({"channels": (4, 0, 4, 4, 4)}, "channels must be positive"),
         ({"pooled_after": (6,)}, "pooled_after must be numbers of the 5"),

@@ -42,14 +42,23 @@ def test_pools_by_maximum_then_by_mean_and_halves_twice():
     assert backbone.strides == [2, 4, 4]
 
 
+def test_means_at_the_border_are_of_the_places_that_are_there():
+    model = NINForImageClassification(NINConfig(width_multiplier=0.02))
+    pooled = model.nin.stages[1][-2](torch.ones(1, 1, 16, 16))
+    assert torch.equal(pooled, torch.ones(1, 1, 8, 8))
+
+
 def test_four_blocks_with_strides_take_large_pictures():
     config = NINConfig(
         block_channels=((8, 4), (8, 4), (8, 4), (8,)),
         kernel_sizes=(11, 5, 3, 3),
         strides=(4, 1, 1, 1),
+        pooling="max",
         out_indices=[-1],
     )
-    assert NINBackbone(config)(torch.randn(1, 3, 224, 224)).feature_maps[0].shape == (1, 8, 7, 7)
+    backbone = NINBackbone(config)
+    assert not any(isinstance(module, nn.AvgPool2d) for module in backbone.modules())
+    assert backbone(torch.randn(1, 3, 224, 224)).feature_maps[0].shape == (1, 8, 7, 7)
 
 
 @pytest.mark.parametrize(

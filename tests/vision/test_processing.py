@@ -143,3 +143,19 @@ def test_saved_processor_comes_back_through_the_auto_class(processor_class, mode
 def test_what_is_no_picture_is_refused(picture):
     with pytest.raises(ValueError, match=r"(?i)picture|image|dimension"):
         GrayscaleImageProcessor()(picture)
+
+
+@pytest.mark.parametrize(("size", "top", "left"), [((4, 6), 2, 4), ((4, 10), 2, 2), ((9, 13), 0, 0), ((6, 4), 2, 4)])
+def test_centre_crop_rounds_half_pixels_to_the_even_one(size, top, left):
+    processor = ColorImageProcessor(
+        do_resize=False, do_center_crop=True, crop_size=dict(zip(("height", "width"), size, strict=True))
+    )
+    (pixels,) = processor(PICTURE, do_rescale=False, do_normalize=False)["pixel_values"]
+    np.testing.assert_array_equal(pixels, as_chw(PICTURE)[:, top : top + size[0], left : left + size[1]])
+
+
+def test_centre_crop_puts_zeros_around_a_small_picture():
+    processor = ColorImageProcessor(do_resize=False, do_center_crop=True, crop_size={"height": 11, "width": 15})
+    (pixels,) = processor(PICTURE, do_rescale=False, do_normalize=False)["pixel_values"]
+    np.testing.assert_array_equal(pixels[:, 1:-1, 1:-1], as_chw(PICTURE))
+    assert pixels[:, 0].max() == 0

@@ -32,13 +32,16 @@ def test_depth_counts_the_layers_with_weights(depth):
     assert sum(isinstance(module, torch.nn.Conv2d | torch.nn.Linear) for module in model.modules()) == depth
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19"])
+@pytest.mark.parametrize("name", ["vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"])
 def test_equals_torchvision(name):
-    theirs = getattr(torchvision_models(), name)(num_classes=5)
+    network = getattr(torchvision_models(), name)
+    with torch.device("meta"):  # its own draw of 140 million weights takes longer than the comparison
+        theirs = network(num_classes=5)
     # The hidden layers hold nine tenths of the weights: narrower ones compare the same in a tenth of the time.
     theirs.classifier[0] = torch.nn.Linear(512 * 49, 32)
     theirs.classifier[3] = torch.nn.Linear(32, 16)
     theirs.classifier[6] = torch.nn.Linear(16, 5)
+    theirs.to_empty(device="cpu")
     randomise(theirs)
     normalization = "batch" if name.endswith("_bn") else "none"
     config = VGGConfig(
@@ -63,13 +66,25 @@ def test_convolution_outputs_are_the_maps_after_the_activation():
     seen = {}
     model.stages[2].layers[1].activation.register_forward_hook(lambda _m, _i, output: seen.update(conv3_2=output))
     computed = []
-    model.stages[3].register_forward_hook(lambda *_: computed.append("block4"))
+    model.stages[2].pooling.register_forward_hook(lambda *_: computed.append("pooling of block 3"))
+    model.stages[3].layers[0].register_forward_hook(lambda *_: computed.append("conv4_1"))
     outputs = model.convolution_outputs(pixel_values, ["conv3_2", "conv1_1"])
     assert list(outputs) == ["conv1_1", "conv3_2"]
     assert torch.equal(outputs["conv3_2"], seen["conv3_2"])
     assert outputs["conv1_1"].shape == (2, 3, 40, 40)
     assert outputs["conv1_1"].min() == 0
     assert computed == []
+    model.stages[2](model.stages[1](model.stages[0](pixel_values)))
+    assert torch.equal(outputs["conv3_2"], seen["conv3_2"])
+
+
+def test_convolution_outputs_take_pictures_down_to_one_place():
+    model = VGGModel(VGGConfig(depth=11, width_multiplier=0.05, hidden_sizes=())).eval()
+    assert model.convolution_outputs(torch.randn(1, 3, 4, 5), ["conv3_2"])["conv3_2"].shape[2:] == (1, 1)
+    with pytest.raises(ValueError, match="at least 4 pixels a side"):
+        model.convolution_outputs(torch.randn(1, 3, 3, 5), ["conv3_2"])
+    with pytest.raises(ValueError, match="one or more convolutions"):
+        model.convolution_outputs(torch.randn(1, 3, 4, 5), [])
 
 
 def test_unknown_convolution_is_named():

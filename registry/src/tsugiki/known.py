@@ -32,6 +32,10 @@ FAMILIES: dict[str, str] = {
 }
 
 CHECKPOINTS: dict[str, str] = {
+    "hopfield-digits": "tsugiki-vision",
+    "neocognitron-mnist": "tsugiki-vision",
+    "conv3d-moving-mnist": "tsugiki-vision",
+    "conv1d-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
     "mlp-mnist": "tsugiki-vision",

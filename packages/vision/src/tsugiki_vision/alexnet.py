@@ -101,6 +101,8 @@ class AlexNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
         for name in ("kernel_sizes", "strides", "paddings", "groups"):
             if len(getattr(self, name)) != layers:
                 raise ValueError(f"{name} must hold one number for each of the {layers} channels.")
+        if min(self.paddings, default=0) < 0:
+            raise ValueError(f"paddings must not be negative, not {list(self.paddings)}.")
         for name in ("channels", "kernel_sizes", "strides", "groups", "hidden_sizes"):
             if any(size < 1 for size in getattr(self, name)):
                 raise ValueError(f"{name} must be positive numbers, not {list(getattr(self, name))}.")
@@ -131,19 +133,28 @@ class AlexNetPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d) or (isinstance(module, nn.Linear) and self.config.weight_init == "normal"):
+        as_in_paper = self.config.weight_init == "normal"
+        if isinstance(module, nn.Conv2d) or (isinstance(module, nn.Linear) and as_in_paper):
             initialize(module, self.config.weight_init, self.config.activation)
-            if self.config.weight_init == "normal" and getattr(module, "bias_of_ones", False):
-                init.ones_(module.bias)
+            if as_in_paper and isinstance(module, OnesConvolution | OnesLinear):
+                init.ones_(module.bias)  # type: ignore[arg-type]  # it has one
         elif isinstance(module, nn.Linear):
             init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
             init.zeros_(module.bias)
 
 
+class OnesConvolution(nn.Conv2d):
+    """A convolution whose biases start at 1 in the paper (section 5), so that its ReLU starts with positive inputs."""
+
+
+class OnesLinear(nn.Linear):
+    """A hidden layer whose biases start at 1 in the paper."""
+
+
 def convolution_stage(config: AlexNetConfig, number: int, in_channels: int) -> nn.Sequential:
     """Convolution `number`, from 1, with what follows it: `(N, in_channels, H, W)` to `(N, channels, H', W')`."""
     index = number - 1
-    convolution = nn.Conv2d(
+    convolution = (OnesConvolution if number in ONES_AT else nn.Conv2d)(
         in_channels,
         config.channels[index],
         config.kernel_sizes[index],
@@ -151,7 +162,6 @@ def convolution_stage(config: AlexNetConfig, number: int, in_channels: int) -> n
         padding=config.paddings[index],
         groups=config.groups[index],
     )
-    convolution.bias_of_ones = number in ONES_AT
     layers = [convolution, normalization(config.normalization, config.channels[index]), activation(config.activation)]
     if config.local_response_norm and number <= 2:
         layers.append(LocalResponseNorm())
@@ -172,11 +182,8 @@ class AlexNetModel(FeatureNetwork, AlexNetPreTrainedModel):
         in_features = config.channels[-1] * config.pooled_size**2
         for number, size in enumerate(config.hidden_sizes):
             flatten = [nn.AdaptiveAvgPool2d(config.pooled_size), nn.Flatten()] if number == 0 else []
-            linear = nn.Linear(in_features, size)
-            linear.bias_of_ones = True
-            self.stages.append(
-                nn.Sequential(*flatten, linear, activation(config.activation), nn.Dropout(config.dropout))
-            )
+            hidden = [OnesLinear(in_features, size), activation(config.activation), nn.Dropout(config.dropout)]
+            self.stages.append(nn.Sequential(*flatten, *hidden))
             in_features = size
         self.post_init()
 

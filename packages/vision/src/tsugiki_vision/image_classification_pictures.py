@@ -25,7 +25,9 @@ DOTS_PER_INCH = 120
 EAST_ASIAN_FONTS = ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei", "IPAexGothic")
 
 
-def draw_confusion_matrix(predictions: Predictions, label_names: Sequence[str], folder: Path) -> Picture:
+def draw_confusion_matrix(
+    predictions: Predictions, label_names: Sequence[str], folder: Path, *, inputs_called: str = "pictures"
+) -> Picture:
     """Draw which class was taken for which; colours are shares of the true class, numbers are counts.
 
     With more than 30 classes only the 30 that take part in most mistakes are shown.
@@ -34,10 +36,11 @@ def draw_confusion_matrix(predictions: Predictions, label_names: Sequence[str], 
         predictions: Logits (N, classes) and labels (N,).
         label_names: Names of the classes.
         folder: Where `confusion_matrix.png` goes.
+        inputs_called: What the caption calls the rows.
     """
     counts = confusion_counts(predictions.labels, predictions.logits.argmax(axis=1), len(label_names))
     shown = list(range(len(label_names)))
-    caption = f"Confusion matrix over {counts.sum():,} pictures: rows are the true classes, columns the answers."
+    caption = f"Confusion matrix over {counts.sum():,} {inputs_called}: rows are the true classes, columns the answers."
     if len(shown) > MOST_CLASSES:
         wrong = counts * ~np.eye(len(counts), dtype=bool)
         shown = sorted(np.argsort(-(wrong.sum(0) + wrong.sum(1)), kind="stable")[:MOST_CLASSES].tolist())
@@ -47,7 +50,7 @@ def draw_confusion_matrix(predictions: Predictions, label_names: Sequence[str], 
     names = [_short(label_names[index]) for index in shown]
 
     side = 2.2 + 0.42 * len(names)
-    with _fonts():
+    with name_fonts():
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))  # the root lets a share of 1 % show
@@ -92,7 +95,7 @@ def draw_worst_mistakes(
     pictures = pixel_values[rows.tolist()].cpu().permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
     grid_rows = -(-len(rows) // GRID_COLUMNS)
     columns = min(GRID_COLUMNS, len(rows))
-    with _fonts():
+    with name_fonts():
         figure = Figure(figsize=(1.65 * columns, 2.0 * grid_rows), layout="constrained")
         for place, axes in enumerate(figure.subplots(grid_rows, columns, squeeze=False).flat):
             axes.set_axis_off()
@@ -137,7 +140,7 @@ def _short(name: str) -> str:
 
 
 @contextmanager
-def _fonts() -> Iterator[None]:
+def name_fonts() -> Iterator[None]:
     """Fonts for class names in any script, as far as they are installed."""
     installed = set(font_manager.get_font_names())
     with rc_context({"font.family": ["DejaVu Sans", *(name for name in EAST_ASIAN_FONTS if name in installed)]}):

@@ -10,7 +10,7 @@ thing: the authors' code has a ReLU on the maps of the classes, below which no l
 """
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -21,15 +21,14 @@ from transformers import initialization as init
 from .layers import LayerChoices, Normalization, activation, initialize, normalization
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
-POOLINGS = (nn.MaxPool2d, nn.AvgPool2d)  # after the first block and after the second; later ones have none
-
 
 @strict
 class NINConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     """Sizes and choices of a network in network; the defaults are the paper's for CIFAR-10.
 
     For ImageNet-like pictures: `image_size=224, block_channels=((96, 96, 96), (256, 256, 256), (384, 384, 384),
-    (1024, 1024)), kernel_sizes=(11, 5, 3, 3), strides=(4, 1, 1, 1)`, the form that the authors published for Caffe.
+    (1024, 1024)), kernel_sizes=(11, 5, 3, 3), strides=(4, 1, 1, 1), pooling="max"`, the form that the authors published
+    for Caffe.
     """
 
     model_type = "tsugiki_nin"
@@ -43,6 +42,7 @@ class NINConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     kernel_sizes: list[int] | tuple[int, ...] = (5, 5, 3)  # of the first convolution of each block
     strides: list[int] | tuple[int, ...] = (1, 1, 1)  # likewise
     width_multiplier: float | int = 1.0  # of all channels
+    pooling: Literal["max_then_mean", "max"] = "max_then_mean"  # after the first block, then after the others but last
     dropout: float | int = 0.5  # share of units silenced in training, after each pooling
     normalization: Normalization = "none"  # after every convolution
 
@@ -90,6 +90,17 @@ class NINConfig(StagedConfig, LayerChoices, PreTrainedConfig):
             raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
+def pooling(config: NINConfig, number: int) -> nn.Module:
+    """What follows block `number`, from 0: overlapping 3x3 windows of stride 2, which cover odd borders too.
+
+    The authors' network for CIFAR-10 takes the maximum after the first block and the mean after the second; theirs for
+    ImageNet takes maxima only.
+    """
+    if number == 0 or config.pooling == "max":
+        return nn.MaxPool2d(3, stride=2, padding=1)
+    return nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+
+
 class MLPConv(nn.Sequential):
     """One block: a convolution and those of 1x1, `(N, in_channels, H, W)` to `(N, C, H / stride, W / stride)`."""
 
@@ -105,8 +116,7 @@ class MLPConv(nn.Sequential):
             ]
             in_channels = channels
         if number < config.pooled_blocks:
-            pooling = POOLINGS[min(number, len(POOLINGS) - 1)]
-            layers += [pooling(3, stride=2, padding=1), nn.Dropout(config.dropout)]
+            layers += [pooling(config, number), nn.Dropout(config.dropout)]
         super().__init__(*layers)
 
 

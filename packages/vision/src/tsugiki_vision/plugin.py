@@ -1,5 +1,6 @@
 """What tsugiki-vision brings. Nothing here imports torch or transformers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tsugiki.plugin import Family, Plugin
@@ -8,8 +9,10 @@ COLOR = "tsugiki_vision.processing:ColorImageProcessor"
 GRAYSCALE = "tsugiki_vision.processing:GrayscaleImageProcessor"
 
 
-def classifier(name: str, module: str, prefix: str, **options: Any) -> Family:
-    """A family with the three faces of an image classifier in `tsugiki_vision.<module>`."""
+def classifier(
+    name: str, module: str, prefix: str, *, others: Mapping[str, str] | None = None, **options: Any
+) -> Family:
+    """A family with the three faces of an image classifier in `tsugiki_vision.<module>`, and other models besides."""
     return Family(
         name,
         config=f"tsugiki_vision.{module}:{prefix}Config",
@@ -17,6 +20,7 @@ def classifier(name: str, module: str, prefix: str, **options: Any) -> Family:
             "base": f"tsugiki_vision.{module}:{prefix}Model",
             "backbone": f"tsugiki_vision.{module}:{prefix}Backbone",
             "image-classification": f"tsugiki_vision.{module}:{prefix}ForImageClassification",
+            **(others or {}),
         },
         **options,
     )
@@ -25,6 +29,30 @@ def classifier(name: str, module: str, prefix: str, **options: Any) -> Family:
 plugin = Plugin(
     name="vision",
     families=(
+        Family(
+            "hopfield",
+            config="tsugiki_vision.hopfield:HopfieldConfig",
+            models={
+                "base": "tsugiki_vision.hopfield:HopfieldModel",
+                "pattern-recall": "tsugiki_vision.hopfield:HopfieldForPatternRecall",
+            },
+            processor=GRAYSCALE,
+            paper="Hopfield 1982, Neural networks and physical systems with emergent collective computational "
+            "abilities",
+            head="hopfield",  # it stores new patterns in all of its weights
+            onnx=False,
+            trainers={"pattern-recall": "tsugiki_vision.hopfield_training:train_hebb"},
+        ),
+        classifier(
+            "neocognitron",
+            "neocognitron",
+            "Neocognitron",
+            processor=GRAYSCALE,
+            paper="Fukushima 1980, Neocognitron: a self-organizing neural network model for a mechanism of pattern "
+            "recognition unaffected by shift in position",
+            stages=("neocognitron.s_layers.*",),
+            trainers={"image-classification": "tsugiki_vision.neocognitron_training:train_neocognitron"},
+        ),
         classifier(
             "lenet",
             "lenet",
@@ -88,6 +116,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="He et al. 2014, Spatial pyramid pooling in deep convolutional networks for visual recognition",
             stages=("sppnet.stages.*",),
+            trainers={"image-classification": "tsugiki_vision.multi_size_training:train_multi_size"},
         ),
         classifier(
             "all-cnn",
@@ -104,6 +133,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Dosovitskiy et al. 2014, Discriminative unsupervised feature learning with exemplar CNNs",
             stages=("exemplar_cnn.stages.*",),
+            trainers={"image-classification": "tsugiki_vision.exemplar_training:train_exemplar"},
         ),
         classifier(
             "cifar-resnet",
@@ -142,7 +172,115 @@ plugin = Plugin(
             paper="Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision",
             stages=("mobilenet.stages.*",),
         ),
+        classifier(
+            "autoencoder",
+            "autoencoder",
+            "Autoencoder",
+            others={"image-reconstruction": "tsugiki_vision.autoencoder:AutoencoderForImageReconstruction"},
+            processor=GRAYSCALE,
+            paper="Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
+            stages=("autoencoder.stages.*",),
+            heads={"image-reconstruction": "decoder"},
+            trainers={"image-reconstruction": "tsugiki_vision.autoencoder_training:train_autoencoder"},
+        ),
+        Family(
+            "vae",
+            config="tsugiki_vision.vae:VAEConfig",
+            models={"unconditional-image-generation": "tsugiki_vision.vae:VAEForImageGeneration"},
+            processor=GRAYSCALE,
+            paper="Kingma & Welling 2013, Auto-encoding variational Bayes",
+            stages=("encoder",),
+            head="decoder",
+            onnx=False,  # what it gives hangs on draws by the picture, in 64-bit integers that ONNX does not shift
+        ),
+        Family(
+            "pixelcnn",
+            config="tsugiki_vision.pixelcnn:PixelCNNConfig",
+            models={"unconditional-image-generation": "tsugiki_vision.pixelcnn:PixelCNNForImageGeneration"},
+            processor=GRAYSCALE,
+            paper="van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks",
+            stages=("stem", "blocks.*"),
+            head="head",
+            onnx=False,  # as the variational autoencoder
+        ),
+        Family(
+            "conv1d",
+            config="tsugiki_vision.conv1d:Conv1dConfig",
+            models={
+                "base": "tsugiki_vision.conv1d:Conv1dModel",
+                "audio-classification": "tsugiki_vision.conv1d:Conv1dForAudioClassification",
+            },
+            processor="tsugiki_vision.waveform_processing:WaveformFeatureExtractor",
+            paper="Dai et al. 2016, Very deep convolutional neural networks for raw waveforms",
+            stages=("conv1d.stages.*",),
+        ),
+        Family(
+            "conv3d",
+            config="tsugiki_vision.conv3d:Conv3dConfig",
+            models={
+                "base": "tsugiki_vision.conv3d:Conv3dModel",
+                "video-classification": "tsugiki_vision.conv3d:Conv3dForVideoClassification",
+            },
+            processor="tsugiki_vision.clip_processing:GrayscaleClipProcessor",
+            paper="Tran et al. 2015, Learning spatiotemporal features with 3D convolutional networks",
+            stages=("conv3d.stages.*",),
+        ),
+        Family(
+            "multi-task",
+            config="tsugiki_vision.multi_task:MultiTaskConfig",
+            models={"multi-task-image-classification": "tsugiki_vision.multi_task:MultiTaskForImageClassification"},
+            processor="tsugiki_vision.processing:BackboneImageProcessor",
+            paper="Caruana 1997, Multitask learning",
+            stages=("backbone",),
+        ),
+        Family(
+            "stylizer",
+            config="tsugiki_vision.stylizer:StylizerConfig",
+            models={
+                "image-to-image": "tsugiki_vision.stylizer:StylizerModel",
+                "base": "tsugiki_vision.stylizer:StylizerModel",
+            },
+            processor=COLOR,
+            paper="Johnson, Alahi & Fei-Fei 2016, Perceptual losses for real-time style transfer and super-resolution",
+            stages=("first", "shrink1", "shrink2", "blocks.*", "enlarge1", "enlarge2"),
+            head="last",
+            trainers={"image-to-image": "tsugiki_vision.stylizer_training:train_stylizer"},
+        ),
     ),
-    tasks={"image-classification": "tsugiki_vision.image_classification:ImageClassification"},
+    tasks={
+        "audio-classification": "tsugiki_vision.audio_classification:AudioClassification",
+        "image-classification": "tsugiki_vision.image_classification:ImageClassification",
+        "image-reconstruction": "tsugiki_vision.image_reconstruction:ImageReconstruction",
+        "image-to-image": "tsugiki_vision.image_to_image:ImageToImage",
+        "multi-task-image-classification": ("tsugiki_vision.multi_task_classification:MultiTaskImageClassification"),
+        "pattern-recall": "tsugiki_vision.pattern_recall:PatternRecall",
+        "unconditional-image-generation": "tsugiki_vision.image_generation:UnconditionalImageGeneration",
+        "video-classification": "tsugiki_vision.video_classification:VideoClassification",
+    },
+    datasets={
+        "tsugiki/digit_patterns": "tsugiki_vision.digit_patterns:make_digit_patterns",
+        "tsugiki/moving_mnist": "tsugiki_vision.moving_digits:make_moving_digits",
+        "tsugiki/multitask_fashion": "tsugiki_vision.fashion_tasks:make_fashion_tasks",
+    },
+    commands={
+        "explain": "tsugiki_vision.explain_command:command",
+        "sample": "tsugiki_vision.sample_command:command",
+        "stylize": "tsugiki_vision.stylize_command:command",
+    },
     pretrained="tsugiki_vision/pretrained",
+    public_weights={
+        **dict.fromkeys(
+            ("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+            "tsugiki_vision.timm_weights:read_vgg",
+        ),
+        **dict.fromkeys(
+            ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"), "tsugiki_vision.timm_weights:read_resnet"
+        ),
+        **dict.fromkeys(
+            ("densenet121", "densenet161", "densenet169", "densenet201"), "tsugiki_vision.timm_weights:read_densenet"
+        ),
+        "inception_v3": "tsugiki_vision.timm_weights:read_inception_v3",
+        "mobilenetv1_100": "tsugiki_vision.timm_weights:read_mobilenet",
+        "mobilenetv1_125": "tsugiki_vision.timm_weights:read_mobilenet",
+    },
 )

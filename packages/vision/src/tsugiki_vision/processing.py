@@ -77,6 +77,17 @@ class PictureProcessor(PilBackend):
             return image
         return super().resize(image, size, resample=resample, reducing_gap=reducing_gap, **kwargs)
 
+    def center_crop(self, image: np.ndarray, size: SizeDict, **kwargs: Any) -> np.ndarray:  # type: ignore[override]
+        """Cut `size` out of the middle of one array `(C, H, W)`; a picture smaller than that gets zeros around it.
+
+        Where the middle falls between two pixels it is rounded to the even one, as torchvision does and so all whose
+        published figures rest on it.
+        """
+        top, left = round((image.shape[1] - size.height) / 2), round((image.shape[2] - size.width) / 2)
+        if min(top, left) < 0:
+            return super().center_crop(image, size, **kwargs)
+        return image[:, top : top + size.height, left : left + size.width]
+
 
 class GrayscaleImageProcessor(PictureProcessor):
     """Prepare pictures for a network with one channel.
@@ -111,6 +122,24 @@ class ColorImageProcessor(PictureProcessor):
 
     def convert_channels(self, image: np.ndarray) -> np.ndarray:
         """Colours `(3, H, W)`."""
+        return np.repeat(image, 3, axis=0) if len(image) == 1 else image
+
+
+class BackboneImageProcessor(GrayscaleImageProcessor):
+    """Prepare pictures for a network whose channels are a choice of its config: as many as `image_mean` has numbers.
+
+    One, gray, by default.
+    """
+
+    @property
+    def pillow_mode(self) -> str:  # type: ignore[override]
+        """Of Pillow images that have the network's channels."""
+        return "L" if len(self.image_mean) == 1 else "RGB"
+
+    def convert_channels(self, image: np.ndarray) -> np.ndarray:
+        """Gray `(1, H, W)` or colours `(3, H, W)`."""
+        if self.pillow_mode == "L":
+            return super().convert_channels(image)
         return np.repeat(image, 3, axis=0) if len(image) == 1 else image
 
 

@@ -172,30 +172,36 @@ class VGGModel(FeatureNetwork, VGGPreTrainedModel):
         """The maps after the activations of some convolutions, for style transfer and perceptual losses.
 
         Args:
-            pixel_values: Normalised pictures `(N, num_channels, H, W)`. Any size runs on which a 2x2 maximum is left.
-            names: Of `convolution_names`. Nothing behind the last of them is computed.
+            pixel_values: Normalised pictures `(N, num_channels, H, W)`, of 2 ** (b - 1) pixels a side or more where b
+                is the block of the last of `names`.
+            names: Of `convolution_names`, at least one. Nothing behind the last of them is computed.
 
         Returns:
             By name, in the order of the network: `(N, C, H, W)`.
 
         Raises:
-            ValueError: A name is not one of the network's.
+            ValueError: There is no name, or one that the network does not have, or the pictures are too small.
         """
         known = self.convolution_names
         if unknown := [name for name in names if name not in known]:
             raise ValueError(f"{unknown[0]!r} is no convolution of this VGG-{self.config.depth}: {', '.join(known)}.")
-        check_picture(pixel_values, self.config.num_channels)
+        if not names:
+            raise ValueError(f"names must hold one or more convolutions of this VGG-{self.config.depth}.")
+        last = max(names, key=known.index)
+        blocks = [stage for stage in self.stages if isinstance(stage, Block)][: int(last[len("conv")])]
+        check_picture(pixel_values, self.config.num_channels, 2 ** (len(blocks) - 1))
         outputs: dict[str, Tensor] = {}
         hidden = pixel_values
-        blocks = [stage for stage in self.stages if isinstance(stage, Block)]
-        for block, stage in enumerate(blocks, start=1):
-            for number, layer in enumerate(stage.layers, start=1):
-                if len(outputs) == len(set(names)):
-                    return outputs
-                hidden = layer(hidden)
-                if (name := f"conv{block}_{number}") in names:
+        for number, block in enumerate(blocks, start=1):
+            if number > 1:
+                hidden = blocks[number - 2].pooling(hidden)  # (N, C, H / 2, W / 2)
+            for index, layer in enumerate(block.layers, start=1):
+                hidden = layer(hidden)  # (N, C, H, W)
+                name = f"conv{number}_{index}"
+                if name in names:
                     outputs[name] = hidden
-            hidden = stage.pooling(hidden)
+                if name == last:
+                    break
         return outputs
 
 
