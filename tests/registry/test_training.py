@@ -158,6 +158,17 @@ def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_p
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
+def test_after_training_in_bf16_the_model_computes_in_fp32(tmp_path):
+    model, rows = training_script.network("lenet"), training_script.stripes()
+    fit(model, rows, output_dir=tmp_path, arguments={"max_steps": 2, "bf16": True}, progress=False)
+    model.save_pretrained(tmp_path / "model")
+    loaded = type(model).from_pretrained(tmp_path / "model").eval()
+    batch = rows.select(range(20)).batch(range(20))
+    del batch["labels"]
+    with torch.inference_mode():
+        assert torch.equal(model(**batch).logits, loaded(**batch).logits)
+
+
 def test_unknown_options_name_the_nearest():
     with pytest.raises(OptionError, match=r"unknown training option 'lerning_rate'\. Did you mean 'learning_rate'"):
         check_arguments({"lerning_rate": 1})

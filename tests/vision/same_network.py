@@ -23,6 +23,17 @@ def randomise(network: nn.Module, seed: int = 0) -> None:
                     module.bias.copy_(0.1 * torch.randn(module.bias.shape, generator=generator))
 
 
+def train_without_chance(*networks: nn.Module) -> None:
+    """Training mode without dropout and with the collected statistics of batch norms, to compare auxiliary losses."""
+    for network in networks:
+        network.train()
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+            elif isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
 def copy_in_order(
     source: nn.Module, target: nn.Module, *, last: tuple[str, ...] = (), our_last: tuple[str, ...] = ()
 ) -> dict[str, str]:
@@ -62,6 +73,11 @@ def assert_same(
     torch.testing.assert_close(output.logits, expected, rtol=0, atol=1e-4 * scale)
     output.loss.backward()
     nn.functional.cross_entropy(expected, labels).backward()
+    assert_same_gradients(ours, theirs, names)
+
+
+def assert_same_gradients(ours: nn.Module, theirs: nn.Module, names: Mapping[str, str]) -> None:
+    """The gradient of every parameter of `ours` within 1e-3 of its partner's, relative to the largest of each."""
     others = dict(theirs.named_parameters())
     for name, parameter in ours.named_parameters():
         other = others[names[name]].grad

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch.nn import functional as F
+from tsugiki.export import export_onnx
 from tsugiki.transfer.graft import graft
 from tsugiki.transfer.stages import check_stages
 from tsugiki_vision.googlenet import GoogLeNetBackbone, GoogLeNetConfig, GoogLeNetForImageClassification
 
-from .same_network import assert_same, copy_in_order, randomise
+from .same_network import assert_same, assert_same_gradients, copy_in_order, randomise, train_without_chance
 from .torchvision_reference import torchvision_models
 
 SMALL = {"image_size": 32, "stem": "small", "width_multiplier": 0.05, "num_labels": 3}
@@ -51,23 +54,22 @@ def test_equals_torchvision():
     assert_same(ours, theirs, names, pixel_values, torch.tensor([1, 4]))
 
 
-def test_auxiliary_losses_equal_torchvision():
-    ours, theirs, _ = pair(auxiliary_heads=True, dropout=0.0)
-    for network in (ours, theirs):
-        network.train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.eval()
+def test_auxiliary_losses_and_their_gradients_equal_torchvision():
+    ours, theirs, names = pair(auxiliary_heads=True, dropout=0.0)
+    train_without_chance(ours, theirs)
     pixel_values = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([1, 4])
     expected = theirs(pixel_values)
-    losses = [
+    main, first, second = (
         F.cross_entropy(logits, labels) for logits in (expected.logits, expected.aux_logits1, expected.aux_logits2)
-    ]
-    total = losses[0] + 0.3 * (losses[1] + losses[2])
-    torch.testing.assert_close(ours(pixel_values, labels=labels).loss, total, rtol=1e-4, atol=1e-4)
+    )
+    total = main + 0.3 * (first + second)
+    output = ours(pixel_values, labels=labels)
+    torch.testing.assert_close(output.logits, expected.logits, rtol=0, atol=1e-4 * expected.logits.abs().max().item())
+    torch.testing.assert_close(output.loss, total, rtol=1e-4, atol=1e-4)
+    total.backward()
+    output.loss.backward()
+    assert_same_gradients(ours, theirs, names)
 
 
 def test_auxiliary_heads_take_no_part_outside_of_training():
@@ -83,6 +85,30 @@ def test_auxiliary_heads_get_gradients_in_training():
     assert all(parameter.grad is not None for parameter in model.auxiliary_heads.parameters())
 
 
+def test_auxiliary_heads_are_not_exported(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = GoogLeNetForImageClassification(GoogLeNetConfig(**SMALL, auxiliary_heads=True)).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    stored = sum(prod(one.dims) for one in onnx.load(tmp_path / "model.onnx").graph.initializer)
+    kept = model.googlenet.num_parameters() + sum(one.numel() for one in model.classifier.parameters())
+    assert stored < 2 * kept < model.num_parameters()  # equal tensors are stored once, constants besides
+
+
+def test_auxiliary_heads_of_a_snapshot_are_left_out_where_the_config_has_none(tmp_path, caplog):
+    from transformers.utils import logging
+
+    base = GoogLeNetForImageClassification(GoogLeNetConfig(**SMALL, auxiliary_heads=True)).eval()
+    base.save_pretrained(tmp_path)
+    logging.enable_propagation()
+    try:
+        loaded = GoogLeNetForImageClassification.from_pretrained(tmp_path, auxiliary_heads=False)
+    finally:
+        logging.disable_propagation()
+    assert "UNEXPECTED" not in caplog.text
+    pixel_values = torch.randn(2, 3, 32, 32)
+    assert torch.equal(loaded(pixel_values).logits, base(pixel_values).logits)
+
+
 def test_a_weight_of_zero_switches_the_auxiliary_losses_off():
     model = GoogLeNetForImageClassification(
         GoogLeNetConfig(**SMALL, auxiliary_heads=True, auxiliary_weight=0, dropout=0.0)
@@ -91,7 +117,9 @@ def test_a_weight_of_zero_switches_the_auxiliary_losses_off():
     torch.testing.assert_close(output.loss, F.cross_entropy(output.logits, torch.tensor([0, 2])))
 
 
-@pytest.mark.parametrize(("stem", "strides"), [("large", [8, 8, 16, 32]), ("small", [1, 1, 2, 4])])
+@pytest.mark.parametrize(
+    ("stem", "strides"), [("large", [8, 8, 16, 32]), ("small", [1, 1, 2, 4]), ("pooled", [2, 2, 4, 8])]
+)
 def test_backbone_strides_are_those_of_the_maps(stem, strides):
     names = ["stem", "inception3b", "inception4e", "inception5b"]
     backbone = GoogLeNetBackbone(GoogLeNetConfig(stem=stem, width_multiplier=0.05, out_features=names))

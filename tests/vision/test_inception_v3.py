@@ -6,7 +6,7 @@ from huggingface_hub.errors import StrictDataclassError
 from torch.nn import functional as F
 from tsugiki_vision.inception_v3 import InceptionV3Backbone, InceptionV3Config, InceptionV3ForImageClassification
 
-from .same_network import assert_same, copy_in_order, randomise
+from .same_network import assert_same, assert_same_gradients, copy_in_order, randomise, train_without_chance
 from .torchvision_reference import torchvision_models
 
 
@@ -33,21 +33,31 @@ def test_equals_torchvision():
     assert_same(ours, theirs, names, pixel_values, torch.tensor([1, 4]))
 
 
-def test_auxiliary_loss_equals_torchvision():
-    ours, theirs, _ = pair(auxiliary_heads=True, dropout=0.0)
-    for network in (ours, theirs):
-        network.train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.eval()
+def test_auxiliary_loss_and_its_gradients_equal_torchvision():
+    ours, theirs, names = pair(auxiliary_heads=True, dropout=0.0)
+    train_without_chance(ours, theirs)
     pixel_values = torch.randn(1, 3, 299, 299, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([4])
-    with torch.no_grad():
-        expected = theirs(pixel_values)
-        total = F.cross_entropy(expected.logits, labels) + 0.4 * F.cross_entropy(expected.aux_logits, labels)
-        torch.testing.assert_close(ours(pixel_values, labels=labels).loss, total, rtol=1e-4, atol=1e-4)
+    expected = theirs(pixel_values)
+    total = F.cross_entropy(expected.logits, labels) + 0.4 * F.cross_entropy(expected.aux_logits, labels)
+    output = ours(pixel_values, labels=labels)
+    torch.testing.assert_close(output.logits, expected.logits, rtol=0, atol=1e-4 * expected.logits.abs().max().item())
+    torch.testing.assert_close(output.loss, total, rtol=1e-4, atol=1e-4)
+    total.backward()
+    output.loss.backward()
+    assert_same_gradients(ours, theirs, names)
+
+
+def test_auxiliary_head_needs_pictures_of_299_pixels_in_training():
+    config = InceptionV3Config(width_multiplier=0.02, num_labels=2, auxiliary_heads=True)
+    model = InceptionV3ForImageClassification(config).train()
+    model(torch.randn(2, 3, 299, 299), labels=torch.tensor([0, 1])).loss.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    with pytest.raises(ValueError, match="at least 299 pixels a side"):
+        model(torch.randn(2, 3, 298, 298), labels=torch.tensor([0, 1]))
+    pixel_values, labels = torch.randn(2, 3, 75, 75), torch.tensor([0, 1])
+    output = model.eval()(pixel_values, labels=labels)
+    torch.testing.assert_close(output.loss, F.cross_entropy(output.logits, labels))
 
 
 def test_stages_are_named_after_their_grids():

@@ -184,3 +184,12 @@ def test_onnx_gives_the_same_logits(tmp_path):
 
 def test_family_passes_conformance():
     check_family("vision", "multi-task", backbone_config=dict(LENET), tasks=TASKS)
+
+
+def test_tasks_keep_their_order_when_they_are_saved(tmp_path):
+    """config.json sorts the names of a mapping; the heads must not change places."""
+    model = network(tasks={"size": ["small", "large"], "colour": ["red", "green", "blue"]})
+    model.save_pretrained(tmp_path)
+    loaded = MultiTaskForImageClassification.from_pretrained(tmp_path)
+    assert list(loaded.config.tasks) == ["size", "colour"]
+    assert torch.equal(loaded(pictures()).logits, model(pictures()).logits)

@@ -32,7 +32,7 @@ def test_the_loss_falls(network, content, style, start, optimizer):
     assert painted.picture.shape == content.shape
     assert painted.picture.min() >= 0 and painted.picture.max() <= 1
     assert seen == painted.history[:-1]
-    assert len(seen) <= 31
+    assert 30 <= len(seen) <= 55  # the line search takes 25 at most
     totals = [one.content + BETA * one.style + one.total_variation for one in painted.history]
     assert totals[-1] < 0.7 * totals[0]
     assert painted.history[-1].style < painted.history[0].style

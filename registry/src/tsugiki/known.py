@@ -32,6 +32,7 @@ FAMILIES: dict[str, str] = {
 }
 
 CHECKPOINTS: dict[str, str] = {
+    "multitask-fashion": "tsugiki-vision",
     "hopfield-digits": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",

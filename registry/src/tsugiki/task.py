@@ -54,6 +54,8 @@ class Task(ABC):
         main_metric: The metric that early stopping and depth choice look at.
         greater_is_better: Whether more of it is better.
         counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
+        has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
+            other classes, so it works on these tasks.
         pipeline_tag: What the Hub calls the task, where that is not its name.
     """
 
@@ -61,6 +63,7 @@ class Task(ABC):
     main_metric: ClassVar[str]
     greater_is_better: ClassVar[bool] = True
     counted: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
     pipeline_tag: ClassVar[str | None] = None
 
     @abstractmethod

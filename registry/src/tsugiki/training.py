@@ -182,11 +182,16 @@ def fit(
             part.eval()
 
     hook = model.register_forward_pre_hook(keep_frozen)
+    wrapped = ("forward", "_original_forward")  # what accelerate sets on a model that it trains in bf16 or fp16
+    own = {name: vars(model)[name] for name in wrapped if name in vars(model)}
     try:
         with quiet_transformers():
             trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         hook.remove()
+        for name in wrapped:  # left in place, everything measured afterwards would be computed in bf16 too
+            vars(model).pop(name, None)
+        vars(model).update(own)
         torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if use_cache is not None:
         model.config.use_cache = use_cache

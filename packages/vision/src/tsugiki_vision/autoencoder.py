@@ -115,7 +115,7 @@ class AutoencoderModel(AutoencoderPreTrainedModel, FeatureNetwork):
             nn.Sequential(nn.Linear(size, following), activation(config.activation))
             for size, following in pairwise(config.layer_sizes[:-1])
         ]
-        layers.append(nn.Sequential(nn.Linear(*config.layer_sizes[-2:])))  # the code is linear
+        layers.append(nn.Sequential(nn.Linear(config.layer_sizes[-2], config.code_size)))  # the code is linear
         self.stages = nn.ModuleList(layers)
         self.post_init()
 
@@ -153,7 +153,7 @@ class AutoencoderForImageReconstruction(AutoencoderPreTrainedModel):
             nn.Sequential(nn.Linear(size, following), activation(config.activation))
             for size, following in pairwise(sizes[:-1])
         ]
-        layers.append(nn.Sequential(nn.Linear(*sizes[-2:])))  # its sigmoid is in the loss and in `reconstruct`
+        layers.append(nn.Sequential(nn.Linear(sizes[-2], sizes[-1])))  # its sigmoid is in the loss and in `reconstruct`
         self.decoder = nn.ModuleList(layers)
         self.post_init()
 
@@ -167,7 +167,7 @@ class AutoencoderForImageReconstruction(AutoencoderPreTrainedModel):
     def layer_pair(self, number: int) -> tuple[nn.Linear, nn.Linear]:
         """The linear layers of encoder and decoder between the units of layer `number`, from 0, and the next."""
         encoder, decoder = self.autoencoder.stages[number], self.decoder[len(self.decoder) - 1 - number]
-        return encoder[0], decoder[0]  # type: ignore[index,return-value]
+        return encoder[0], decoder[0]  # type: ignore[index]
 
     def pixel_logits(self, codes: Tensor) -> Tensor:
         """What the sigmoid of the pixels is taken of, for codes (N, code_size): (N, C * H * W)."""

@@ -45,15 +45,15 @@ AUXILIARY_CHANNELS, AUXILIARY_HIDDEN, AUXILIARY_GRID, AUXILIARY_DROPOUT = 128, 1
 class GoogLeNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     """Choices of a GoogLeNet; the defaults are the paper's.
 
-    For pictures of 32 pixels: `image_size=32, normalization="batch"` and `stem="small"`, or `stem="pooled"` for a quarter
-    of the work, narrowed by `width_multiplier`.
+    For pictures of 32 pixels: `image_size=32, normalization="batch"` and `stem="small"`, or `"pooled"` for a quarter of
+    the work, narrowed by `width_multiplier`. The recipe `googlenet32-cifar10` has the pooled stem and a width of 0.25.
     """
 
     model_type = "tsugiki_googlenet"
 
     image_size: int = 224  # pixels a side that it is trained on; any size runs
-    # Large is the paper's and divides the sides by 8; small is one 3x3 convolution, which keeps them; pooled is the same
-    # with a maximum behind it, which halves them.
+    # Large is the paper's and divides the sides by 8; small is one 3x3 convolution, which keeps them; pooled is the
+    # same with a maximum behind it, which halves them.
     stem: Literal["large", "small", "pooled"] = "large"
     width_multiplier: float | int = 1.0  # of all channels
     large_kernel: Literal[5, 3] = 5  # of the widest branch: 5 in the paper, 3 in torchvision
@@ -229,6 +229,7 @@ class GoogLeNetForImageClassification(FeatureClassifier, GoogLeNetPreTrainedMode
     """The network with its classifier, and two auxiliary ones for training where the config asks for them."""
 
     network_class = GoogLeNetModel
+    _keys_to_ignore_on_load_unexpected = [r"^auxiliary_heads\."]  # noqa: RUF012
     googlenet: GoogLeNetModel
 
     def __init__(self, config: GoogLeNetConfig) -> None:

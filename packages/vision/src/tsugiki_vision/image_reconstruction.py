@@ -25,6 +25,7 @@ class ImageReconstruction(UnlabelledPictures):
 
     name: ClassVar[str] = "image-reconstruction"
     main_metric: ClassVar[str] = "squared_error"
+    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-feature-extraction"
     score_name: ClassVar[str] = "squared_error"
 

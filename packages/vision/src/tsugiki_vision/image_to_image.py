@@ -38,6 +38,7 @@ class ImageToImage(Task):
 
     name: ClassVar[str] = "image-to-image"
     main_metric: ClassVar[str] = "style_loss_ratio"
+    has_classes: ClassVar[bool] = False
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False
 

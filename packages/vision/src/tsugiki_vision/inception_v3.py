@@ -18,6 +18,7 @@ from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 
 from .layers import LayerChoices, activation, initialize, normalization
+from .pixel_values import check_picture
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
 Kernel = int | tuple[int, int]
@@ -273,6 +274,7 @@ class InceptionV3ForImageClassification(FeatureClassifier, InceptionV3PreTrained
     """The network with its classifier, and an auxiliary one for training where the config asks for it."""
 
     network_class = InceptionV3Model
+    _keys_to_ignore_on_load_unexpected = [r"^auxiliary_heads\."]  # noqa: RUF012
     inception_v3: InceptionV3Model
 
     def __init__(self, config: InceptionV3Config) -> None:
@@ -302,6 +304,8 @@ class InceptionV3ForImageClassification(FeatureClassifier, InceptionV3PreTrained
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
         helped = self.config.auxiliary_heads and self.training and labels is not None
+        if helped:
+            check_picture(pixel_values, self.config.num_channels, AUXILIARY_MINIMUM_SIZE)
         features = self.inception_v3(
             pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True
         )

@@ -46,12 +46,20 @@ class MultiTaskConfig(ClassifierHeadConfig, PreTrainedConfig):
         if isinstance(self.backbone_config, dict):
             self.backbone_config = _config_of(self.backbone_config)
         if isinstance(self.tasks, dict):
+            self.tasks = self._in_saved_order(self.tasks)
             self._name_logits(self.tasks)
             kwargs.pop("num_labels", None)
         super().__post_init__(**kwargs)
         if self.tasks is None:
             self.tasks = {"label": list((self.id2label or {}).values())}
             self._name_logits(self.tasks)
+
+    def _in_saved_order(self, tasks: dict[str, list[str]]) -> dict[str, list[str]]:
+        """The tasks in the order of the logits; config.json sorts `tasks` by name and `id2label` by number."""
+        if not isinstance(self.id2label, dict):
+            return tasks
+        saved = [str(self.id2label[number]) for number in sorted(self.id2label, key=int)]
+        return tasks_of(saved) if sorted(saved) == sorted(logit_names(tasks)) else tasks
 
     def _name_logits(self, tasks: dict[str, list[str]]) -> None:
         self.id2label = dict(enumerate(logit_names(tasks)))

@@ -36,6 +36,7 @@ class MultiTaskImageClassification(Task):
 
     name: ClassVar[str] = "multi-task-image-classification"
     main_metric: ClassVar[str] = "accuracy"
+    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-classification"
     pipeline_class: ClassVar[str] = "tsugiki_vision.multi_task_pipeline:MultiTaskImageClassificationPipeline"
 

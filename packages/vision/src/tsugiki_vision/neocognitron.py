@@ -7,9 +7,9 @@ without labels (`neocognitron_training`); a linear classifier reads the last C-c
 
 The cells are those of Fukushima's later papers, which learn as before and are simpler: S-cells with subtractive
 inhibition (Fukushima 2011, Increasing robustness against background noise: visual pattern recognition by a
-neocognitron, section 2), u = |x| max(0, s - theta) / (1 - theta), with s the cosine between the window x and the cell's reference
-vector; C-cells that saturate, as in 1980. Windows are not weighted by the distance from their centre, and the read-out
-is a linear layer, where Fukushima's last layer learns with labels.
+neocognitron, section 2), u = |x| max(0, s - theta) / (1 - theta), with s the cosine between the window x and the cell's
+reference vector; C-cells that saturate, as in 1980. Windows are not weighted by the distance from their centre, and the
+read-out is a linear layer, where Fukushima's last layer learns with labels.
 """
 
 import math

@@ -3,8 +3,8 @@
 By default cells are added by Fukushima's later rule, add-if-silent (Fukushima 2013, Training multi-layered neural
 network neocognitron, section 3): a window to which no cell of the layer answers becomes the reference vector of a new
 one, and that cell never changes again. It needs one pass and no learning rate, and on held-out training digits of MNIST
-the read-out was better with it than after the competitive learning of 1980. `sweeps` adds that: in each sweep every window
-strengthens the one cell that answers it most, and cells become the directions of the sums of what they won.
+the read-out was better with it than after the competitive learning of 1980. `sweeps` adds that: in each sweep every
+window strengthens the one cell that answers it most, and cells become the directions of the sums of what they won.
 
 The threshold of learning differs from that of recognition, as in Fukushima's later networks: it is the lowest with
 which the layer fills the cell planes of its config.

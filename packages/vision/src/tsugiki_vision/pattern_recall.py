@@ -68,6 +68,7 @@ class PatternRecall(Classification):
 
     name: ClassVar[str] = "pattern-recall"
     main_metric: ClassVar[str] = "recall"
+    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-image"
     input_role: ClassVar[str] = "image"
     inputs_called: ClassVar[str] = "pictures"

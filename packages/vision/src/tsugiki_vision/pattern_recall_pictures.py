@@ -47,6 +47,6 @@ def draw_recall(predictions: Predictions, table: TensorTable, label_names: Seque
     flipped = float((stored != damaged).mean())
     return Picture(
         FILE,
-        f"Stored patterns, the same with {100 * flipped:.0f} % of their bits flipped, and what the network recalls from "
-        "those.",
+        f"Stored patterns, the same with {100 * flipped:.0f} % of their bits flipped, and what the network recalls "
+        "from those.",
     )

@@ -163,9 +163,10 @@ class PixelCNNForImageGeneration(PreTrainedModel):
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
-        """A few pictures of noise."""
+        """A few pictures of noise, each pixel on a level, so that rounding changes nothing."""
         shape = (EXAMPLES, 1, self.config.image_size, self.config.image_size)
-        pictures = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        levels = torch.randint(0, self.config.levels, shape, generator=torch.Generator().manual_seed(0))
+        pictures = levels / (self.config.levels - 1)
         return {"pixel_values": pictures, "labels": pictures}
 
     def level_logits(self, levels: Tensor) -> Tensor:

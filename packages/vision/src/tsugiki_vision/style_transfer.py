@@ -31,11 +31,13 @@ Start = Literal["noise", "content"]
 Optimizer = Literal["lbfgs", "adam"]
 
 ALPHA = 1.0
-BETA = 5.0
+BETA = 10.0
 TOTAL_VARIATION = 1.0
 STEPS = 250
 NOISE = 0.1  # deviation of the noise about gray
 MEMORY = 20  # updates that L-BFGS remembers
+OCTAVES = 6  # sizes at which the picture is optimised, each half of the one before
+SMALLEST_OCTAVE = 2  # pixels a side
 MARGIN = 0.01  # of 0 and 1: a sigmoid does not reach them
 
 
@@ -91,7 +93,7 @@ def transfer_style(
         alpha: Weight of the content loss.
         beta: Weight of the style loss.
         total_variation: Weight of the mean absolute difference between neighbouring pixels.
-        steps: How often losses and gradient are computed.
+        steps: How often losses and gradient are computed; a line search of L-BFGS that has begun is brought to its end.
         start: `noise`, or the `content` picture.
         optimizer: `lbfgs` as in the paper's code, or `adam`.
         learning_rate: Of the optimizer; by default 1 for L-BFGS and 0.05 for Adam.
@@ -113,7 +115,7 @@ def transfer_style(
     with torch.no_grad():
         wanted_content = network(content[None], [content_layer])[content_layer]  # (1, C, h, w)
         wanted_style = gram_matrices(network(style[None], list(weights)), list(weights))  # (1, C, C) each
-    values = _start(content, start, seed).requires_grad_()  # (1, 3, H, W), before the sigmoid
+    octaves = _start(content, start, seed)
     history: list[StyleLosses] = []
 
     def losses(picture: Tensor) -> tuple[Tensor, StyleLosses]:
@@ -127,24 +129,25 @@ def transfer_style(
         return total, StyleLosses(*(float(term.detach()) for term in terms))
 
     def closure() -> Tensor:
-        total, now = losses(torch.sigmoid(values))
+        total, now = losses(_picture(octaves))
         if not math.isfinite(now.content + now.style + now.total_variation):
             raise TsugikiError("the loss became infinite; take a smaller learning rate, or other weights")
-        (values.grad,) = torch.autograd.grad(total, [values])
+        for octave, gradient in zip(octaves, torch.autograd.grad(total, octaves), strict=True):
+            octave.grad = gradient
         history.append(now)
         if progress is not None:
             progress(now)
         return total.detach()
 
-    _minimize(values, closure, optimizer, steps, learning_rate)
-    picture = torch.sigmoid(values.detach())
+    _minimize(octaves, closure, optimizer, steps, learning_rate)
     with torch.no_grad():
+        picture = _picture(octaves)
         history.append(losses(picture)[1])
     return StyleTransfer(picture[0], history)
 
 
-def _start(content: Tensor, start: Start, seed: int) -> Tensor:
-    """What the sigmoid makes the first picture of, `(1, 3, H, W)`."""
+def _start(content: Tensor, start: Start, seed: int) -> list[Tensor]:
+    """What the first picture is made of: itself at the full size, and nothing at the smaller ones."""
     match start:
         case "content":
             first = content[None]
@@ -153,17 +156,39 @@ def _start(content: Tensor, start: Start, seed: int) -> Tensor:
             first = (0.5 + NOISE * noise).to(content)
         case _:
             raise OptionError(f"a style transfer starts from noise or from content, not from {start!r}")
-    return torch.logit(first, eps=MARGIN)
+    octaves = [torch.logit(first, eps=MARGIN)]  # (1, 3, H, W)
+    for _ in range(OCTAVES - 1):
+        height, width = (-(-side // 2) for side in octaves[-1].shape[2:])
+        if min(height, width) < SMALLEST_OCTAVE:
+            break
+        octaves.append(first.new_zeros(1, 3, height, width))
+    return [octave.requires_grad_() for octave in octaves]
+
+
+def _picture(octaves: Sequence[Tensor]) -> Tensor:
+    """The picture `(1, 3, H, W)` from 0 to 1: the sigmoid of the sum of all octaves.
+
+    A network sees edges better than colours. With pixels alone, large areas would change last, for each pixel of theirs
+    has to change by itself; with octaves one number moves them.
+    """
+    values = octaves[-1]
+    for octave in reversed(octaves[:-1]):
+        values = octave + F.interpolate(values, size=octave.shape[2:], mode="bilinear", align_corners=False)
+    return torch.sigmoid(values)
 
 
 def _minimize(
-    values: Tensor, closure: Callable[[], Tensor], optimizer: Optimizer, steps: int, learning_rate: float | None
+    octaves: Sequence[Tensor],
+    closure: Callable[[], Tensor],
+    optimizer: Optimizer,
+    steps: int,
+    learning_rate: float | None,
 ) -> None:
     """Take `steps` evaluations of the loss."""
     match optimizer:
         case "lbfgs":
             torch.optim.LBFGS(
-                [values],
+                octaves,
                 lr=1.0 if learning_rate is None else learning_rate,
                 max_iter=steps,
                 max_eval=steps,
@@ -173,7 +198,7 @@ def _minimize(
                 line_search_fn="strong_wolfe",
             ).step(closure)
         case "adam":
-            adam = torch.optim.Adam([values], lr=0.05 if learning_rate is None else learning_rate)
+            adam = torch.optim.Adam(octaves, lr=0.05 if learning_rate is None else learning_rate)
             for _ in range(steps):
                 adam.step(closure)
         case _:

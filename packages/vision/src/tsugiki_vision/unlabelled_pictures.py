@@ -44,11 +44,9 @@ class UnlabelledPictures(Task):
             if role != ROLE:
                 raise DataError(f"{self.name} has no role {role!r}, only {ROLE}.{did_you_mean(role, [ROLE])}")
             check_column_exists(dataset, column)
-        column = given.get(ROLE)
-        if column is None:
-            column = the_only_one(*find_image_columns(dataset), ROLE, dataset)
-        check_image_column(dataset, column)
-        return {ROLE: column}
+        pictures = given.get(ROLE) or the_only_one(*find_image_columns(dataset), ROLE, dataset)
+        check_image_column(dataset, pictures)
+        return {ROLE: pictures}
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """None: there are no labels."""

@@ -207,8 +207,14 @@ def _tensor_of(output: Any) -> Tensor:
 
 
 def pooled(features: Tensor, grid: int) -> Tensor:
-    """Average maps (N, C, H, W) over `grid` x `grid` cells, sequences (N, T, D) over time; flatten to (N, D)."""
-    if features.ndim == 4:
+    """Average maps (N, C, H, W) over `grid` x `grid` cells, clips (N, C, T, H, W) and sequences (N, T, D) over all.
+
+    Returns:
+        (N, D).
+    """
+    if features.ndim == 5:
+        features = features.mean((2, 3, 4))
+    elif features.ndim == 4:
         cells = (min(grid, features.shape[2]), min(grid, features.shape[3]))
         features = F.adaptive_avg_pool2d(features, cells)  # (N, C, grid, grid)
     elif features.ndim == 3:

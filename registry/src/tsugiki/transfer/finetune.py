@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import OptionError
 from ..evaluation import task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
@@ -21,7 +22,7 @@ from .baseline import train_from_scratch
 from .depth import DepthChoice, choose_depth
 from .estimate import Estimate, estimate
 from .graft import graft
-from .options import Options, read_options
+from .options import LIGHT, Options, read_options
 from .parts import Parts, read_parts
 from .record import command_of, measure, write_snapshot
 from .report import Report
@@ -109,6 +110,8 @@ def finetune(
     clock = Clock()
     with clock("data"):
         parts = read_parts(data, task, processor, chosen)
+    if chosen.augmentation is LIGHT and not _has_pictures(parts):
+        chosen = replace(chosen, augmentation=None)  # shifts and turns are of pictures
     identity = {
         "base": tensors_fingerprint(base.state_dict()),
         "data": [parts.train_record, parts.validation_record, parts.test_record],
@@ -153,6 +156,20 @@ def finetune(
     )
 
 
+def _has_pictures(parts: Parts) -> bool:
+    pixels = parts.train.columns.get("pixel_values")
+    return pixels is not None and pixels.ndim == 4
+
+
+def _check_can_tune(model: PreTrainedModel, task: Task) -> None:
+    """Refuse what has no classes for a new head to tell apart."""
+    if not task.has_classes:
+        raise OptionError(
+            f"{type(model).__name__} does {task.name}, and finetune sets new heads on classifiers; `tsugiki train` "
+            "makes such a model from a recipe"
+        )
+
+
 def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
     """The base model, its processor, its task, and what its snapshot requires to be installed."""
     from ..evaluation import task_of
@@ -161,7 +178,9 @@ def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
 
     base = load(name)
     requires = list(open_snapshot(resolve(name)).provenance.get("requires") or [])
-    return base, load_processor(name), task_named(task_of(base)), requires
+    task = task_named(task_of(base))
+    _check_can_tune(base, task)
+    return base, load_processor(name), task, requires
 
 
 def _transfer(
