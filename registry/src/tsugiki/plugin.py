@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import PluginError
 
@@ -41,6 +42,7 @@ class Family:
             for the children of that module list, in order. Stages and head together hold every parameter.
         head: Path of the module that is replaced when a model is fine-tuned.
         heads: The same by task, for those whose head is another.
+        example: Config fields of a small instance that the conformance checks run on, where the default is large.
         onnx: Whether the task models of this family claim to export to ONNX.
         trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
             loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
@@ -58,6 +60,7 @@ class Family:
     onnx: bool = True
     trainers: Mapping[str, str] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("family", self.name)

@@ -76,6 +76,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional networks",
             stages=("alexnet.stages.*",),
+            example={"image_size": 63, "channels": (8, 8, 8, 8, 8), "hidden_sizes": (16, 16), "pooled_size": 1, "dropout": 0.0},
         ),
         classifier(
             "nin",
@@ -84,6 +85,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Lin, Chen & Yan 2013, Network in network",
             stages=("nin.stages.*",),
+            example={"image_size": 16, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "vgg",
@@ -92,6 +94,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
             stages=("vgg.stages.*",),
+            example={"image_size": 32, "depth": 11, "width_multiplier": 0.1, "hidden_sizes": (16,), "pooled_size": 1, "dropout": 0.0},
         ),
         classifier(
             "googlenet",
@@ -100,6 +103,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Szegedy et al. 2014, Going deeper with convolutions",
             stages=("googlenet.stages.*",),
+            example={"image_size": 64, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "inception-v3",
@@ -108,6 +112,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Szegedy et al. 2015, Rethinking the Inception architecture for computer vision",
             stages=("inception_v3.stages.*",),
+            example={"image_size": 75, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "sppnet",
@@ -163,6 +168,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Huang et al. 2016, Densely connected convolutional networks",
             stages=("densenet.stages.*",),
+            example={"image_size": 64, "block_layers": (2, 2, 2, 2), "growth_rate": 8, "initial_channels": 16},
         ),
         classifier(
             "mobilenet",
@@ -171,6 +177,7 @@ plugin = Plugin(
             processor=COLOR,
             paper="Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision",
             stages=("mobilenet.stages.*",),
+            example={"image_size": 64, "width_multiplier": 0.25},
         ),
         classifier(
             "autoencoder",

@@ -131,7 +131,7 @@ def run_family_checks(family: RegisteredFamily, **config: Any) -> Iterator[Check
     for key, checks in _plan(family):
         subject = f"{family.name} {key}".strip()
         for check in checks:
-            yield _run(subject, check, partial(Subject, family, key, overrides=config))
+            yield _run(subject, check, partial(Subject, family, key, overrides={**family.family.example, **config}))
 
 
 def _plan(family: RegisteredFamily) -> Iterator[tuple[str, tuple[FamilyCheck, ...]]]:
