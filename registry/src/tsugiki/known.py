@@ -32,15 +32,17 @@ FAMILIES: dict[str, str] = {
 }
 
 CHECKPOINTS: dict[str, str] = {
-    "multitask-fashion": "tsugiki-vision",
-    "hopfield-digits": "tsugiki-vision",
-    "neocognitron-mnist": "tsugiki-vision",
-    "conv3d-moving-mnist": "tsugiki-vision",
     "conv1d-digits": "tsugiki-vision",
+    "conv3d-moving-mnist": "tsugiki-vision",
+    "hopfield-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
     "mlp-mnist": "tsugiki-vision",
+    "multitask-fashion": "tsugiki-vision",
+    "neocognitron-mnist": "tsugiki-vision",
     "resnet20-cifar10": "tsugiki-vision",
+    "vae-mnist": "tsugiki-vision",
+    "vgg16bn-half-cifar10": "tsugiki-vision",
 }
 
 TASKS: dict[str, str] = {
