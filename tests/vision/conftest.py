@@ -28,7 +28,7 @@ TINY = {
     "googlenet": (
         GoogLeNetForImageClassification,
         GoogLeNetConfig,
-        {"image_size": 64, "width_multiplier": 0.05, "local_response_norm": True},
+        {"image_size": 64, "width_multiplier": 0.1, "local_response_norm": True, "dropout": 0.1},
     ),
     "googlenet-small": (
         GoogLeNetForImageClassification,

@@ -153,6 +153,7 @@ def test_logits_are_the_overlaps_with_the_stored_patterns(tmp_path):
 def test_compiles_as_one_graph():
     model = network(random_patterns(5, 64), 8)
     pixel_values = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     assert torch.equal(compiled(pixel_values).states, model(pixel_values).states)
 

@@ -110,7 +110,7 @@ class NormActivation(nn.Module):
         self.norm = normalization(config.normalization, channels)
         self.activation = activation(config.activation)
         if config.normalization == "none" and hasattr(self.activation, "inplace"):
-            self.activation.inplace = False
+            setattr(self.activation, "inplace", False)  # noqa: B010  # a module's attributes are tensors to mypy
 
     def forward(self, hidden: Tensor) -> Tensor:
         """From `(N, C, H, W)` to `(N, C, H, W)`."""

@@ -30,6 +30,7 @@ Target = int | Sequence[int] | Tensor | None
 RECTIFIERS: frozenset[Callable[..., Any]] = frozenset(
     [F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_]
 )
+CAM_PLACES = 3  # a side, of the maps that Grad-CAM is drawn of by default; fewer tell next to nothing of the place
 TINY = 1e-12  # below every gradient: keeps the division by one that is 0 finite
 
 
@@ -282,8 +283,10 @@ def _module(model: PreTrainedModel, layer: str) -> nn.Module:
 
 
 def _last_maps(outputs: Mapping[str, Tensor], layer: str | None, model: PreTrainedModel) -> Tensor:
-    """The maps `(N, K, h, w)` of the layer, or of the last one that has more than one place."""
-    found = [output for output in outputs.values() if output.ndim == 4 and (layer or output[0, 0].numel() > 1)]
+    """The maps `(N, K, h, w)` of the layer, or of the last one with `CAM_PLACES` a side, or else the largest."""
+    maps = [output for output in outputs.values() if output.ndim == 4 and (layer or output[0, 0].numel() > 1)]
+    found = [one for one in maps if layer or min(one.shape[2:]) >= CAM_PLACES]
+    found = found or sorted(maps, key=lambda one: one[0, 0].numel())
     if not found:
         what = f"layer {layer!r} of {type(model).__name__}" if layer else f"{type(model).__name__}"
         raise OptionError(f"{what} has no maps (N, C, H, W), which Grad-CAM needs; use --method gradient or guided")

@@ -58,7 +58,8 @@ class MultiTaskConfig(ClassifierHeadConfig, PreTrainedConfig):
         """The tasks in the order of the logits; config.json sorts `tasks` by name and `id2label` by number."""
         if not isinstance(self.id2label, dict):
             return tasks
-        saved = [str(self.id2label[number]) for number in sorted(self.id2label, key=int)]
+        names: dict[Any, Any] = dict(self.id2label)
+        saved = [str(names[number]) for number in sorted(names, key=int)]
         return tasks_of(saved) if sorted(saved) == sorted(logit_names(tasks)) else tasks
 
     def _name_logits(self, tasks: dict[str, list[str]]) -> None:

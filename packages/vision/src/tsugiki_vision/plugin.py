@@ -76,7 +76,13 @@ plugin = Plugin(
             processor=COLOR,
             paper="Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional networks",
             stages=("alexnet.stages.*",),
-            example={"image_size": 63, "channels": (8, 8, 8, 8, 8), "hidden_sizes": (16, 16), "pooled_size": 1, "dropout": 0.0},
+            example={
+                "image_size": 63,
+                "channels": (8, 8, 8, 8, 8),
+                "hidden_sizes": (16, 16),
+                "pooled_size": 1,
+                "dropout": 0.0,
+            },
         ),
         classifier(
             "nin",
@@ -94,7 +100,14 @@ plugin = Plugin(
             processor=COLOR,
             paper="Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
             stages=("vgg.stages.*",),
-            example={"image_size": 32, "depth": 11, "width_multiplier": 0.1, "hidden_sizes": (16,), "pooled_size": 1, "dropout": 0.0},
+            example={
+                "image_size": 32,
+                "depth": 11,
+                "width_multiplier": 0.1,
+                "hidden_sizes": (16,),
+                "pooled_size": 1,
+                "dropout": 0.0,
+            },
         ),
         classifier(
             "googlenet",
