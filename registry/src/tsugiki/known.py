@@ -32,6 +32,7 @@ FAMILIES: dict[str, str] = {
 }
 
 CHECKPOINTS: dict[str, str] = {
+    "autoencoder-mnist": "tsugiki-vision",
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
     "hopfield-digits": "tsugiki-vision",
