@@ -144,13 +144,14 @@ class AuxiliaryHead(nn.Module):
         self.pooling = nn.AdaptiveAvgPool2d(AUXILIARY_GRID)
         self.convolution = ConvolutionLayer(config, inputs, AUXILIARY_CHANNELS)
         self.hidden = nn.Linear(AUXILIARY_CHANNELS * AUXILIARY_GRID**2, AUXILIARY_HIDDEN)
+        self.activation = activation(config.activation)
         self.dropout = nn.Dropout(AUXILIARY_DROPOUT)
         self.classifier = nn.Linear(AUXILIARY_HIDDEN, config.num_labels or 1)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits `(N, num_labels)` from maps `(N, inputs, H, W)`."""
         hidden = self.convolution(self.pooling(hidden)).flatten(1)
-        return self.classifier(self.dropout(F.relu(self.hidden(hidden))))
+        return self.classifier(self.dropout(self.activation(self.hidden(hidden))))
 
 
 def large_stem(config: GoogLeNetConfig) -> nn.Sequential:
