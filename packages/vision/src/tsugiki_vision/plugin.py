@@ -135,6 +135,17 @@ plugin = Plugin(
             paper="He et al. 2014, Spatial pyramid pooling in deep convolutional networks for visual recognition",
             stages=("sppnet.stages.*",),
             trainers={"image-classification": "tsugiki_vision.multi_size_training:train_multi_size"},
+            example={
+                "image_size": 32,
+                "conv_channels": (8, 8),
+                "kernel_sizes": (3, 3),
+                "strides": (1, 1),
+                "paddings": (1, 1),
+                "pooled_after": (1,),
+                "pyramid_levels": (3, 2, 1),
+                "hidden_sizes": (16,),
+                "dropout": 0.0,
+            },
         ),
         classifier(
             "all-cnn",
@@ -222,6 +233,7 @@ plugin = Plugin(
             stages=("stem", "blocks.*"),
             head="head",
             onnx=False,  # as the variational autoencoder
+            example={"image_size": 8, "hidden_size": 4, "num_blocks": 2, "output_size": 8},
         ),
         Family(
             "conv1d",

@@ -13,7 +13,7 @@ from .subject import NotApplicableError, Subject, require
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LEARNING_RATES = (1e-2, 1e-3, 1e-4)
+LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 INFLATED = 1.5  # the trap multiplies the loss by 2 or more
 
 
