@@ -154,7 +154,7 @@ def main() -> None:
     """Train, and print accuracy and time of every run and their means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--channels", type=int, nargs=3, default=[64, 128, 128])
-    parser.add_argument("--epochs", type=float, default=16)
+    parser.add_argument("--epochs", type=float, default=14)
     parser.add_argument("--rows-a-step", type=int, default=512)
     parser.add_argument("--learning-rate", type=float, default=0.5)
     parser.add_argument("--label-smoothing", type=float, default=0.2)

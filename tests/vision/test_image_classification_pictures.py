@@ -5,15 +5,11 @@ import PIL.Image
 import pytest
 import torch
 from sklearn.metrics import confusion_matrix
+from tsugiki.confusion_matrix import confusion_counts, draw_confusion_matrix
 from tsugiki.table import TensorTable
 from tsugiki.task import Predictions
 from tsugiki_vision.image_classification import ImageClassification
-from tsugiki_vision.image_classification_pictures import (
-    confusion_counts,
-    draw_confusion_matrix,
-    draw_worst_mistakes,
-    worst_mistakes,
-)
+from tsugiki_vision.image_classification_pictures import draw_worst_mistakes, worst_mistakes
 
 
 def random_predictions(rows: int, classes: int, certainty: float = 2.0) -> Predictions:

@@ -13,7 +13,10 @@ FAMILIES: dict[str, str] = {
     "conv1d": "tsugiki-vision",
     "conv3d": "tsugiki-vision",
     "densenet": "tsugiki-vision",
+    "embedding-lstm": "tsugiki-embeddings",
+    "embedding-mean": "tsugiki-embeddings",
     "exemplar-cnn": "tsugiki-vision",
+    "fasttext": "tsugiki-embeddings",
     "googlenet": "tsugiki-vision",
     "hopfield": "tsugiki-vision",
     "inception-v3": "tsugiki-vision",
@@ -22,13 +25,18 @@ FAMILIES: dict[str, str] = {
     "mobilenet": "tsugiki-vision",
     "multi-task": "tsugiki-vision",
     "neocognitron": "tsugiki-vision",
+    "neural-lm": "tsugiki-embeddings",
     "nin": "tsugiki-vision",
     "pixelcnn": "tsugiki-vision",
+    "recursive-autoencoder": "tsugiki-embeddings",
     "resnet": "tsugiki-vision",
+    "rntn": "tsugiki-embeddings",
+    "scdv": "tsugiki-embeddings",
     "sppnet": "tsugiki-vision",
     "stylizer": "tsugiki-vision",
     "vae": "tsugiki-vision",
     "vgg": "tsugiki-vision",
+    "word-vectors": "tsugiki-embeddings",
 }
 
 CHECKPOINTS: dict[str, str] = {
@@ -53,8 +61,13 @@ TASKS: dict[str, str] = {
     "image-to-image": "tsugiki-vision",
     "multi-task-image-classification": "tsugiki-vision",
     "pattern-recall": "tsugiki-vision",
+    "text-classification": "tsugiki-embeddings",
+    "tree-classification": "tsugiki-embeddings",
     "unconditional-image-generation": "tsugiki-vision",
     "video-classification": "tsugiki-vision",
+    "word-analogy": "tsugiki-embeddings",
+    "word-prediction": "tsugiki-embeddings",
+    "word-similarity": "tsugiki-embeddings",
 }
 
 

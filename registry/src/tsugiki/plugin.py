@@ -47,6 +47,9 @@ class Family:
         trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
             loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
             all others.
+        processor_trainer: Reference of the function that learns the processor from the training rows before the model
+            is built, as a tokenizer is: called with the data set, its columns by role, and the recipe's ``processor``
+            fields as keyword arguments.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Family:
     trainers: Mapping[str, str] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
+    processor_trainer: str | None = None
 
     def __post_init__(self) -> None:
         _check_name("family", self.name)
@@ -76,6 +80,8 @@ class Family:
                 raise PluginError(f"family {self.name!r} has a head for {task!r}, but no model for it")
         if self.processor is not None:
             _check_reference(f"processor of family {self.name!r}", self.processor)
+        if self.processor_trainer is not None:
+            _check_reference(f"processor trainer of family {self.name!r}", self.processor_trainer)
         if not self.model_type:
             object.__setattr__(self, "model_type", "tsugiki_" + re.sub(r"[-.]", "_", self.name))
 

@@ -20,6 +20,7 @@ from .output import write_json
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from .metrics import Metric
     from .task import Predictions, Task
 
 FILE = "provenance.json"
@@ -116,8 +117,12 @@ def evaluation_record(
     revision: str | None,
     fingerprint: str,
     seed: int = 0,
+    name: str | None = None,
 ) -> dict[str, Any]:
-    """One entry of ``evaluations``: the figures, and on the fast subset the count of right answers or sum of losses."""
+    """One entry of ``evaluations``: the figures, and on the fast subset the count of right answers or sum of losses.
+
+    With a `name` the metrics' keys end in it, and it stands in the entry.
+    """
     rows = len(predictions.labels)
     subset = fast_rows(rows, seed=seed)
     return {
@@ -126,9 +131,15 @@ def evaluation_record(
         "revision": revision,
         "fingerprint": fingerprint,
         "rows": rows,
-        "metrics": {name: metric.to_dict() for name, metric in task.metrics(predictions).items()},
+        "metrics": {key: metric.to_dict() for key, metric in named_metrics(task.metrics(predictions), name).items()},
         "fast": {"rows": len(subset), "seed": seed, **fast_score(task, predictions, subset)},
+        **({"name": name} if name else {}),
     }
+
+
+def named_metrics(metrics: Mapping[str, Metric], name: str | None) -> dict[str, Metric]:
+    """Metrics whose keys end in the name of the data they were measured on, such as ``spearman_wordsim353``."""
+    return {f"{key}_{name}" if name else key: metric for key, metric in metrics.items()}
 
 
 def fast_score(task: Task, predictions: Predictions, rows: np.ndarray | slice = slice(None)) -> dict[str, float]:

@@ -37,8 +37,9 @@ class RecipeData:
     Attributes:
         id: Hub id, or ``tsugiki/...`` for a set of this project.
         train: Split to train on.
-        evaluation: Split the card's figures are measured on; never used to choose anything.
         license: Licence of the data.
+        evaluation: Split the card's figures are measured on; never used to choose anything. A recipe may leave it
+            away and name other data sets in its ``evaluations``.
         source: Address and commit it comes from.
         revision: Commit on the Hub.
         validation: Split to stop early on, or a fraction of the training split that is held out for it.
@@ -48,13 +49,40 @@ class RecipeData:
 
     id: str
     train: str
-    evaluation: str
     license: str
+    evaluation: str | None = None
     source: str = ""
     revision: str | None = None
     validation: str | float | None = None
     columns: dict[str, str] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecipeEvaluation:
+    """A data set of its own that the card's figures are measured on.
+
+    Attributes:
+        id: Hub id, or ``tsugiki/...`` for a set of this project.
+        split: Split to measure on; never used to choose anything.
+        license: Licence of the data.
+        name: Its name in the metrics' keys: ``spearman`` measured on ``wordsim353`` becomes ``spearman_wordsim353``.
+        task: The task that scores it; by default the recipe's.
+        source: Address and commit it comes from.
+        revision: Commit on the Hub.
+        columns: Roles of columns the task does not find by itself.
+        fingerprint: Content fingerprint, checked before the first step.
+    """
+
+    id: str
+    split: str
+    license: str
+    name: str | None = None
+    task: str | None = None
+    source: str = ""
+    revision: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,7 @@ class Recipe:
             `tsugiki.waveform_augmentation.WaveformAugmentation`.
         target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
         base_model: Checkpoint it starts from.
+        evaluations: More data sets to measure on, each by a task of its own.
         citation: Papers.
         license_name: Name of the licence where `license` is ``other``.
         storage: Number format of the published weights, ``float32`` or ``float16``. The figures are those of the stored
@@ -99,6 +128,7 @@ class Recipe:
     augmentation: dict[str, Any] = field(default_factory=dict)
     target: dict[str, float] = field(default_factory=dict)
     base_model: str | None = None
+    evaluations: list[RecipeEvaluation] = field(default_factory=list)
     citation: str = ""
     license_name: str | None = None
     storage: str = "float32"
@@ -123,7 +153,11 @@ class Recipe:
 
         checked = _read_fields(cls, values, where)
         data = RecipeData(**_read_fields(RecipeData, checked["data"], f"{where}: data"))
-        recipe = cls(**{**{key: value for key, value in checked.items() if value is not None}, "data": data})
+        more = _read_evaluations(checked.pop("evaluations", None), where)
+        if data.evaluation is None and not more:
+            raise RecipeError(f"{where}: nothing to measure on; give data.evaluation or evaluations")
+        given = {key: value for key, value in checked.items() if value is not None}
+        recipe = cls(**{**given, "data": data, "evaluations": more})
         if recipe.status not in STATUSES:
             raise RecipeError(f"{where}: status must be one of {', '.join(STATUSES)}, not {recipe.status!r}")
         if recipe.storage not in STORAGES:
@@ -142,6 +176,22 @@ class Recipe:
         except OptionError as error:
             raise RecipeError(f"{where}: {error}") from error
         return recipe
+
+
+def _read_evaluations(values: Any, where: str) -> list[RecipeEvaluation]:
+    """The field ``evaluations``: a list of mappings with names of their own."""
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise RecipeError(f"{where}: evaluations must be a list")
+    found = [
+        RecipeEvaluation(**_read_fields(RecipeEvaluation, value, f"{where}: evaluations[{index}]"))
+        for index, value in enumerate(values)
+    ]
+    names = [(evaluation.task, evaluation.name) for evaluation in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecipeError(f"{where}: two evaluations have the name {twice[0][1]!r}, and so the same metrics")
+    return found
 
 
 def recipe_file(path: str | Path) -> Path:

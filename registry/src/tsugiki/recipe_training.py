@@ -16,7 +16,7 @@ from .errors import DataError, OutputError, RecipeError
 from .evaluation import predict_table, task_named
 from .output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
 from .phases import DONE
-from .recipe import Recipe, recipe_sha256
+from .recipe import Recipe, RecipeEvaluation, recipe_sha256
 from .registry import registry
 from .table import TensorTable
 from .task import Predictions, Task
@@ -24,9 +24,35 @@ from .training import FitResult, fit, is_main_process, wait_for_all
 from .waveform_augmentation import read_augmentation
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel
 
 _RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Data that the card's figures are measured on, and the task that scores it."""
+
+    spec: RecipeEvaluation
+    task: Task
+    table: TensorTable
+    fingerprint: str
+
+    def record(self, predictions: Predictions) -> dict[str, Any]:
+        """Its entry of the provenance's ``evaluations``."""
+        spec = self.spec
+        record = provenance.evaluation_record(
+            self.task,
+            predictions,
+            dataset=spec.id,
+            split=spec.split,
+            revision=spec.revision,
+            fingerprint=self.fingerprint,
+            name=spec.name,
+        )
+        more = {"task": spec.task, "license": spec.license, "source": spec.source, "columns": spec.columns}
+        return record | {name: value for name, value in more.items() if value}
 
 
 @dataclass
@@ -39,9 +65,14 @@ class RecipeRun:
     label_names: list[str]
     train: TensorTable
     validation: TensorTable | None
-    evaluation: TensorTable
+    judges: list[Judge]
     fingerprints: dict[str, str]
     rows: dict[str, int]
+
+    @property
+    def evaluation(self) -> TensorTable:
+        """The data that the first figures are measured on."""
+        return self.judges[0].table
 
 
 def prepare(recipe: Recipe) -> RecipeRun:
@@ -52,26 +83,16 @@ def prepare(recipe: Recipe) -> RecipeRun:
         RecipeError: The family has no processor, or a field of it is refused.
     """
     from .data import load_split
-    from .fingerprint import content_fingerprint
 
     data, task = recipe.data, task_named(recipe.task)
-    processor_class = registry().family(recipe.family).processor_class()
-    if processor_class is None:
-        raise RecipeError(f"recipe {recipe.name}: the family {recipe.family!r} has no processor")
-    processor = processor_class(**recipe.processor)
-    names = [data.train, data.evaluation, *([data.validation] if isinstance(data.validation, str) else [])]
+    names = [data.train, *(name for name in (data.evaluation, data.validation) if isinstance(name, str))]
     loaded, fingerprints = {}, {}
     for split in dict.fromkeys(names):
         loaded[split] = load_split(data.id, split, revision=data.revision, source=data.source)
-        fingerprints[split] = content_fingerprint(loaded[split])
-        expected = data.fingerprints.get(split)
-        if expected is not None and expected != fingerprints[split]:
-            raise DataError(
-                f"{data.id} [{split}] has the fingerprint {fingerprints[split]}, the recipe says {expected}; "
-                f"it is not the data this recipe was written for"
-            )
+        fingerprints[split] = _checked_fingerprint(loaded[split], data.id, split, data.fingerprints.get(split))
     columns = task.columns(loaded[data.train], data.columns)
     label_names = task.label_names(loaded[data.train], columns)
+    processor = _build_processor(recipe, loaded[data.train], columns)
     tables = {
         split: task.table(dataset, processor, columns, label_names=label_names) for split, dataset in loaded.items()
     }
@@ -80,6 +101,10 @@ def prepare(recipe: Recipe) -> RecipeRun:
         validation = tables[data.validation]
     elif data.validation is not None:
         train, validation = hold_out(train, data.validation)
+    judges = [_judge(spec, recipe, processor, label_names) for spec in recipe.evaluations]
+    if data.evaluation is not None:  # the provenance's record of the data says its licence and source
+        spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
+        judges.insert(0, Judge(spec, task, tables[data.evaluation], fingerprints[data.evaluation]))
     return RecipeRun(
         recipe=recipe,
         task=task,
@@ -87,10 +112,49 @@ def prepare(recipe: Recipe) -> RecipeRun:
         label_names=label_names,
         train=train,
         validation=validation,
-        evaluation=tables[data.evaluation],
+        judges=judges,
         fingerprints=fingerprints,
         rows={split: len(dataset) for split, dataset in loaded.items()},
     )
+
+
+def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str]) -> Any:
+    """The recipe's processor, learnt from the training rows where the family's is."""
+    family = registry().family(recipe.family)
+    try:
+        if (learn := family.processor_trainer()) is not None:
+            return learn(train, columns, **recipe.processor)
+        processor_class = family.processor_class()
+        if processor_class is None:
+            raise RecipeError(f"recipe {recipe.name}: the family {recipe.family!r} has no processor")
+        return processor_class(**recipe.processor)
+    except TypeError as error:
+        raise RecipeError(f"recipe {recipe.name}: processor: {error}") from error
+
+
+def _judge(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: list[str]) -> Judge:
+    """One of the recipe's own evaluation sets, checked and decoded."""
+    from .data import load_split
+
+    task = task_named(spec.task or recipe.task)
+    dataset = load_split(spec.id, spec.split, revision=spec.revision, source=spec.source)
+    fingerprint = _checked_fingerprint(dataset, spec.id, spec.split, spec.fingerprint)
+    columns = task.columns(dataset, spec.columns)
+    table = task.table(dataset, processor, columns, label_names=label_names)
+    return Judge(spec, task, table, fingerprint)
+
+
+def _checked_fingerprint(dataset: Dataset, data_id: str, split: str, expected: str | None) -> str:
+    """The content fingerprint of a split, or a DataError where the recipe was written for another."""
+    from .fingerprint import content_fingerprint
+
+    found = content_fingerprint(dataset)
+    if expected is not None and expected != found:
+        raise DataError(
+            f"{data_id} [{split}] has the fingerprint {found}, the recipe says {expected}; "
+            f"it is not the data this recipe was written for"
+        )
+    return found
 
 
 def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:
@@ -109,7 +173,8 @@ def build_model(run: RecipeRun, seed: int) -> PreTrainedModel:
     from .loading import create_model, load
 
     set_seed(seed)
-    fields = {**run.recipe.config, **run.task.config_fields(run.label_names)}
+    follow = {**run.task.processor_fields(run.processor), **run.task.config_fields(run.label_names)}
+    fields = {**run.recipe.config, **follow}
     if run.recipe.base_model is not None:
         return load(run.recipe.base_model, task=run.recipe.task, **fields)
     return create_model(run.recipe.family, run.recipe.task, **fields)
@@ -242,10 +307,13 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
         model.half()
     with quiet_transformers():
         model.save_pretrained(folder / "model")
-    predictions = predict_table(model.float(), run.evaluation, task=run.task)
-    np.save(folder / "logits.npy", predictions.logits)
+    metrics: dict[str, float] = {}
+    for number, judge in enumerate(run.judges):
+        predictions = predict_table(model.float(), judge.table, task=judge.task)
+        np.savez(folder / f"predictions-{number}.npz", logits=predictions.logits, labels=predictions.labels)
+        figures = provenance.named_metrics(judge.task.metrics(predictions), judge.spec.name)
+        metrics |= {name: metric.value for name, metric in figures.items()}
     drawn = run.task.model_pictures(model.eval(), folder / "model")
-    metrics = {name: metric.value for name, metric in run.task.metrics(predictions).items()}
     hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
@@ -271,14 +339,18 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
 
     recipe, first = run.recipe, results[0]
     folder = partial / f"seed-{first['seed']}"
-    logits, labels = np.load(folder / "logits.npy"), run.evaluation.columns.get("labels")
-    predictions = Predictions(logits, np.empty((len(logits), 0), np.int64) if labels is None else labels.cpu().numpy())
+    evaluations, pictures = [], []
+    for number, judge in enumerate(run.judges):
+        predictions = Predictions(**np.load(folder / f"predictions-{number}.npz"))
+        evaluations.append(judge.record(predictions))
+        drawn = {type(earlier.task) for earlier in run.judges[:number]}
+        if type(judge.task) not in drawn:  # one data set a task is drawn
+            pictures += judge.task.pictures(predictions, judge.table, run.label_names, partial)
     for file in (folder / "model").iterdir():
         shutil.move(file, partial / file.name)
     (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
     run.processor.save_pretrained(partial)
     curves = draw_curves(first["history"], partial, title=recipe.name) if first["history"] else None
-    pictures = run.task.pictures(predictions, run.evaluation, run.label_names, partial)
     data = recipe.data
     family = registry().family(recipe.family)
 
@@ -293,14 +365,6 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
             "source": data.source,
         }
 
-    evaluation = provenance.evaluation_record(
-        run.task,
-        predictions,
-        dataset=data.id,
-        split=data.evaluation,
-        revision=data.revision,
-        fingerprint=run.fingerprints[data.evaluation],
-    )
     record = {
         "format": provenance.FORMAT,
         "name": recipe.name,
@@ -328,7 +392,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
             "train": data_record(data.train),
             "validation": data_record(data.validation) if isinstance(data.validation, str) else None,
         },
-        "evaluations": [{**evaluation, "columns": data.columns} if data.columns else evaluation],
+        "evaluations": evaluations,
         "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
         "history": first["history"],
         "pictures": [

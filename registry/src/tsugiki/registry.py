@@ -115,6 +115,11 @@ class RegisteredFamily:
         reference = self.family.trainers.get(task)
         return None if reference is None else self._import(reference)
 
+    def processor_trainer(self) -> Any:
+        """The function that learns the processor from training rows, or None where it needs no learning."""
+        reference = self.family.processor_trainer
+        return None if reference is None else self._import(reference)
+
     def processor_class(self) -> Any:
         """The processor class, or None when the family has none."""
         return None if self.family.processor is None else self._import(self.family.processor)

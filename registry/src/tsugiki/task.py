@@ -86,6 +86,10 @@ class Task(ABC):
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
         """Fields of the model's config that follow from the labels, such as ``id2label``."""
 
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """Fields of the model's config that follow from its processor, such as a tokenizer's ``vocab_size``."""
+        return {}
+
     @abstractmethod
     def table(
         self,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from tsugiki.classification import Classification, is_encoded_media, kind_of
 from tsugiki.errors import DataError
 from tsugiki.table import TensorTable
 
-from .classification import Classification, is_encoded_media, kind_of
 from .waveform_processing import read_waveform
 
 if TYPE_CHECKING:

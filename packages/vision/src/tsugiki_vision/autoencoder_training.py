@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
+from tsugiki.closed_form import closed_form_result
 from tsugiki.errors import OptionError
 from tsugiki.phases import join_results, run_phase
 from tsugiki.table import TensorTable
@@ -19,7 +20,6 @@ from tsugiki.task import Task
 from tsugiki.training import FitResult, check_arguments, fit
 
 from .autoencoder import AutoencoderForImageReconstruction
-from .closed_form import closed_form_result
 from .layerwise_pretraining import train_rbm, train_shallow
 
 METHODS = ("rbm", "autoencoder", "none")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import set_seed
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
+from tsugiki.closed_form import closed_form_result
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation import predict_table
 from tsugiki.phases import join_results, run_phase
@@ -27,7 +28,6 @@ from tsugiki.task import Task
 from tsugiki.training import FitResult, fit
 from tsugiki.transfer.heads import fit_head
 
-from .closed_form import closed_form_result
 from .exemplar_cnn import ExemplarCNNForImageClassification, ExemplarCNNModel, ExemplarCNNPreTrainedModel
 from .exemplar_views import ColorComponents, ExemplarViews, draw_corners
 from .layers import activation

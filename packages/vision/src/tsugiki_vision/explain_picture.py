@@ -12,9 +12,8 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.confusion_matrix import DOTS_PER_INCH, name_fonts
 from tsugiki.images import Normalize
-
-from .image_classification_pictures import DOTS_PER_INCH, name_fonts
 
 PANEL_SIDE = 2.6  # inches
 BRIGHTEST = 0.99  # quantile of a map's values that is drawn at full strength: single pixels must not dim the others

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tsugiki.closed_form import closed_form_result, read_options
 from tsugiki.errors import DataError
 from tsugiki.evaluation import predict_table
 from tsugiki.table import TensorTable
 from tsugiki.task import Task
 from tsugiki.training import FitResult
 
-from .closed_form import closed_form_result, read_options
 from .hopfield import HopfieldForPatternRecall
 
 

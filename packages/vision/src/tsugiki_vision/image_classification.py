@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
+from tsugiki.classification import Classification, is_encoded_media, kind_of
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_images
 from tsugiki.table import TensorTable
 from tsugiki.task import Picture, Predictions
-
-from .classification import Classification, is_encoded_media, kind_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -75,7 +74,9 @@ class ImageClassification(Classification):
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix, and the most confident mistakes if there are any."""
-        from .image_classification_pictures import draw_confusion_matrix, draw_worst_mistakes
+        from tsugiki.confusion_matrix import draw_confusion_matrix
+
+        from .image_classification_pictures import draw_worst_mistakes
 
         matrix = draw_confusion_matrix(predictions, label_names, folder)
         mistakes = draw_worst_mistakes(predictions, table.columns["pixel_values"], label_names, folder)

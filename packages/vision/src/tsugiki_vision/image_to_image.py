@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.classification import check_column_exists, the_only_one
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.table import TensorTable
 from tsugiki.task import Picture, Predictions, Task
 
-from .classification import check_column_exists, the_only_one
 from .image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.table import TensorTable
 from tsugiki.task import Picture, Predictions, Task
 
-from .classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
 from .image_classification import check_image_column, decode_pictures, find_image_columns
 from .multi_task import MISSING, logit_names, tasks_of
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
+from tsugiki.closed_form import closed_form_result, read_options
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation import predict_table
 from tsugiki.phases import join_results, run_phase
@@ -30,7 +31,6 @@ from tsugiki.task import Task
 from tsugiki.training import FitResult
 from tsugiki.transfer.heads import fit_head
 
-from .closed_form import closed_form_result, read_options
 from .neocognitron import NeocognitronForImageClassification, SCells
 
 OPTIONS: dict[str, Any] = {

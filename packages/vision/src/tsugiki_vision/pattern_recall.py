@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
+from tsugiki.classification import Classification
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, mean_metric
 from tsugiki.table import TensorTable
 from tsugiki.task import Picture, Predictions
 
-from .classification import Classification
 from .image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.classification import check_column_exists, the_only_one
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
 from tsugiki.table import TensorTable
 from tsugiki.task import Task
 
-from .classification import check_column_exists, the_only_one
 from .image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+from tsugiki.classification import Classification, kind_of
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize
 from tsugiki.table import TensorTable
-
-from .classification import Classification, kind_of
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -40,7 +40,7 @@ def render_front_matter(provenance: Mapping[str, Any]) -> str:
         tags=list(dict.fromkeys(["tsugiki", provenance["plugin"], provenance["family"]])),
         model_name=provenance["name"],
         eval_results=[
-            _result(provenance["task"], evaluation, metric)
+            _result(evaluation.get("task") or provenance["task"], evaluation, metric)
             for evaluation in evaluations
             for metric in evaluation["metrics"]
         ],

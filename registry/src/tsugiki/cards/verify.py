@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import snapshot
 from ..errors import DataError, SnapshotError, TsugikiError
-from ..provenance import fast_rows, fast_score, read_provenance
+from ..provenance import fast_rows, fast_score, named_metrics, read_provenance
 from .front_matter import short_name
 from .validate import validate_card
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 RELATIVE = 1e-3
-_COUNTED = ("accuracy", "recall")  # shares of right rows, also of one task among several: accuracy_shape
+# Shares of right rows, also of one task among several (accuracy_shape) or of one kind (analogy_accuracy).
+_COUNTED = ("accuracy", "recall", "analogy")
 _INTERVAL_SHARE = 0.1
 
 
@@ -131,12 +132,16 @@ class _Measurement:
         from ..loading import load, load_processor
 
         self.provenance = provenance
+        self.task_name = task
         self.task: Task = task_named(task)
         self.model: PreTrainedModel = load(folder, task=task, dtype=torch.float32)
         self.processor = load_processor(folder)
 
     def __call__(self, evaluation: Mapping[str, Any], data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""
+        from ..evaluation import task_named
+
+        self.task = task_named(evaluation.get("task", self.task_name))
         dataset = self._dataset(evaluation, data)
         place = " ".join(part for part in (short_name(evaluation["dataset"]), evaluation["split"]) if part)
         if difference := _other_data(dataset, evaluation):
@@ -159,7 +164,7 @@ class _Measurement:
             name if data is None else data,
             evaluation["split"],
             revision=evaluation.get("revision") if data is None else None,
-            source=next((record.get("source") for record in records), None),
+            source=evaluation.get("source") or next((record.get("source") for record in records), None),
         )
         if selection := evaluation.get("selection"):
             labels = self._table(dataset, evaluation).labels
@@ -167,7 +172,8 @@ class _Measurement:
         return dataset
 
     def _measure(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification) -> None:
-        measured = self.task.metrics(self._predictions(self._table(dataset, evaluation)))
+        predictions = self._predictions(self._table(dataset, evaluation))
+        measured = named_metrics(self.task.metrics(predictions), evaluation.get("name"))
         for metric, figures in evaluation["metrics"].items():
             if metric not in measured:
                 found.problems.append(f"task {self.task.name!r} does not measure {metric!r}, which the card gives")

@@ -1,7 +1,7 @@
-"""What the classification tasks of the plugin share: columns, class names, accuracy and answers.
+"""What all classification tasks share: columns, class names, accuracy and answers.
 
-A task of pictures, recordings or clips says which columns it can read, how it decodes them, and how it hands single
-inputs to a model; everything about classes is here.
+A task of pictures, recordings, clips or texts says which columns it can read, how it decodes them, and how it hands
+single inputs to a model; everything about classes is here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.metrics import Metric, mean_metric
-from tsugiki.table import TensorTable
-from tsugiki.task import Picture, Predictions, Task
+
+from .errors import DataError, OptionError, did_you_mean
+from .metrics import Metric, mean_metric
+from .table import TensorTable
+from .task import Picture, Predictions, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -152,7 +153,7 @@ class Classification(Task):
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix."""
-        from .image_classification_pictures import draw_confusion_matrix
+        from .confusion_matrix import draw_confusion_matrix
 
         return [draw_confusion_matrix(predictions, label_names, folder, inputs_called=self.inputs_called)]
 
@@ -182,7 +183,7 @@ class Classification(Task):
             for start in range(0, len(inputs), BATCH_SIZE):
                 batch = self.model_inputs(processor, list(inputs[start : start + BATCH_SIZE]))
                 with torch.inference_mode():
-                    logits = model(**{k: v.to(model.device, model.dtype) for k, v in batch.items()}).logits
+                    logits = model(**_placed(batch, model)).logits
                 scores, labels = logits.float().softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
                 for row_scores, row_labels in zip(scores.tolist(), labels.tolist(), strict=True):
                     answers.append(
@@ -194,6 +195,12 @@ class Classification(Task):
         finally:
             model.train(was_training)
         return answers
+
+
+def _placed(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """Inputs where the model is, floating-point ones in its number format."""
+    dtype = model.dtype
+    return {name: value.to(model.device, dtype if value.is_floating_point() else None) for name, value in batch.items()}
 
 
 def check_column_exists(dataset: Dataset, column: str) -> None:
@@ -236,6 +243,13 @@ def is_encoded_media(feature: Any) -> bool:
     is_record = isinstance(feature, dict) and set(feature) == {"bytes", "path"}
     is_value = isinstance(feature, Value) and feature.dtype in ("string", "large_string", "binary", "large_binary")
     return is_record or is_value
+
+
+def is_text(feature: Any) -> bool:
+    """Whether a column holds strings."""
+    from datasets import Value
+
+    return isinstance(feature, Value) and feature.dtype in ("string", "large_string")
 
 
 def kind_of(feature: Any) -> str:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tsugiki.errors import OptionError, did_you_mean
-from tsugiki.training import FitResult
+from .errors import OptionError, did_you_mean
+from .training import FitResult
 
 HARNESS = ("seed", "save_strategy", "save_total_limit")  # set by whoever runs a recipe, whatever its family
 
