@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
@@ -132,3 +134,16 @@ def test_features_of_a_folder_hold_images(class_folders):
     features = load_split(class_folders, "train").features
     assert isinstance(features["image"], Image) and isinstance(features["label"], ClassLabel)
     assert Features({"a": Value("int64")}) != features
+
+
+def test_a_folder_that_changed_and_another_of_its_name_give_their_own_rows(tmp_path: Path) -> None:
+    """With `configs:` in a README, `datasets` caches by the folder's last name alone."""
+    card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: train.csv\n---\n"
+    for place, value in (("one", 1), ("other", 2)):
+        folder = tmp_path / place / "petals"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(card)
+        (folder / "train.csv").write_text(f"width\n{value}\n")
+        assert load_split(str(folder), "train")["width"] == [value]
+    (folder / "train.csv").write_text("width\n3\n4\n")
+    assert load_split(str(folder), "train")["width"] == [3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -59,7 +60,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
                 loaded = datasets.load_from_disk(str(path))
                 return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
             _refuse_empty_folders(path)
-            return datasets.load_dataset(str(path), name=config)
+            return datasets.load_dataset(str(path), name=config, cache_dir=_cache_of(path))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{data} cannot be read as a data set: {reason}") from error
@@ -71,6 +72,22 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         return datasets.load_dataset(text, name=config, revision=revision)
     except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
         raise DataError(missing_message(text, source)) from error
+
+
+def _cache_of(folder: Path) -> str:
+    """Where `datasets` keeps what it made of a folder: a place for this path, with these files as they are now.
+
+    Its own cache goes by the folder's last name where a README declares ``configs:``, so that another folder of that
+    name, or the same one after a change, would get the old rows.
+    """
+    import datasets
+
+    digest = hashlib.sha256(str(folder.resolve()).encode())
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            stat = file.stat()
+            digest.update(f"{file.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return str(Path(datasets.config.HF_DATASETS_CACHE, "tsugiki", digest.hexdigest()[:16]))
 
 
 def made_dataset(*splits: str) -> Callable[[Callable[[str], Dataset]], Callable[[str], Dataset]]:
