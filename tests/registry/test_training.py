@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tsugiki.errors import OptionError
-from tsugiki.evaluation import task_named
+from tsugiki.evaluation import predict_table, task_named
 from tsugiki.metrics import mean_metric
 from tsugiki.training import check_arguments, fit
 
@@ -182,3 +182,23 @@ def test_refused_values_are_one_error(tmp_path):
             output_dir=tmp_path,
             arguments={"lr_scheduler_type": "nonsense"},
         )
+
+
+def test_validation_keeps_what_the_task_keeps_of_a_forward_pass(tmp_path):
+    class OtherWayRound(type(task_named("image-classification"))):
+        def outputs(self, model, batch):
+            assert "labels" not in batch
+            return -model(**batch).logits
+
+    network, table = training_script.network("lenet"), training_script.stripes()
+    arguments = {"num_train_epochs": 1, "learning_rate": 0.0, "per_device_train_batch_size": 64, "seed": 0}
+    accuracy = {}
+    for task in (task_named("image-classification"), OtherWayRound()):
+        result = fit(
+            network, table, output_dir=tmp_path, arguments=arguments, validation=table, task=task, progress=False
+        )
+        accuracy[type(task).__name__] = result.history[-1]["eval_accuracy"]
+    predictions = predict_table(network, table)
+    best = (predictions.logits.argmax(1) == predictions.labels).mean()
+    worst = (predictions.logits.argmin(1) == predictions.labels).mean()
+    assert accuracy == pytest.approx({"ImageClassification": best, "OtherWayRound": worst})

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import rotate_checkpoints
 
 from .table import Batch, TensorTable
+from .task import Task
 
 _SAVING = "saving"
 
@@ -32,6 +34,7 @@ class TableTrainer(Trainer):
     Args:
         parameter_groups: Optimizer groups such as ``{"params": [...], "lr": 1e-3}``; by default all trainable
             parameters at ``learning_rate``.
+        task: Says what validation keeps of a forward pass; by default the output's ``logits``.
         options: What `transformers.Trainer` takes.
     """
 
@@ -39,10 +42,12 @@ class TableTrainer(Trainer):
         self,
         *,
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
+        task: Task | None = None,
         **options: Any,
     ) -> None:
         super().__init__(data_collator=_identity, **options)  # type: ignore[arg-type]
         self._groups = parameter_groups
+        self._task = task
         self._saving_to: str | None = None
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
@@ -60,6 +65,19 @@ class TableTrainer(Trainer):
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: it walks over all parameters in every step, and nobody reads the count."""
         return 0
+
+    def prediction_step(
+        self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[Tensor | None, Any, Any]:
+        """Loss, outputs and labels of one batch; the outputs are what the task keeps of a forward pass."""
+        if prediction_loss_only or self._task is None or type(self._task).outputs is Task.outputs:
+            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        loss, _, _ = super().prediction_step(model, inputs, True, ignore_keys)
+        batch = self._prepare_inputs(inputs)
+        labels = batch["labels"]
+        with torch.no_grad(), self.compute_loss_context_manager():
+            outputs = self._task.outputs(model, {name: value for name, value in batch.items() if name != "labels"})
+        return loss, outputs.float(), labels
 
     def _get_output_dir(self, trial: Any) -> str:
         """Where checkpoints are written: beside their place while they are unfinished."""

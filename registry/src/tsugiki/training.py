@@ -171,6 +171,7 @@ def fit(
         compute_metrics=_score(task) if validation is not None and task is not None else None,
         callbacks=extra,
         parameter_groups=parameter_groups,
+        task=task,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Stopwatch)
