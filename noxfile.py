@@ -20,7 +20,7 @@ CORE = ROOT / "registry"
 PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 DIST = ROOT / "dist"
 REFERENCES = ["torchvision", "timm"]  # compared with in the tests only
-TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables", "ruff", "mypy"]
+TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "mittens", "hatchling", "editables", "ruff", "mypy"]
 
 
 def install(session: nox.Session, *packages: str | Path, constrained: bool = True) -> None:

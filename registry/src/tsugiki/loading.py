@@ -93,7 +93,7 @@ def load(
             model_class,
             config,
             dtype=dtype,
-            replaceable=family.family.head_of(model_class.__name__) if overrides else None,
+            replaceable=(family.family.head_of(model_class.__name__) or None) if overrides else None,
             public=snapshot.public,
         )
     except SnapshotError as error:

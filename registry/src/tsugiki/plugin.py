@@ -40,13 +40,13 @@ class Family:
         model_type: ``config.model_type``; by default the family's name with the prefix ``tsugiki_``.
         stages: Paths of the modules of the task model from input to output, for transfer. A trailing ``*`` stands
             for the children of that module list, in order. Stages and head together hold every parameter.
-        head: Path of the module that is replaced when a model is fine-tuned.
+        head: Path of the module that is replaced when a model is fine-tuned; empty where there is none.
         heads: The same by task, for those whose head is another.
         example: Config fields of a small instance that the conformance checks run on, where the default is large.
         onnx: Whether the task models of this family claim to export to ONNX.
         trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
             loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
-            all others.
+            all others; one that has a parameter ``processor`` is given the recipe's.
         processor_trainer: Reference of the function that learns the processor from the training rows before the model
             is built, as a tokenizer is: called with the data set, its columns by role, and the recipe's ``processor``
             fields as keyword arguments.

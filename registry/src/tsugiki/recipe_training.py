@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -192,6 +193,7 @@ def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True
     model = build_model(run, seed)
     options = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
     train_model = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
+    takes_processor = "processor" in inspect.signature(train_model).parameters
     result = train_model(
         model,
         run.train.with_augmentation(read_augmentation(run.recipe.augmentation), seed=seed),
@@ -201,6 +203,7 @@ def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True
         task=run.task,
         progress=progress,
         title=f"{run.recipe.name} seed {seed}",
+        **({"processor": run.processor} if takes_processor else {}),
     )
     return model, result
 

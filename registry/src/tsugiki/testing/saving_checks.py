@@ -59,6 +59,8 @@ def config_is_strict(subject: Subject) -> None:
 
 def processor_round_trip(subject: Subject) -> None:
     """A processor saved and loaded prepares a picture or recording the same way, in the shape that the model takes."""
+    if subject.family.family.processor_trainer is not None:
+        raise NotApplicableError("the family's processor is learnt from data; its snapshots are looked at")
     processor = subject.processor()
     if processor is None:
         raise NotApplicableError("the family has no processor")

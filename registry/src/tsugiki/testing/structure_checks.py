@@ -13,6 +13,8 @@ from .subject import ConformanceError, NotApplicableError, Subject, require
 
 def stages_cover_every_parameter(subject: Subject) -> None:
     """Each parameter lies in exactly one stage or in the head, so that every depth of transfer means something."""
+    if not subject.family.family.head_of(subject.family.model_class(subject.key).__name__):
+        raise NotApplicableError("the network has no head")
     from ..transfer.stages import check_stages
 
     with torch.device("meta"):

@@ -1,0 +1,79 @@
+"""GloVe beside gensim's word2vec on one corpus: similarity and analogies, both judged by gensim.
+
+    python benchmarks/glove_against_word2vec.py [--rows 40000] [--epochs 25] [--x-max 10] [--threads 2]
+
+The same words, the same dimension; each method with its own customary options: GloVe with a window of 10 on both sides
+and passes over the matrix, skip-gram with negative sampling with a window of 5 and passes over the corpus.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from gensim.models import KeyedVectors
+from tsugiki_embeddings.gensim_training import train_gensim
+from tsugiki_embeddings.glove import train_glove
+from tsugiki_embeddings.trained_vectors import TrainedVectors
+from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
+from word2vec_against_gensim import encoded, question_files, scores, texts_of, timed
+
+
+def main() -> None:
+    """Train both, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="tsugiki/english_novels")
+    parser.add_argument("--rows", type=int, help="take about so many texts from all over the corpus")
+    parser.add_argument("--dimension", type=int, default=100)
+    parser.add_argument("--min-count", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=25, help="of GloVe")
+    parser.add_argument("--window", type=int, default=10, help="of GloVe")
+    parser.add_argument("--x-max", type=float, default=10.0)
+    parser.add_argument("--memory-limit", type=float, default=1024, help="megabytes, of GloVe")
+    parser.add_argument("--word2vec-epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    texts = texts_of(options.data, options.rows)
+    tokenizer = train_word_tokenizer(texts, min_count=options.min_count)
+    words = word_list(tokenizer)
+    tokens, offsets = encoded(texts, tokenizer)
+    print(f"{len(texts):,} texts, {len(tokens):,} words, {len(words) - SPECIAL:,} different", flush=True)
+    shared = {"vocab_size": len(words), "dimension": options.dimension, "seed": options.seed}
+    with tempfile.TemporaryDirectory() as temporary:
+        files = dict(question_files(Path(temporary)))
+        contenders: dict[str, Callable[[], TrainedVectors]] = {
+            "word2vec": lambda: train_gensim(
+                tokens, offsets, epochs=options.word2vec_epochs, workers=options.threads, title="word2vec", **shared
+            ),
+            "GloVe": lambda: train_glove(
+                tokens,
+                offsets,
+                epochs=options.epochs,
+                window=options.window,
+                x_max=options.x_max,
+                memory_limit=options.memory_limit,
+                counting_processes=options.threads,
+                output_dir=Path(temporary, "run"),
+                title="GloVe",
+                **shared,
+            ),
+        }
+        figures = {}
+        for name, train in contenders.items():
+            trained, seconds = timed(train)
+            vectors = KeyedVectors(options.dimension)
+            vectors.add_vectors(words[SPECIAL:], trained.matrix[SPECIAL:])
+            figures[name] = scores(vectors, files)
+            print(f"{name}: {seconds:.1f} s on {trained.device}", flush=True)
+    print(f"\n{'':24}" + "".join(f"{name:>12}" for name in contenders))
+    for figure, (_, count) in figures["GloVe"].items():
+        print(f"{f'{figure} ({count:,})':24}" + "".join(f"{figures[name][figure][0]:12.3f}" for name in contenders))
+
+
+if __name__ == "__main__":
+    main()

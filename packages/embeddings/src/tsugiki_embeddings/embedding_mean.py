@@ -1,0 +1,149 @@
+"""The mean of word embeddings as a classifier of texts.
+
+A text is the mean of its words' vectors, on which a classifier stands, by choice with hidden layers between (the deep
+averaging network of Iyyer, Manjunatha, Boyd-Graber and Daume 2015, Deep unordered composition rivals syntactic methods
+for text classification). The order of the words is lost: to this network "not good, but bad" and "not bad, but good"
+are the same text, and three times "good" outweighs the one "lacking" before it.
+"""
+
+import itertools
+import math
+from typing import Any, Literal
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.utils.generic import can_return_tuple
+from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding, word_mask
+
+
+@strict
+class EmbeddingMeanConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConfig):
+    """Sizes and choices; by default a linear classifier on the mean."""
+
+    model_type = "tsugiki_embedding_mean"
+
+    layer_sizes: list[int] | tuple[int, ...] = ()  # units of hidden layers between the mean and the classifier
+    activation: Literal["relu", "tanh"] = "relu"  # of the hidden layers
+    dropout: float | int = 0.0  # share of the features silenced in training, before every layer
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        self.layer_sizes = list(self.layer_sizes)
+        super().__post_init__(**kwargs)
+
+    def validate_layers(self) -> None:
+        """Refuse layers without units and a share that is none."""
+        if self.layer_sizes and min(self.layer_sizes) < 1:
+            raise ValueError(f"layer_sizes must be positive numbers, not {self.layer_sizes}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+
+
+class AveragingLayer(nn.Module):
+    """Dropout, a linear layer and an activation."""
+
+    def __init__(self, config: EmbeddingMeanConfig, in_features: int, units: int) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(in_features, units)
+        self.activation = nn.ReLU() if config.activation == "relu" else nn.Tanh()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From `(B, in_features)` to `(B, units)`."""
+        return self.activation(self.linear(self.dropout(features)))
+
+
+class EmbeddingMeanPreTrainedModel(WordTable, PreTrainedModel):
+    """Weight initialisation and loading for the family."""
+
+    config: EmbeddingMeanConfig
+    config_class = EmbeddingMeanConfig
+    base_model_prefix = "embedding_mean"
+    main_input_name = "input_ids"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot and Bengio's for layers; word vectors of length about 1."""
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
+
+
+class EmbeddingMeanModel(EmbeddingMeanPreTrainedModel):
+    """The network below the classifier."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: EmbeddingMeanConfig) -> None:
+        super().__init__(config)
+        self.words = WordEmbeddings(config)
+        sizes = [config.hidden_size, *config.layer_sizes]
+        self.hidden_layers = nn.ModuleList(
+            AveragingLayer(config, before, units) for before, units in itertools.pairwise(sizes)
+        )
+        self.post_init()
+
+    @property
+    def num_features(self) -> int:
+        """Width of the pooled features."""
+        return self.config.layer_sizes[-1] if self.config.layer_sizes else self.config.hidden_size
+
+    @can_return_tuple
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
+        """Average word vectors.
+
+        Args:
+            input_ids: Numbers of words `(B, L)`.
+            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
+
+        Returns:
+            `last_hidden_state`: the word vectors `(B, L, D)`, 0 at padding; `pooler_output`: the features of the text,
+            their mean after the hidden layers `(B, num_features)`.
+
+        Raises:
+            ValueError: Tokens or mask have another shape.
+        """
+        mask = word_mask(input_ids, attention_mask, self.config.pad_token_id)
+        features, vectors = self.words(input_ids, mask)
+        for layer in self.hidden_layers:
+            features = layer(features)
+        return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=features)
+
+
+class EmbeddingMeanForSequenceClassification(EmbeddingMeanPreTrainedModel):
+    """The network with a classifier on the mean."""
+
+    def __init__(self, config: EmbeddingMeanConfig) -> None:
+        super().__init__(config)
+        self.embedding_mean = EmbeddingMeanModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = classifier_head(config, self.embedding_mean.num_features)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Classify texts.
+
+        Args:
+            input_ids: Numbers of words `(B, L)`.
+            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
+            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds the mean cross
+                entropy.
+
+        Returns:
+            `logits` `(B, num_labels)`, and `loss` where there are labels.
+        """
+        features = self.embedding_mean(input_ids, attention_mask, return_dict=True).pooler_output
+        logits = self.classifier(self.dropout(features))
+        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)

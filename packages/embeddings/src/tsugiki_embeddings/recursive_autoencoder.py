@@ -1,0 +1,209 @@
+"""The semi-supervised recursive autoencoder (Socher, Pennington, Huang, Ng and Manning 2011, Semi-supervised recursive
+autoencoders for predicting sentiment distributions).
+
+Two vectors c1 and c2 become one of the same size, p = tanh(W [c1; c2] + b), scaled to length 1, from which they are
+reconstructed as W' p + b'. Joining the best reconstructed neighbours again and again makes a tree of a sentence without
+any parser. Two errors are minimised together at the inner nodes: that of the reconstruction, in which a child weighs as
+much as it has words below it (equation 4), and the cross entropy of a softmax on p, which is told the label of the
+sentence (equation 8): alpha E_rec + (1 - alpha) E_ce.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.utils.generic import can_return_tuple
+from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+
+from .embedding_lstm import words_first
+from .greedy_trees import grow_trees
+from .tree_composition import children_of, compose
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding, word_mask
+
+
+@strict
+class RecursiveAutoencoderConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConfig):
+    """Sizes and choices; `hidden_size` is that of words and phrases alike."""
+
+    model_type = "tsugiki_recursive_autoencoder"
+
+    hidden_size: int = 50
+    alpha: float | int = 0.2  # weight of the reconstruction beside the classification
+    normalize: bool = True  # scale parents to length 1, or reconstruction errors are lowered by shrinking them
+    pooling: Literal["root", "mean"] = "root"  # what a sentence is classified by: its root, or the mean of its phrases
+    dropout: float | int = 0.0  # share of a vector silenced before the softmax in training; 0 in the paper
+
+    def validate_shares(self) -> None:
+        """Refuse shares that are none."""
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not at {self.alpha}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+
+
+@dataclass
+class RecursiveAutoencoderOutput(BaseModelOutputWithPooling):
+    """Vectors of all nodes, and the trees that they form.
+
+    Attributes:
+        left: Number of each node's left child (B, 2 L - 1), 0 where there is none; as `greedy_trees.grow_trees` says.
+        right: Number of its right child (B, 2 L - 1).
+        reconstruction_error: Of each node's children (B, 2 L - 1), 0 where there are none.
+    """
+
+    left: Tensor | None = None
+    right: Tensor | None = None
+    reconstruction_error: Tensor | None = None
+
+
+class PairAutoencoder(nn.Module):
+    """Makes one vector of two, and two of one."""
+
+    def __init__(self, config: RecursiveAutoencoderConfig) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(2 * config.hidden_size, config.hidden_size)
+        self.decoder = nn.Linear(config.hidden_size, 2 * config.hidden_size)
+        self.normalize = config.normalize
+
+    def encode(self, children: Tensor) -> Tensor:
+        """From two children side by side `(n, 2 D)` to their parents `(n, D)`."""
+        parents = torch.tanh(self.encoder(children))
+        return F.normalize(parents, dim=-1) if self.normalize else parents
+
+    def error(self, children: Tensor, parents: Tensor, counts: Tensor) -> Tensor:
+        """Half the squared distance of children `(…, 2 D)` and their reconstruction, `(…)`.
+
+        The share of each is that of the words below it, `counts` `(…, 2)`.
+        """
+        squares = (self.decoder(parents) - children).square().unflatten(-1, (2, -1)).sum(-1)  # (…, 2)
+        return (squares * counts).sum(-1) / counts.sum(-1) / 2
+
+    def forward(self, children: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Parents `(n, D)` and errors `(n,)` of children `(n, 2 D)` with `counts` `(n, 2)` words."""
+        parents = self.encode(children)
+        return parents, self.error(children, parents, counts)
+
+
+class RecursiveAutoencoderPreTrainedModel(WordTable, PreTrainedModel):
+    """Weight initialisation and loading for the family."""
+
+    config: RecursiveAutoencoderConfig
+    config_class = RecursiveAutoencoderConfig
+    base_model_prefix = "recursive_autoencoder"
+    main_input_name = "input_ids"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot and Bengio's for layers; word vectors of length about 1, as parents have it."""
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
+
+
+class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
+    """Grows the trees, and computes the vectors of their nodes."""
+
+    _keys_to_ignore_on_load_unexpected = [r"^classifier\."]  # noqa: RUF012
+
+    def __init__(self, config: RecursiveAutoencoderConfig) -> None:
+        super().__init__(config)
+        self.words = WordEmbeddings(config)
+        self.autoencoder = PairAutoencoder(config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> RecursiveAutoencoderOutput:
+        """Fold texts.
+
+        The choice of the trees takes no part in the gradient; given the trees, everything else does.
+
+        Args:
+            input_ids: Numbers of words `(B, L)`.
+            attention_mask: 1 for words and 0 for padding `(B, L)`, which may stand anywhere; by default all but
+                `pad_token_id` are words.
+
+        Returns:
+            `last_hidden_state`: the vectors of all nodes `(B, 2 L - 1, D)`, 0 where there is none; `pooler_output`: of
+            the texts `(B, D)`, their roots' or the mean over their phrases'; the trees and their errors.
+
+        Raises:
+            ValueError: Tokens or mask have another shape.
+        """
+        input_ids, mask = words_first(input_ids, word_mask(input_ids, attention_mask, self.config.pad_token_id))
+        lengths = mask.sum(1)  # (B,)
+        _, words = self.words(input_ids, mask)  # (B, L, D)
+        with torch.no_grad():
+            left, right = grow_trees(words.detach(), lengths, self.autoencoder)
+        inner = left > 0  # (B, 2 L - 1)
+        batch, length, size = words.shape
+        leaves = torch.cat([words.new_zeros(batch, length - 1, size), words], dim=1)  # (B, 2 L - 1, D)
+        states = compose(leaves, left, right, self.autoencoder.encode)
+        ones = torch.ones_like(leaves[:, :, :1])
+        counts = compose(ones, left, right, lambda below: below.sum(1, keepdim=True))  # words below each node
+        below = children_of(states, left, right)  # (B, 2 L - 1, 2 D)
+        errors = self.autoencoder.error(below, states, children_of(counts, left, right))
+        root = (length - lengths).clamp(max=length - 1)[:, None, None].expand(-1, 1, size)
+        pooled = states.gather(1, root)[:, 0]  # (B, D)
+        if self.config.pooling == "mean":
+            phrases = inner.sum(1, keepdim=True)
+            mean = (states * inner[:, :, None]).sum(1) / phrases.clamp(min=1)
+            pooled = torch.where(phrases > 0, mean, pooled)  # a single word has no phrase
+        return RecursiveAutoencoderOutput(
+            last_hidden_state=states,
+            pooler_output=pooled,
+            left=left,
+            right=right,
+            reconstruction_error=errors * inner,
+        )
+
+
+class RecursiveAutoencoderForSequenceClassification(RecursiveAutoencoderPreTrainedModel):
+    """The autoencoder with a softmax on every phrase."""
+
+    def __init__(self, config: RecursiveAutoencoderConfig) -> None:
+        super().__init__(config)
+        self.recursive_autoencoder = RecursiveAutoencoderModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = classifier_head(config, config.hidden_size)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Classify texts.
+
+        Args:
+            input_ids: Numbers of words `(B, L)`.
+            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
+            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds
+                alpha E_rec + (1 - alpha) E_ce, each the mean over all inner nodes of the batch; the text itself counts
+                as one more phrase, so that single words and the mean over phrases learn as well.
+
+        Returns:
+            `logits` `(B, num_labels)`, and `loss` where there are labels.
+        """
+        folded = self.recursive_autoencoder(input_ids, attention_mask, return_dict=True)
+        logits = self.classifier(self.dropout(folded.pooler_output))
+        loss = None if labels is None else self._loss(folded, logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _loss(self, folded: RecursiveAutoencoderOutput, logits: Tensor, labels: Tensor) -> Tensor:
+        assert folded.left is not None
+        assert folded.reconstruction_error is not None
+        inner = torch.gt(folded.left, 0)  # (B, M)
+        phrases = self.classifier(self.dropout(folded.last_hidden_state))  # (B, M, num_labels)
+        told = torch.where(inner, labels[:, None], -100)  # (B, M)
+        both = torch.cat([phrases.flatten(0, 1), logits]).float()
+        entropy = F.cross_entropy(both, torch.cat([told.flatten(), labels]))
+        reconstruction = folded.reconstruction_error.float().sum() / inner.sum().clamp(min=1)
+        return self.config.alpha * reconstruction + (1 - self.config.alpha) * entropy

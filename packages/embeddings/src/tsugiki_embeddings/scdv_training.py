@@ -1,0 +1,213 @@
+"""Training of SCDV for text classification: word vectors, clusters, document frequencies, threshold, linear SVM.
+
+Everything is learned from the training rows alone, the strength of the SVM's penalty by cross-validation among them.
+Options in a recipe's ``training``, besides the seed:
+
+- ``word_vectors``: the method of `word_vector_training.METHODS` with its own options, such as
+  ``{method: gensim, window: 10, epochs: 10}``; what is left out of gensim's is as in `WORD_VECTORS`.
+- ``covariance_type``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
+- ``C``: the SVM's C, or several, of which the best is taken.
+- ``folds``: of the cross-validation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import nn
+from tsugiki.closed_form import closed_form_result, read_options
+from tsugiki.errors import DataError, OptionError
+from tsugiki.evaluation import predict_table
+from tsugiki.phases import run_phase
+from tsugiki.table import TensorTable
+from tsugiki.task import Task
+from tsugiki.text_table import token_stream
+from tsugiki.training import FitResult
+
+from .scdv import SCDVForSequenceClassification
+from .scdv_features import check_choices, count_words, fit_topics, sparse_document_vectors
+from .word_vector_training import train_word_vectors
+from .word_vectors import WordVectorsConfig, WordVectorsModel
+
+WORD_VECTORS: dict[str, Any] = {"method": "gensim", "window": 10, "negative": 10, "sample": 1e-3, "epochs": 10}
+STRENGTHS = (0.25, 0.5, 1.0, 2.0)
+OPTIONS: dict[str, Any] = {
+    "word_vectors": WORD_VECTORS,
+    "covariance_type": "tied",
+    "sparsity": 0.04,
+    "idf": "smooth",
+    "max_df": 1.0,
+    "C": STRENGTHS,
+    "folds": 3,
+}
+
+
+def train_scdv(
+    model: SCDVForSequenceClassification,
+    train: TensorTable,
+    *,
+    output_dir: str | Path,
+    arguments: Mapping[str, Any],
+    validation: TensorTable | None = None,
+    task: Task | None = None,
+    progress: bool = True,
+    title: str = "training",
+) -> FitResult:
+    """Fit a model in place; the trainer of the family ``scdv``.
+
+    Args:
+        model: With a linear classifier; its vocabulary is that of the rows.
+        train: Texts with labels, as `tsugiki.text_table.text_table` makes them.
+        output_dir: Folder of the run; trained word vectors are kept there, so that a killed run need not repeat them.
+        arguments: The options above, and a seed.
+        validation: Rows to measure on; nothing is chosen by them.
+        task: Scores them.
+        progress: Show a progress bar.
+        title: What the bar calls the run.
+
+    Raises:
+        OptionError: An option is unknown or out of range, or the classifier is not linear.
+        DataError: A class has no rows, or there are fewer words than clusters.
+    """
+    options, seed = read_options(arguments, OPTIONS)
+    strengths = [options["C"]] if isinstance(options["C"], int | float) else list(options["C"])
+    check_choices(options["covariance_type"], options["idf"], options["sparsity"], options["max_df"])
+    if not strengths or min(strengths) <= 0 or options["folds"] < 2:
+        raise OptionError(f"C must be above 0 and folds at least 2, not {options['C']} and {options['folds']}")
+    if not isinstance(model.classifier, nn.Linear):
+        raise OptionError("an SVM goes into a linear classifier; leave out classifier='mlp'")
+    started = time.perf_counter()
+    config = model.config
+    labels = train.labels.cpu().numpy()
+    lacking = np.flatnonzero(np.bincount(labels, minlength=config.num_labels or 0) == 0)
+    if len(lacking):
+        names: dict[Any, str] = config.id2label or {}
+        raise DataError(f"the class {names.get(int(lacking[0]), int(lacking[0]))!r} has no training rows; add some")
+
+    vectors = WordVectorsModel(WordVectorsConfig(vocab_size=config.vocab_size, hidden_size=config.hidden_size))
+    chosen = dict(options["word_vectors"])
+    if chosen.setdefault("method", "gensim") == "gensim":
+        chosen = {**WORD_VECTORS, **chosen}
+    run_phase(
+        Path(output_dir, "word-vectors"),
+        vectors,
+        lambda: train_word_vectors(
+            vectors,
+            train,
+            output_dir=Path(output_dir, "word-vectors"),
+            arguments={**chosen, "seed": seed},
+            progress=progress,
+            title=f"{title}: word vectors",
+        ),
+    )
+    counts = count_words(*token_stream(train), config.vocab_size)
+    topics, threshold = fit_topics(
+        counts,
+        vectors.embeddings.weight.detach().cpu().numpy(),
+        num_clusters=config.num_clusters,
+        covariance=options["covariance_type"],
+        idf=options["idf"],
+        max_document_share=options["max_df"],
+        sparsity=options["sparsity"],
+        seed=seed,
+    )
+    model.scdv.set_state(
+        torch.from_numpy(topics.vectors),
+        torch.from_numpy(topics.clusters),
+        torch.from_numpy(topics.idf),
+        threshold=threshold,
+    )
+    features = sparse_document_vectors(counts, topics, threshold)
+    svm = fit_svm(features, labels, strengths=strengths, folds=options["folds"], seed=seed)
+    with torch.no_grad():
+        model.classifier.weight.copy_(torch.from_numpy(svm.weight))
+        model.classifier.bias.copy_(torch.from_numpy(svm.bias))
+    model.eval()
+    best = None
+    if validation is not None and task is not None:
+        best = task.metrics(predict_table(model, validation, task=task))[task.main_metric].value
+    return closed_form_result(time.perf_counter() - started, device=str(model.device), best_metric=best)
+
+
+@dataclass(frozen=True)
+class LinearSVM:
+    """One linear SVM for each class against the rest.
+
+    Attributes:
+        weight: (C, F).
+        bias: (C,).
+        strength: The C it was fitted with.
+        scores: Accuracy by cross-validation of each C tried; empty where there was nothing to choose.
+        scale: What weight and bias were multiplied by, so that a softmax over the answers is as sure as it is right.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    strength: float
+    scores: dict[float, float]
+    scale: float
+
+
+def fit_svm(
+    features: csr_array, labels: NDArray[np.int64], *, strengths: Sequence[float], folds: int = 3, seed: int = 0
+) -> LinearSVM:
+    """Fit linear SVMs on sparse features, one class against the rest.
+
+    Args:
+        features: (N, F).
+        labels: Class numbers from 0, each of which occurs (N,).
+        strengths: Values of C, of which the best by cross-validation is taken.
+        folds: Of the cross-validation, stratified. Where a class has fewer rows than that, the middle value of
+            `strengths` is taken unseen.
+        seed: Of folds and solver.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    strength, scores, scale = sorted(strengths)[len(strengths) // 2], {}, 1.0
+    if np.bincount(labels).min() >= folds:
+        splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels))
+        answers = np.concatenate([labels[outside] for _, outside in splits])
+        held_out: dict[float, NDArray[np.float64]] = {}
+        for candidate in strengths:
+            parts = []
+            for inside, outside in splits:
+                weight, bias = _solve(features[inside], labels[inside], candidate, seed)
+                parts.append(features[outside] @ weight.T + bias)
+            held_out[candidate] = np.concatenate(parts)
+        scores = {one: float((logits.argmax(1) == answers).mean()) for one, logits in held_out.items()}
+        strength = max(strengths, key=lambda one: scores[one])
+        scale = _scale(held_out[strength], answers)
+    weight, bias = _solve(features, labels, strength, seed)
+    return LinearSVM(weight * scale, bias * scale, float(strength), scores, scale)
+
+
+def _solve(
+    features: csr_array, labels: NDArray[np.int64], strength: float, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight (C, F) and bias (C,) at one C."""
+    from sklearn.svm import LinearSVC
+
+    svm = LinearSVC(C=strength, random_state=seed).fit(features, labels)
+    weight, bias = svm.coef_, svm.intercept_
+    if len(weight) == 1:  # of two classes it gives the second's side alone
+        weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])
+    return weight, bias
+
+
+def _scale(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """The factor for which a softmax over held-out answers has the least log loss (Guo et al. 2017)."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    def loss(exponent: float) -> float:
+        return -float(log_softmax(logits * np.exp(exponent), axis=1)[np.arange(len(labels)), labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 4), method="bounded").x))
