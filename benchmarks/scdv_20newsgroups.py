@@ -1,6 +1,6 @@
 """SCDV on 20 Newsgroups (bydate) beside TF-IDF, with and without headers, footers and quotes.
 
-    python benchmarks/scdv_20newsgroups.py [--seeds 1] [--epochs 25] [--workers 1] [--validation] [--rows N]
+    python benchmarks/scdv_20newsgroups.py [--seeds 1] [--validation] [--sublinear] [--rows N]
 
 Four ways to classify, each with a linear SVM whose C is chosen by cross-validation on the training part:
 
@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, default=60)
     parser.add_argument("--covariance", default="tied")
     parser.add_argument("--sparsity", type=float, default=0.04)
+    parser.add_argument("--sublinear", action="store_true", help="a word c times in a message counts 1 + ln c")
     parser.add_argument("--size", type=int, default=200, help="of a word vector")
     parser.add_argument("--epochs", type=int, default=SCDVVectorizer().epochs, help="of the word vectors")
     parser.add_argument("--workers", type=int, default=1, help="threads of gensim; more than one is not reproducible")
@@ -128,6 +129,7 @@ def main() -> None:
                 n_clusters=options.clusters,
                 covariance_type=options.covariance,
                 sparsity=options.sparsity,
+                sublinear_tf=options.sublinear,
                 vector_size=options.size,
                 epochs=options.epochs,
                 workers=options.workers,

@@ -40,6 +40,8 @@ def fitted_state(folder: Path, checkpoint: str | None, epochs: int, rows: int | 
 
         model, processor = tsugiki.load(checkpoint), tsugiki.load_processor(checkpoint)
         vectorizer = SCDVVectorizer.from_model(model, processor)
+        if vectorizer.sublinear_tf:
+            raise SystemExit(f"{checkpoint} counts words by their logarithm, which the dense method does not")
     else:
         texts = list(load_split("tsugiki/20_newsgroups", "train")["text"])
         vectorizer = SCDVVectorizer(epochs=epochs, random_state=0).fit(texts)

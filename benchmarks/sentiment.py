@@ -92,7 +92,7 @@ def measure(recipe: Recipe, data: str, options: argparse.Namespace) -> Outcome:
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as folder:
             model, result = train_seed(run, seed, Path(folder), progress=options.progress)
-        model.to("cpu")
+        model.to("cpu")  # type: ignore[arg-type]
         outcome.seconds.append(result.seconds)
         predictions = predict_table(model, table, task=run.task)
         logits, labels = at_root(predictions.logits), at_root(predictions.labels[..., None])[:, 0]
@@ -118,8 +118,9 @@ def at_root(values: NDArray[Any]) -> NDArray[Any]:
 def judge(run: RecipeRun, model: Any, bracketed: Sequence[str]) -> NDArray[np.float32]:
     """Logits of sentences (N, C); only the tensor network is shown the brackets."""
     given = list(bracketed) if run.recipe.task == "tree-classification" else [plain(text) for text in bracketed]
+    task: Any = run.task
     with torch.inference_mode():
-        return at_root(run.task.outputs(model.eval(), run.task.model_inputs(run.processor, given)).float().numpy())
+        return at_root(task.outputs(model.eval(), task.model_inputs(run.processor, given)).float().numpy())
 
 
 def praise(logits: NDArray[np.float32]) -> list[float]:

@@ -174,6 +174,23 @@ def test_model_and_vectorizer_are_the_same_both_ways(fitted):
     assert again.n_clusters == 3
 
 
+def test_logarithms_of_counts_are_scikit_learns_in_vectorizer_and_model():
+    texts = ["cat cat cat sat sat market", "the cat and the dog and the mat", "stocks"]
+    vectorizer = SCDVVectorizer(given_vectors(), n_clusters=3, min_count=1, sublinear_tf=True, sparsity=0.0).fit(TEXTS)
+    words = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
+    tfidf = TfidfVectorizer(vocabulary=words, sublinear_tf=True, norm=None).fit(TEXTS).transform(texts).toarray()
+    words_topics = zip(vectorizer.word_clusters_[SPECIAL:], vectorizer.word_vectors_[SPECIAL:], strict=True)
+    expected = tfidf @ np.array([np.outer(shares, vector).ravel() for shares, vector in words_topics])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectorizer.transform(texts).toarray(), expected, atol=1e-6)
+    model, tokenizer = vectorizer.to_model()
+    encoded = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        dense = model(encoded["input_ids"], encoded["attention_mask"]).pooler_output.numpy()
+    np.testing.assert_allclose(dense, expected, atol=1e-6)
+    assert SCDVVectorizer.from_model(model, tokenizer).sublinear_tf
+
+
 def test_a_tokenizer_of_another_model_is_refused(fitted):
     model, _ = fitted.to_model()
     other = SCDVVectorizer(**SMALL).fit(TEXTS[2:4]).tokenizer_

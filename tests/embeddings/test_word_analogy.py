@@ -68,9 +68,9 @@ def test_figures_are_those_of_gensim(tmp_path, monkeypatch, most):
     predictions = predict_table(model, table, task=task, batch_size=64)
     metrics = task.metrics(predictions)
     assert 0.1 < share < 0.9
-    assert metrics["accuracy"].value == pytest.approx(share)
-    assert metrics["accuracy"].n == sum(len(sections[-1][kind]) for kind in ("correct", "incorrect"))
-    assert metrics["coverage"].value == pytest.approx(metrics["accuracy"].n / len(table))
+    assert metrics["analogy_accuracy"].value == pytest.approx(share)
+    assert metrics["analogy_accuracy"].n == sum(len(sections[-1][kind]) for kind in ("correct", "incorrect"))
+    assert metrics["analogy_coverage"].value == pytest.approx(metrics["analogy_accuracy"].n / len(table))
     right = task.correct(predictions)
     assert task.row_scores(predictions).sum() == len(sections[-1]["correct"])
     for kind, section in enumerate(sections[:-1]):
@@ -98,8 +98,8 @@ def test_questions_with_unknown_words_are_neither_right_nor_wrong():
     predictions = predict_table(model, table, task=task)
     assert predictions.labels[1:].tolist() == [-1, -1]
     assert np.isnan(predictions.logits[1, 0])
-    assert task.metrics(predictions)["accuracy"].n == 1
-    assert task.metrics(predictions)["coverage"].value == pytest.approx(1 / 3)
+    assert task.metrics(predictions)["analogy_accuracy"].n == 1
+    assert task.metrics(predictions)["analogy_coverage"].value == pytest.approx(1 / 3)
     assert not task.correct(predictions)[1:].any()
     with pytest.raises(DataError, match="none of the 2 questions"):
         task.metrics(predict_table(model, table.select([1, 2]), task=task))

@@ -182,7 +182,7 @@ def test_all_sets_are_measured_and_printed_in_one_call(tmp_path, monkeypatch, ca
         Dataset.from_dict(columns).to_parquet(folder / "validation-00000-of-00001.parquet")
     monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path))
     found = print_evaluation(some_vectors(), "tiny", ["wordsim353", "analogies"])
-    assert list(found) == ["spearman_wordsim353", "coverage_wordsim353", "accuracy_analogies", "coverage_analogies"]
+    assert list(found) == ["spearman_wordsim353", "coverage_wordsim353", "analogy_accuracy", "analogy_coverage"]
     printed = capsys.readouterr().out
     assert "tiny" in printed
     assert "80.0%" in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
     path = Path(data)
     text = str(data)
     datasets.disable_progress_bars()
+    # A folder's README need not be a card.
+    logging.getLogger("huggingface_hub.repocard").setLevel(logging.ERROR)
     if isinstance(data, str) and (folder := mirror_folder(data)) is not None:
         path = folder
     try:

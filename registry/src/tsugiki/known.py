@@ -52,6 +52,7 @@ CHECKPOINTS: dict[str, str] = {
     "resnet20-cifar10": "tsugiki-vision",
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
+    "word2vec-novels": "tsugiki-embeddings",
 }
 
 TASKS: dict[str, str] = {

@@ -53,10 +53,15 @@ class LSTMDirection(nn.RNNBase):
     `torch.compile` refuses that class in a whole graph, but not the operator that it calls.
     """
 
+    weight_ih_l0: nn.Parameter
+    weight_hh_l0: nn.Parameter
+    bias_ih_l0: nn.Parameter
+    bias_hh_l0: nn.Parameter
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__("LSTM", input_size, hidden_size, batch_first=True)
 
-    def forward(self, vectors: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, vectors: Tensor) -> Tensor:
         """From `(B, L, input_size)` to the state after each step `(B, L, hidden_size)`."""
         start = vectors.new_zeros(1, vectors.shape[0], self.hidden_size)  # `len` would be a constant in a traced graph
         weights = [getattr(self, name) for name in self._flat_weights_names]

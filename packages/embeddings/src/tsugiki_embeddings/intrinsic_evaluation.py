@@ -34,7 +34,8 @@ def evaluate_vectors(vectors: WordVectors, sets: Iterable[str] = tuple(SETS)) ->
         sets: Names of `SETS`.
 
     Returns:
-        ``spearman_<set>`` or ``accuracy_<set>``, and ``coverage_<set>``, with bootstrap 95 % intervals.
+        ``spearman_<set>`` and ``coverage_<set>``, ``analogy_accuracy`` and ``analogy_coverage``, with bootstrap 95 %
+        intervals.
 
     Raises:
         OptionError: A set is unknown.
@@ -48,7 +49,8 @@ def evaluate_vectors(vectors: WordVectors, sets: Iterable[str] = tuple(SETS)) ->
         data, task_name = SETS[name]
         task = task_named(task_name)
         table = task.table(load_split(data, SPLIT), tokenizer)
-        found |= named_metrics(task.metrics(predict_table(model, table, task=task)), name)
+        metrics = task.metrics(predict_table(model, table, task=task))
+        found |= named_metrics(metrics, name if task_name == "word-similarity" else None)
     return found
 
 
@@ -59,8 +61,8 @@ def print_evaluation(vectors: WordVectors, title: str = "", sets: Iterable[str] 
         print(title)
     rows = []
     for name, metric in found.items():
-        if not name.startswith("coverage_"):
-            share = found[f"coverage_{name.partition('_')[2]}"].value
+        if "coverage" not in name:
+            share = found[name.replace("spearman", "coverage").replace("accuracy", "coverage")].value
             rows.append(
                 (name, f"{metric.value:.3f}", f"{metric.low:.3f} to {metric.high:.3f}", f"{metric.n:,}", f"{share:.1%}")
             )

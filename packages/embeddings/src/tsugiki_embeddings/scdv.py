@@ -29,6 +29,7 @@ class SCDVConfig(ClassifierHeadConfig, PreTrainedConfig):
     vocab_size: int = 20000  # V, padding and unknown words included
     hidden_size: int = 200  # D, of a word vector
     num_clusters: int = 60  # K, Gaussians of the mixture
+    sublinear_tf: bool = False  # a word that stands c times in a document counts 1 + ln c; in the paper c
     pad_token_id: int | None = 0
 
     @property
@@ -64,6 +65,23 @@ def topic_sums(input_ids: Tensor, weights: Tensor, vectors: Tensor, clusters: Te
     shares = F.embedding(words, clusters) * weights[counted][:, None]  # (T, K)
     pairs = zip(shares.split(lengths), F.embedding(words, vectors).split(lengths), strict=True)
     return torch.stack([share.T @ vector for share, vector in pairs])
+
+
+def shares_of_logarithm(input_ids: Tensor, attention_mask: Tensor, vocab_size: int) -> Tensor:
+    """What each of the c places of a word in a document counts, that all of them come to 1 + ln c.
+
+    Args:
+        input_ids: Word numbers, int64 (B, L).
+        attention_mask: 1 for words and 0 for padding (B, L).
+        vocab_size: V.
+
+    Returns:
+        float32 (B, L).
+    """
+    ones = attention_mask.float()
+    counts = torch.zeros(len(input_ids), vocab_size, device=ones.device).scatter_add(1, input_ids, ones)  # (B, V)
+    own = counts.gather(1, input_ids).clamp(min=1)  # (B, L)
+    return (1 + own.log()) / own
 
 
 class SCDVPreTrainedModel(PreTrainedModel):
@@ -146,6 +164,8 @@ class SCDVModel(SCDVPreTrainedModel):
             padding = self.config.pad_token_id
             attention_mask = torch.ones_like(input_ids) if padding is None else input_ids.ne(padding)
         weights = self.idf[input_ids] * attention_mask.to(self.idf.dtype)  # (B, L)
+        if self.config.sublinear_tf:
+            weights = weights * shares_of_logarithm(input_ids, attention_mask, self.config.vocab_size).to(weights)
         sums = topic_sums(input_ids, weights, self.word_vectors.weight, self.word_clusters.weight)  # (B, K, D)
         documents = F.normalize(sums.flatten(1), dim=1)
         small = documents.detach().abs() < self.threshold

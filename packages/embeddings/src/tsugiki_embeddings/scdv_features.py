@@ -67,13 +67,16 @@ def check_choices(covariance: str, idf: str, sparsity: float, max_df: float) -> 
         raise OptionError(f"max_df is a share above 0 and at most 1, not {max_df}")
 
 
-def count_words(tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_size: int) -> csr_array:
+def count_words(
+    tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_size: int, *, sublinear: bool = False
+) -> csr_array:
     """How often each word stands in each document.
 
     Args:
         tokens: Word numbers of all documents, one after the other (T,).
         offsets: Where each document starts, and the end (N + 1,).
         vocab_size: V; greater than every number.
+        sublinear: Give 1 + ln of it.
 
     Returns:
         float32 (N, V), sorted and without duplicates.
@@ -82,6 +85,8 @@ def count_words(tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_siz
     # Copies, for scipy sums up duplicates in the very arrays that it is given.
     counts = csr_array((ones, tokens, offsets), shape=(len(offsets) - 1, vocab_size), copy=True)
     counts.sum_duplicates()
+    if sublinear:
+        counts.data = 1 + np.log(counts.data)
     return counts
 
 

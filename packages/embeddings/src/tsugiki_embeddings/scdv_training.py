@@ -6,6 +6,7 @@ Options in a recipe's ``training``, besides the seed:
 - ``word_vectors``: the method of `word_vector_training.METHODS` with its own options, such as
   ``{method: gensim, window: 10, epochs: 10}``; what is left out of gensim's is as in `WORD_VECTORS`.
 - ``covariance_type``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
+  How often a word counts, ``sublinear_tf``, is a field of the config, for the model must know it.
 - ``C``: the SVM's C, or several, of which the best is taken.
 - ``folds``: of the cross-validation.
 """
@@ -108,7 +109,7 @@ def train_scdv(
             title=f"{title}: word vectors",
         ),
     )
-    counts = count_words(*token_stream(train), config.vocab_size)
+    counts = count_words(*token_stream(train), config.vocab_size, sublinear=config.sublinear_tf)
     topics, threshold = fit_topics(
         counts,
         vectors.embeddings.weight.detach().cpu().numpy(),

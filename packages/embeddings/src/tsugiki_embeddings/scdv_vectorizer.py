@@ -45,6 +45,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         covariance_type: Of the mixture: ``full``, ``tied``, ``diag`` or ``spherical``.
         sparsity: p as a share: entries below p (|mean least| + |mean greatest|) / 2 are zero. 0 keeps all.
         idf: ``smooth`` (scikit-learn's), ``plain`` (the paper's ln(N / df)) or ``none``.
+        sublinear_tf: A word that stands c times in a text counts 1 + ln c, not c as in the paper.
         max_df: Words that stand in more than this share of the documents count nothing.
         min_count: Rarer words are left out.
         max_words: Only so many words are kept, the commonest.
@@ -75,6 +76,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         covariance_type: str = "tied",
         sparsity: float = 0.04,
         idf: str = "smooth",
+        sublinear_tf: bool = False,
         max_df: float = 1.0,
         min_count: int = 5,
         max_words: int | None = None,
@@ -93,6 +95,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         self.covariance_type = covariance_type
         self.sparsity = sparsity
         self.idf = idf
+        self.sublinear_tf = sublinear_tf
         self.max_df = max_df
         self.min_count = min_count
         self.max_words = max_words
@@ -145,7 +148,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         tokens, offsets = tokenize_texts(self.tokenizer_, check_texts(raw_documents))
-        counts = count_words(tokens, offsets, len(self.idf_))
+        counts = count_words(tokens, offsets, len(self.idf_), sublinear=self.sublinear_tf)
         return sparse_document_vectors(counts, self._topics(), self.threshold_)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -159,7 +162,10 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         topics = self._topics()
         config = SCDVConfig(
-            vocab_size=len(topics.idf), hidden_size=topics.vectors.shape[1], num_clusters=topics.clusters.shape[1]
+            vocab_size=len(topics.idf),
+            hidden_size=topics.vectors.shape[1],
+            num_clusters=topics.clusters.shape[1],
+            sublinear_tf=self.sublinear_tf,
         )
         model = SCDVModel(config).eval()
         state = (torch.from_numpy(array) for array in (topics.vectors, topics.clusters, topics.idf))
@@ -186,7 +192,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
                 f"the tokenizer has {len(tokenizer):,} words and the model {config.vocab_size:,}; load both from one "
                 "snapshot"
             )
-        made = cls(n_clusters=config.num_clusters, vector_size=config.hidden_size)
+        made = cls(n_clusters=config.num_clusters, vector_size=config.hidden_size, sublinear_tf=config.sublinear_tf)
         arrays = (body.word_vectors.weight, body.word_clusters.weight, body.idf)
         vectors, clusters, idf = (array.detach().float().cpu().numpy().copy() for array in arrays)
         made._keep(tokenizer, WordTopics(vectors, clusters, idf), float(body.threshold))
@@ -207,7 +213,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
             tokenizer, given = self._given(self.word_vectors, tokenizer)
         tokens, offsets = tokenize_texts(tokenizer, texts)
         vectors = self._trained(tokens, offsets, len(tokenizer), seed) if given is None else given
-        counts = count_words(tokens, offsets, len(tokenizer))
+        counts = count_words(tokens, offsets, len(tokenizer), sublinear=self.sublinear_tf)
         topics, threshold = fit_topics(
             counts,
             vectors,

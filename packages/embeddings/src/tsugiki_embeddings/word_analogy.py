@@ -47,11 +47,11 @@ class WordAnalogy(WordTask):
     Columns have the roles `word1` to `word4` (word1 is to word2 as word3 is to word4, which is asked for) and, if there
     is one, `category`. Case is ignored. Questions and answers are among the 30,000 most frequent words of the
     vocabulary; the three given words are no answers. Questions with another word are left out of `accuracy`, and
-    `coverage` is the share of the others.
+    `analogy_coverage` is the share of the others.
     """
 
     name: ClassVar[str] = "word-analogy"
-    main_metric: ClassVar[str] = "accuracy"
+    main_metric: ClassVar[str] = "analogy_accuracy"
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3", "word4")
     other_roles: ClassVar[Mapping[str, bool]] = {"category": False}
 
@@ -107,7 +107,7 @@ class WordAnalogy(WordTask):
         return (predictions.labels != NOT_COUNTED) & (predictions.logits[:, 0] == predictions.labels)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
-        """`accuracy` on the questions whose words are all known, and `coverage`, their share; with bootstrap intervals.
+        """`analogy_accuracy` on the questions whose words are all known, and `analogy_coverage`, their share.
 
         Raises:
             DataError: No question is.
@@ -116,8 +116,8 @@ class WordAnalogy(WordTask):
         if not counted.any():
             raise DataError(f"none of the {len(counted)} questions has all of its words in the vocabulary")
         return {
-            "accuracy": mean_metric(self.correct(predictions)[counted], seed=seed),
-            "coverage": mean_metric(counted, seed=seed),
+            "analogy_accuracy": mean_metric(self.correct(predictions)[counted], seed=seed),
+            "analogy_coverage": mean_metric(counted, seed=seed),
         }
 
     def pictures(

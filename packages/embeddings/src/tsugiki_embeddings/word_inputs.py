@@ -66,11 +66,13 @@ class WordTable:
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The table of word vectors (V, D)."""
-        return getattr(self, self.base_model_prefix, self).words.embeddings
+        base: Any = getattr(self, self.base_model_prefix, self)
+        return base.words.embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Put another table of word vectors in its place."""
-        getattr(self, self.base_model_prefix, self).words.embeddings = value
+        base: Any = getattr(self, self.base_model_prefix, self)
+        base.words.embeddings = value
 
 
 def drop_words(input_ids: Tensor, share: float, unknown: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 _FRACTIONS = {
     "accuracy",
     "analogy_accuracy",
+    "analogy_coverage",
     "auc",
     "cer",
     "eer",
@@ -63,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def _is_fraction(metric: str) -> bool:
-    return metric in _FRACTIONS or metric.startswith(("accuracy_", "tar_at_far_"))
+    return metric in _FRACTIONS or metric.startswith(("accuracy_", "coverage", "tar_at_far_"))
 
 
 def _digits(metric: str, value: float) -> str:
