@@ -53,6 +53,7 @@ CHECKPOINTS: dict[str, str] = {
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
     "word2vec-novels": "tsugiki-embeddings",
+    "word2vec-novels-debiased": "tsugiki-embeddings",
 }
 
 TASKS: dict[str, str] = {

@@ -108,6 +108,14 @@ class RecursiveAutoencoderPreTrainedModel(WordTable, PreTrainedModel):
         elif isinstance(module, nn.Embedding):
             initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
 
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """Four texts of up to five words: a compiled graph has the steps of every join in it, and grows with them."""
+        words = torch.arange(20).view(4, 5) * 7 % self.config.vocab_size
+        lengths = torch.tensor([5, 3, 1, 4])
+        mask = (torch.arange(5) < lengths[:, None]).long()
+        return {"input_ids": words, "attention_mask": mask}
+
 
 class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
     """Grows the trees, and computes the vectors of their nodes."""
