@@ -47,6 +47,7 @@ CHECKPOINTS: dict[str, str] = {
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
     "mlp-mnist": "tsugiki-vision",
+    "mobilenet32-cifar10": "tsugiki-vision",
     "multitask-fashion": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
     "resnet20-cifar10": "tsugiki-vision",
