@@ -147,11 +147,11 @@ def test_data_without_a_licence_is_told(folder, record):
     assert "`org/digits` states no licence" in text
 
 
-def test_own_data_sets_and_folders_are_not_linked_on_the_hub(folder, record):
-    for name in ("tsugiki/sign_digits", "/home/somebody/photos"):
+def test_data_sets_are_named_in_the_metadata_and_folders_are_not(folder, record):
+    for name, lines in (("tsugiki/sign_digits", "datasets:\n- tsugiki/sign_digits\n"), ("/home/somebody/photos", "")):
         record["data"]["train"]["id"] = record["evaluations"][0]["dataset"] = name
-        text = render_card(folder, PROSE, record)
-        assert "datasets:" not in text.split("model-index")[0]
+        front = (text := render_card(folder, PROSE, record)).split("model-index")[0]
+        assert lines in front and ("datasets:" in front) == bool(lines)
         assert "/home/somebody" not in text
 
 

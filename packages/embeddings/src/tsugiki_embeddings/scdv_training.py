@@ -14,6 +14,7 @@ Options in a recipe's ``training``, besides the seed:
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ from .word_vector_training import train_word_vectors
 from .word_vectors import WordVectorsConfig, WordVectorsModel
 
 WORD_VECTORS: dict[str, Any] = {"method": "gensim", "window": 10, "negative": 10, "sample": 1e-3, "epochs": 10}
-STRENGTHS = (0.25, 0.5, 1.0, 2.0)
+STRENGTHS = (1.0, 2.0, 4.0, 8.0)  # vectors of length 1 with thousands of small entries want a large one
+ITERATIONS = 2000  # of liblinear, at most
 OPTIONS: dict[str, Any] = {
     "word_vectors": WORD_VECTORS,
     "covariance_type": "tied",
@@ -194,9 +196,12 @@ def _solve(
     features: csr_array, labels: NDArray[np.int64], strength: float, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight (C, F) and bias (C,) at one C."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    svm = LinearSVC(C=strength, random_state=seed).fit(features, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last steps of a large C change no answer
+        svm = LinearSVC(C=strength, random_state=seed, max_iter=ITERATIONS).fit(features, labels)
     weight, bias = svm.coef_, svm.intercept_
     if len(weight) == 1:  # of two classes it gives the second's side alone
         weight, bias = np.concatenate([-weight, weight]), np.concatenate([-bias, bias])

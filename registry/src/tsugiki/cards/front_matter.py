@@ -91,9 +91,9 @@ def is_hub_id(name: str) -> bool:
 
 
 def _datasets(provenance: Mapping[str, Any]) -> list[str]:
-    """Ids for the Hub to link: not local folders, and not the project's own sets, which are not there."""
+    """Ids of the data it learnt from, without local folders. The Hub links those that it has."""
     ids = [data["id"] for data in provenance["data"].values() if data]
-    return list(dict.fromkeys(name for name in ids if is_hub_id(name) and not name.startswith("tsugiki/")))
+    return list(dict.fromkeys(name for name in ids if is_hub_id(name)))
 
 
 def _base_model(provenance: Mapping[str, Any]) -> str | None:
