@@ -72,15 +72,15 @@ def isolated(session: nox.Session) -> None:
     offline(session)
     core = next(wheels.glob("tsugiki-*.whl"))
     for plugin in PLUGINS:
-        wheel = next(wheels.glob(f"tsugiki_{plugin.name}-*.whl"))
+        wheel = next(wheels.glob(f"tsugiki_{plugin.name.replace('-', '_')}-*.whl"))
         folder = Path(session.create_tmp()) / plugin.name
         shutil.rmtree(folder, ignore_errors=True)
         session.run("python", "-m", "venv", str(folder))
         python = str(folder / "bin" / "python")
-        packages = ["torch", str(core), str(wheel)]
-        session.run(python, "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS), *packages, external=True)
+        options = ["--quiet", "-c", str(CONSTRAINTS), "--find-links", str(wheels)]  # one of ours may need another
+        session.run(python, "-m", "pip", "install", *options, "torch", str(core), str(wheel), external=True)
         session.run(python, "-m", "tsugiki", "check-plugin", plugin.name, external=True)
-        session.run(python, str(ROOT / "tests" / "isolated" / f"{plugin.name}.py"), external=True)
+        session.run(python, str(ROOT / "tests" / "isolated" / f"{plugin.name.replace('-', '_')}.py"), external=True)
 
 
 @nox.session

@@ -43,6 +43,7 @@ CHECKPOINTS: dict[str, str] = {
     "autoencoder-mnist": "tsugiki-vision",
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
+    "fasttext-novels": "tsugiki-embeddings-weights",
     "hopfield-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
@@ -54,7 +55,7 @@ CHECKPOINTS: dict[str, str] = {
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
     "word2vec-novels": "tsugiki-embeddings",
-    "word2vec-novels-debiased": "tsugiki-embeddings",
+    "word2vec-novels-debiased": "tsugiki-embeddings-weights",
 }
 
 TASKS: dict[str, str] = {

@@ -10,15 +10,12 @@ The corpus is read in pieces. Each becomes a sorted run of counts on disk, and t
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.output import atomic_folder, write_json
 
 from . import cooccurrence_runs as runs
+from .counting_process import counting_processes
 from .word_tokenizer import SPECIAL
 
 MEGABYTE = 2**20
@@ -120,8 +118,6 @@ def count_cooccurrences(
 ) -> Cooccurrences:
     """Count how often words stand near each other.
 
-    With several processes, a script must do its work below ``if __name__ == "__main__":``, for each of them reads it.
-
     Args:
         corpus: All tokens, int (T,), with the offsets of the texts, int (N + 1,), as one tuple; or anything that gives
             one text after the other, each the numbers of its tokens. No pair spans two texts. 0 and 1 (padding and
@@ -143,7 +139,7 @@ def count_cooccurrences(
     Raises:
         DataError: The corpus has no two known words beside each other, or a token is out of range.
         OptionError: An option is out of range, or the vocabulary does not fit the limit.
-        OutputError: The folder exists already, or the disk is full.
+        OutputError: The folder exists already, the disk is full, or a counting process was ended from outside.
     """
     if window < 1 or processes < 1 or vocab_size < 1 or (piece_tokens is not None and piece_tokens < 1):
         raise OptionError("window, processes, vocab_size and piece_tokens must be at least 1")
@@ -159,7 +155,7 @@ def count_cooccurrences(
     size = min(size, piece_tokens or size)
     total = len(corpus[0]) if isinstance(corpus, tuple) else None
     bar = tqdm(total=total, desc=title, unit="token", unit_scale=True, dynamic_ncols=True, disable=not progress)
-    with atomic_folder(folder) as partial, bar, _workers(processes) as submit:
+    with atomic_folder(folder) as partial, bar, counting_processes(processes) as submit:
         shutil.rmtree(partial)  # what a killed run left
         scratch = partial / "runs"
         scratch.mkdir(parents=True)
@@ -195,7 +191,7 @@ class _Counting:
         self.memory = memory  # bytes of one process
         self.processes = processes
         self.submit = submit
-        self.weights, self.scale = runs.distance_weights(window)
+        self.scale = runs.distance_weights(window)[1]
         self.tokens = 0
         self.pairs = 0
         self.last_words = np.empty(0, np.int32)  # of the text that goes on in the next block
@@ -220,16 +216,10 @@ class _Counting:
         self.last_words = tokens[max(int(begun[-1]), len(tokens) - self.window) :].copy()
         if not lefts.any():
             return
-        self._start(
-            0,
-            [],
-            runs.count_piece,
-            tokens,
-            lefts.astype(np.min_scalar_type(self.window)),
-            vocab_size=self.vocab_size,
-            weights=self.weights,
-            symmetric=self.symmetric,
-        )
+        stem = self._stem()
+        runs.write_piece(stem, tokens, lefts, self.window)
+        options = {"vocab_size": self.vocab_size, "window": self.window, "symmetric": self.symmetric}
+        self._start(0, [], "count_piece", stem=stem, **options)
 
     def finish(self) -> list[Path]:
         """Add everything up.
@@ -247,20 +237,26 @@ class _Counting:
         stems = [stem for level in self.levels for stem in level]
         self.levels = [[]]
         for rows in runs.split_rows(runs.row_sizes(stems), min(4 * self.processes, FAN_IN - 1)):
-            self._start(0, [], runs.merge_runs, stems, rows, memory=self.memory, scale=self.scale)
+            self._merge(0, [], stems, rows, self.scale)
         while self.under_way:
             self._collect()
         return self.levels[0]
 
-    def _start(
-        self, level: int, inputs: list[Path], function: Callable[..., list[Path]], *args: Any, **kw: Any
-    ) -> None:
-        """Let a worker do a job, and wait for earlier ones where too many are under way."""
-        job = self.submit(function, *args, **kw, stem=self.folder / f"{self.jobs:06}")
+    def _stem(self) -> Path:
+        """Of the files of another job."""
         self.jobs += 1
-        self.under_way.append((job, level, inputs))
+        return self.folder / f"{self.jobs:06}"
+
+    def _start(self, level: int, inputs: list[Path], name: str, **arguments: Any) -> None:
+        """Hand a job out, and wait for earlier ones where too many are under way."""
+        self.under_way.append((self.submit(name, **arguments), level, inputs))
         while len(self.under_way) > self.processes:
             self._collect()
+
+    def _merge(self, level: int, inputs: list[Path], stems: list[Path], rows: tuple[int, int], scale: int) -> None:
+        """Have runs added up; `inputs` are deleted then."""
+        arguments = {"stems": stems, "rows": rows, "memory": self.memory, "scale": scale, "stem": self._stem()}
+        self._start(level, inputs, "merge_runs", **arguments)
 
     def _collect(self) -> None:
         """Take in the result of the oldest job; the order of the jobs, and so every sum, is always the same."""
@@ -272,8 +268,7 @@ class _Counting:
             if level + 1 == len(self.levels):
                 self.levels.append([])
             self.levels[level] = []
-            rows = (0, self.vocab_size)
-            self._start(level + 1, runs_at_level, runs.merge_runs, runs_at_level, rows, memory=self.memory, scale=1)
+            self._merge(level + 1, runs_at_level, runs_at_level, (0, self.vocab_size), 1)
 
 
 def _blocks(corpus: Corpus, size: int) -> Iterator[tuple[NDArray[np.integer], NDArray[np.int64]]]:
@@ -327,30 +322,3 @@ def _join(folder: Path, parts: list[Path]) -> None:
     for stem in parts:
         starts.append(np.fromfile(stem.with_suffix(runs.STARTS), np.int64)[1:] + starts[-1][-1])
     np.save(folder / "starts.npy", np.concatenate(starts))
-
-
-@contextlib.contextmanager
-def _workers(processes: int) -> Iterator[Callable[..., Future[list[Path]]]]:
-    """What takes jobs: this process, or several others.
-
-    They start fresh rather than as copies of this one, whose threads a copy would not have.
-    """
-    if processes == 1:
-        yield _at_once
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        try:
-            yield pool.submit
-        except BrokenProcessPool as error:
-            raise OptionError(
-                "a counting process was ended from outside; lower memory_limit or processes, and in a script call this "
-                'below `if __name__ == "__main__":`'
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _at_once(function: Callable[..., list[Path]], *args: Any, **kwargs: Any) -> Future[list[Path]]:
-    done: Future[list[Path]] = Future()
-    done.set_result(function(*args, **kwargs))
-    return done

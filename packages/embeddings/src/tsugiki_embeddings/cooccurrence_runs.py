@@ -17,12 +17,14 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import sparse
 
+TOKENS, LEFTS = ".tokens", ".lefts"
 COLUMNS, VALUES, STARTS = ".columns", ".values", ".starts"
 LARGEST_SCALE = 2**32  # sums of weights up to this are whole numbers in float64 for two million words at distance 1
 BYTES_PER_ENTRY = 72  # of a merge: column and sum of an entry as read, stacked, added, and sorted by two transpositions
@@ -49,30 +51,37 @@ def distance_weights(window: int) -> tuple[NDArray[np.float64], int]:
     return scale / np.arange(1, window + 1), scale
 
 
-def count_piece(
-    tokens: NDArray[np.int32],
-    lefts: NDArray[np.unsignedinteger],
-    *,
-    vocab_size: int,
-    weights: NDArray[np.float64],
-    symmetric: bool,
-    stem: Path,
-) -> list[Path]:
-    """Count a piece of the corpus into runs.
+def write_piece(stem: Path, tokens: NDArray[np.int32], lefts: NDArray[np.int64], window: int) -> None:
+    """Put a piece of the corpus down for `count_piece`.
 
     Args:
+        stem: Path of the files, without a suffix.
         tokens: Numbers of known words (n,).
         lefts: How many of the tokens before each are its contexts, at most the window (n,); 0 for those that stand in
             front only because the next need them.
+        window: The largest distance.
+    """
+    _write(stem.with_suffix(TOKENS), tokens)
+    _write(stem.with_suffix(LEFTS), lefts.astype(np.min_scalar_type(window)))
+
+
+def count_piece(stem: Path, *, vocab_size: int, window: int, symmetric: bool) -> list[Path]:
+    """Count a piece of the corpus into runs, and delete it.
+
+    Args:
+        stem: As for `write_piece`.
         vocab_size: V.
-        weights: What a context counts at distance 1, 2, … (window,).
+        window: The largest distance.
         symmetric: Count each pair for both words; otherwise only for the second.
-        stem: Path of the files, without a suffix.
 
     Returns:
         The stems of the runs: words with what stands before them, and if symmetric what stands behind them.
     """
-    counts = _left_contexts(tokens, lefts, vocab_size, weights)
+    tokens = np.fromfile(stem.with_suffix(TOKENS), np.int32)
+    lefts = np.fromfile(stem.with_suffix(LEFTS), np.min_scalar_type(window))
+    for suffix in (TOKENS, LEFTS):
+        stem.with_suffix(suffix).unlink()
+    counts = _left_contexts(tokens, lefts, vocab_size, distance_weights(window)[0])
     written = [stem.with_name(f"{stem.name}-left")]
     _write_run(written[0], counts)
     if symmetric:
@@ -127,11 +136,11 @@ def merge_runs(stems: Sequence[Path], rows: tuple[int, int], *, memory: int, sca
             before = ends[done - 1] if done else 0
             upto = max(done + 1, int(np.searchsorted(ends, before + most, side="right")))
             added = _add_rows(stems, rows[0] + done, rows[0] + upto, vocab_size, most).tocsc().tocsr()
-            added.indices.astype(np.int32, copy=False).tofile(columns)
-            (added.data / scale).tofile(values)
+            columns.write(added.indices.astype(np.int32, copy=False).data)
+            values.write((added.data / scale).data)
             starts[done + 1 : upto + 1] = starts[done] + added.indptr[1:]
             done = upto
-    starts.tofile(stem.with_suffix(STARTS))
+    _write(stem.with_suffix(STARTS), starts)
     return [stem]
 
 
@@ -173,9 +182,15 @@ def _add(parts: Sequence[sparse.csr_array]) -> sparse.csr_array:
 
 def _write_run(stem: Path, counts: sparse.csr_array | sparse.csc_array) -> None:
     """Write a matrix by rows, or one by columns as its transpose."""
-    counts.indices.astype(np.int32, copy=False).tofile(stem.with_suffix(COLUMNS))
-    counts.data.tofile(stem.with_suffix(VALUES))
-    counts.indptr.astype(np.int64).tofile(stem.with_suffix(STARTS))
+    _write(stem.with_suffix(COLUMNS), counts.indices.astype(np.int32, copy=False))
+    _write(stem.with_suffix(VALUES), counts.data)
+    _write(stem.with_suffix(STARTS), counts.indptr.astype(np.int64))
+
+
+def _write(file: Path, array: NDArray[Any]) -> None:
+    """Through Python's own files, whose errors say that a disk is full."""
+    with file.open("wb") as out:
+        out.write(array.data)
 
 
 def _starts(stem: Path) -> NDArray[np.int64]:

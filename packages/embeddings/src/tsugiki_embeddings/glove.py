@@ -220,8 +220,7 @@ def train_glove(
         exponent: How weights rise up to there.
         learning_rate: Of AdaGrad.
         memory_limit: Megabytes, for counting (over all its processes), and for the vectors of one process.
-        counting_processes: How many processes count; the result is the same for any number. With several, a script
-            must do its work below ``if __name__ == "__main__":``.
+        counting_processes: How many processes count; the result is the same for any number.
         device: ``cpu`` to leave a GPU alone; by default what accelerate chooses.
 
     Returns:

@@ -79,7 +79,8 @@ class GloVeBatches:
                 ends = starts - starts[0]
                 order = generator.permutation(len(ends) - 1)
                 batches = [(int(ends[batch]), int(ends[batch + 1])) for batch in order if ends[batch] < ends[batch + 1]]
-                yield Group(*(np.ascontiguousarray(entries[name]) for name in ENTRY.names or ()), batches)
+                words, contexts, counts = (np.ascontiguousarray(entries[name]) for name in ("word", "context", "count"))
+                yield Group(words, contexts, counts, batches)
 
     def _bounds(self) -> NDArray[np.int64]:
         """First batch of each group, and the number of batches."""

@@ -1,0 +1,1 @@
+"""Checkpoints of tsugiki-embeddings that its own wheel has no room for."""
