@@ -52,6 +52,7 @@ CHECKPOINTS: dict[str, str] = {
     "multitask-fashion": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
     "resnet20-cifar10": "tsugiki-vision",
+    "sppnet-cifar10": "tsugiki-vision",
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
     "word2vec-novels": "tsugiki-embeddings",
