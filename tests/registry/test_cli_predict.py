@@ -143,3 +143,42 @@ def test_predicting_imports_nothing_of_training(model, pictures):
     bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] in ("[]", bare.stdout.splitlines()[-1])
     assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def text_model(tmp_path_factory):
+    from tsugiki_embeddings.word_tokenizer import word_tokenizer
+
+    folder, words = tmp_path_factory.mktemp("texts"), word_tokenizer(["good", "bad", "film"])
+    labels = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+    network = tsugiki.create_model("embedding-mean", "text-classification", vocab_size=len(words), **labels)
+    network.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_model_of_texts_takes_the_text_itself_a_file_of_lines_or_standard_input(text_model, tmp_path, capsys):
+    (tmp_path / "reviews.txt").write_text("good film\n\nbad film\n")
+    (one,) = json.loads(run(capsys, text_model, "bad film", "--json")[1])
+    assert one["input"] == "bad film" and {guess["label"] for guess in one["predictions"]} == {"no", "yes"}
+    two = json.loads(run(capsys, text_model, tmp_path / "reviews.txt", "--json")[1])
+    assert [answer["input"] for answer in two] == [f"{tmp_path}/reviews.txt:1", f"{tmp_path}/reviews.txt:3"]
+    assert _scores(two[1]) == pytest.approx(_scores(one))
+    done = subprocess.run(
+        [sys.executable, "-m", "tsugiki", "predict", text_model, "-", "--json"],
+        input=b"bad film\n",
+        capture_output=True,
+    )
+    assert _scores(json.loads(done.stdout)[0]) == pytest.approx(_scores(one)), done.stderr
+
+
+def _scores(answer):
+    return {guess["label"]: guess["score"] for guess in answer["predictions"]}
+
+
+def test_a_file_that_is_no_text_is_one_error(text_model, tmp_path, capsys):
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
+    code, _, err = run(capsys, text_model, tmp_path / "picture.png")
+    assert code == 1 and err == f"tsugiki: {tmp_path}/picture.png is no text in UTF-8 (byte 0)\n"
+    (tmp_path / "empty.txt").write_text("\n")
+    assert "holds no line of text" in run(capsys, text_model, tmp_path / "empty.txt")[2]

@@ -39,7 +39,7 @@ def command(
     name: ModelName,
     source: Annotated[
         str,
-        typer.Argument(metavar="INPUT", help="A file, a folder, or - for standard input.", show_default=False),
+        typer.Argument(metavar="INPUT", help="A file, a folder, - for standard input, or a text.", show_default=False),
     ],
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many classes an input.")] = 5,
     csv: Annotated[
@@ -48,15 +48,17 @@ def command(
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
     json: Json = False,
 ) -> int:
-    """Predict with a model on a file, a folder or standard input.
+    """Predict with a model on a file, a folder, standard input, or a text.
 
-    A folder is searched with all that is below it. An input that does not decode is named on standard error, the
-    others are still predicted, and the exit code is 1.
+    A model of texts takes the text itself, or a file with one text a line. A folder is searched with all that is below
+    it. An input that does not decode is named on standard error, the others are still predicted, and the exit code is 1.
 
     Example:
         tsugiki predict lenet5-mnist digit.png --top-k 3
         tsugiki predict lenet5-mnist scans/ --csv predictions.csv
         tsugiki predict lenet5-mnist - --json < digit.png
+        tsugiki predict sentiment-lstm "A film without a dull minute."
+        tsugiki predict sentiment-lstm reviews.txt --csv predictions.csv
     """
     with only_results_on_stdout():
         inputs = find_inputs(source)
@@ -74,10 +76,10 @@ def command(
 
 
 def find_inputs(source: str) -> list[tuple[str, Any]]:
-    """The inputs behind a word of the command line: a label for each, and its path or its bytes.
+    """The inputs behind a word of the command line: a label for each, and its path, its bytes, or the word itself.
 
     Raises:
-        DataError: There is no such file, or nothing to read in it.
+        DataError: There is nothing to read in it.
     """
     if source == STANDARD_INPUT:
         content = sys.stdin.buffer.read()
@@ -88,7 +90,7 @@ def find_inputs(source: str) -> list[tuple[str, Any]]:
     if path.is_file():
         return [(source, path)]
     if not path.is_dir():
-        raise DataError(f"no such file or folder: {source}")
+        return [(source, source)]  # a text, if the model takes texts
     from ..listing import natural_key
 
     files = (
@@ -114,6 +116,10 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
 
         model, processor = load(name), load_processor(name)
         task = task_named(task_of(model))
+    if model.main_input_name == "input_ids":
+        inputs = _texts(inputs)
+    elif missing := [content for _, content in inputs if isinstance(content, str)]:
+        raise DataError(f"no such file or folder: {missing[0]}")
     takes_pictures = model.main_input_name == "pixel_values"
     if takes_pictures and len(inputs) > 1:
         inputs = _pictures(inputs)
@@ -141,6 +147,23 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _texts(inputs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Texts as they are given, and the lines of files and of standard input, each with its place."""
+    found: list[tuple[str, Any]] = []
+    for label, content in inputs:
+        if isinstance(content, str):
+            found.append((label, content))
+            continue
+        try:
+            lines = (content if isinstance(content, bytes) else Path(content).read_bytes()).decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{label} is no text in UTF-8 (byte {error.start})") from error
+        found += [(f"{label}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise DataError(f"{inputs[0][0]} holds no line of text")
+    return found
 
 
 def _pictures(inputs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
