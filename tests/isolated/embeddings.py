@@ -1,4 +1,4 @@
-"""One plugin is enough: word vectors, a new head on sentiment, documents, with the wheel of tsugiki-embeddings alone."""
+"""One plugin is enough: word vectors, a new head on sentiment, documents, with the wheel and what it declares alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> None:
         assert tsugiki.load(Path(folder, "mine")).config.num_labels == 3
 
     texts = [text for text, _ in rows]
-    documents = SCDVVectorizer(vector_size=8, num_clusters=3, min_count=1).fit(texts).transform(texts)
+    documents = SCDVVectorizer(vector_size=8, n_clusters=3, min_count=1).fit(texts).transform(texts)
     print(f"one plugin is enough: topics told apart to {accuracy:.3f}, documents of {documents.shape[1]} numbers")
 
 

@@ -69,4 +69,22 @@ def test_every_recipe_of_the_project_reads_and_its_training_options_exist(folder
     assert recipe.name == folder.parent.name
     if registry().family(recipe.family).trainer(recipe.task) is None:  # a trainer of its own has options of its own
         check_arguments(recipe.training)
-    assert set(recipe.data.fingerprints) >= {recipe.data.train, recipe.data.evaluation}
+    assert set(recipe.data.fingerprints) >= {recipe.data.train, recipe.data.evaluation} - {None}
+    assert all(evaluation.fingerprint for evaluation in recipe.evaluations)
+
+
+def test_evaluation_sets_of_their_own_stand_for_a_split_of_the_data():
+    alone = {key: value for key, value in MINIMAL["data"].items() if key != "evaluation"}
+    with pytest.raises(RecipeError, match="nothing to measure on"):
+        Recipe.from_dict({**MINIMAL, "data": alone})
+    pairs = {"id": "org/pairs", "split": "test", "license": "mit", "name": "pairs"}
+    recipe = Recipe.from_dict({**MINIMAL, "data": alone, "evaluations": [pairs, {**pairs, "name": "other"}]})
+    assert [evaluation.name for evaluation in recipe.evaluations] == ["pairs", "other"]
+    for wrong, message in (
+        ([pairs, pairs], "two evaluations have the name 'pairs'"),
+        ([{**pairs, "spilt": "x"}], r"evaluations\[0\]: unknown field 'spilt'. Did you mean 'split'"),
+        ([{"id": "org/pairs"}], "the field 'split' is missing"),
+        ("pairs", "evaluations must be a list"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            Recipe.from_dict({**MINIMAL, "evaluations": wrong})

@@ -44,6 +44,7 @@ CHECKPOINTS: dict[str, str] = {
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
     "fasttext-novels": "tsugiki-embeddings-weights",
+    "glove-novels": "tsugiki-embeddings-weights",
     "hopfield-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
