@@ -53,6 +53,8 @@ CHECKPOINTS: dict[str, str] = {
     "multitask-fashion": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
     "resnet20-cifar10": "tsugiki-vision",
+    "sentiment-lstm": "tsugiki-embeddings",
+    "sentiment-mean": "tsugiki-embeddings",
     "sppnet-cifar10": "tsugiki-vision",
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
