@@ -1,6 +1,6 @@
 """SCDV on 20 Newsgroups (bydate) beside TF-IDF, with and without headers, footers and quotes.
 
-    python benchmarks/scdv_20newsgroups.py [--seeds 1] [--validation] [--sublinear] [--rows N]
+    python benchmarks/scdv_20newsgroups.py [--seeds 1] [--validation] [--no-sublinear] [--rows N]
 
 Four ways to classify, each with a linear SVM whose C is chosen by cross-validation on the training part:
 
@@ -9,8 +9,10 @@ Four ways to classify, each with a linear SVM whose C is chosen by cross-validat
 - ``TF-IDF``: words and pairs of words, the stronger plain baseline;
 - ``SCDV + TF-IDF``: both side by side.
 
-The defaults of `SCDVVectorizer` were chosen with ``--validation``: on 2,014 messages cut from the training part, which
-then serve as the test part. The official test part chose nothing.
+Settings were chosen on 2,014 messages cut at random from the training part, as ``--validation`` does; the official test
+part chose nothing. With vectors of 5 epochs ``--sublinear`` gained half a point there, the paper's idf over
+scikit-learn's as much, and a C of 4 over 0.5 nearly two points; a sparsity of 6 % in place of 4 % made no difference
+that could be told from chance. A cut by date is harder than one at random: figures there are not those here.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from tsugiki_embeddings.scdv_vectorizer import SCDVVectorizer, tokenize_texts
 from tsugiki_embeddings.vectors import WordVectors
 from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
-STRENGTHS = (0.25, 0.5, 1.0, 2.0)
+STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
 HELD_OUT = 2014  # leaves 9,300 to train on
 
 
@@ -96,10 +98,16 @@ def main() -> None:
     parser.add_argument("--texts", choices=("kept", "stripped", "both"), default="both", help="headers and the like")
     parser.add_argument("--clusters", type=int, default=60)
     parser.add_argument("--covariance", default="tied")
-    parser.add_argument("--sparsity", type=float, default=0.04)
-    parser.add_argument("--sublinear", action="store_true", help="a word c times in a message counts 1 + ln c")
+    parser.add_argument("--sparsity", type=float, default=0.05)
+    parser.add_argument("--idf", default=SCDVVectorizer().idf, help="smooth, plain or none")
+    parser.add_argument(
+        "--sublinear",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a word c times in a message counts 1 + ln c; in the paper c",
+    )
     parser.add_argument("--size", type=int, default=200, help="of a word vector")
-    parser.add_argument("--epochs", type=int, default=SCDVVectorizer().epochs, help="of the word vectors")
+    parser.add_argument("--epochs", type=int, default=15, help="of the word vectors")
     parser.add_argument("--workers", type=int, default=1, help="threads of gensim; more than one is not reproducible")
     options = parser.parse_args()
     train, test = (load_split("tsugiki/20_newsgroups", split) for split in ("train", "test"))
@@ -129,6 +137,7 @@ def main() -> None:
                 n_clusters=options.clusters,
                 covariance_type=options.covariance,
                 sparsity=options.sparsity,
+                idf=options.idf,
                 sublinear_tf=options.sublinear,
                 vector_size=options.size,
                 epochs=options.epochs,

@@ -66,11 +66,21 @@ def recipe_for(model: str, data: str, options: argparse.Namespace) -> Recipe:
     """The recipe of a model, on one of the two data sets."""
     recipe = Recipe.read(CARDS / RECIPES[model])
     spec = RecipeData(
-        "cornell-movie-review-data/rotten_tomatoes", "train", "validation", "unknown", validation=HELD_OUT
+        id="cornell-movie-review-data/rotten_tomatoes",
+        train="train",
+        evaluation="validation",
+        validation=HELD_OUT,
+        license="unknown",
     )
     if data == "sst":
-        columns = {} if model == "rntn" else {"text": "sentence", "label": "label"}
-        spec = RecipeData("tsugiki/sst_trees", "train", "test", "unknown", validation="validation", columns=columns)
+        spec = RecipeData(
+            id="tsugiki/sst_trees",
+            train="train",
+            evaluation="test",
+            validation="validation",
+            license="unknown",
+            columns={} if model == "rntn" else {"text": "sentence", "label": "label"},
+        )
     training, processor = dict(recipe.training), dict(recipe.processor)
     if options.epochs is not None:
         training["num_train_epochs"] = options.epochs

@@ -74,8 +74,9 @@ def means(rows: list[dict[str, Any]], name: str, examples: int, way: str) -> flo
 def render_table(rows: list[dict[str, Any]]) -> str:
     """The table of the README."""
     draws = len({row["draw"] for row in rows})
+    over = "one draw" if draws == 1 else f"mean of {draws} draws"
     lines = [
-        f"Accuracy in %, {'one draw' if draws == 1 else f'mean of {draws} draws'}; the base is `{rows[0]['base']}`, 32 pixels a side.",
+        f"Accuracy in %, {over}; the base is `{rows[0]['base']}`, 32 pixels a side.",
         "",
         "| photographs | per class | " + " | ".join(COLORS) + " |",
         "| --- | ---: | " + " | ".join("---:" for _ in COLORS) + " |",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from tsugiki.errors import DataError, OptionError, OutputError
 from tsugiki_embeddings import cooccurrence
 from tsugiki_embeddings.cooccurrence import Cooccurrences, count_cooccurrences
+from tsugiki_embeddings.counting_process import counting_processes
 
 VOCAB = 40
 
@@ -84,16 +87,16 @@ def test_any_number_of_processes_gives_the_same_bytes(tmp_path):
 
 def test_a_tiny_memory_limit_spills_and_gives_the_same(tmp_path, monkeypatch):
     pieces, added = [], []
-    count_piece, add = cooccurrence.runs.count_piece, cooccurrence.runs._add
-    monkeypatch.setattr(cooccurrence.runs, "count_piece", lambda *a, **k: pieces.append(a) or count_piece(*a, **k))
+    write_piece, add = cooccurrence.runs.write_piece, cooccurrence.runs._add
+    monkeypatch.setattr(cooccurrence.runs, "write_piece", lambda *a: pieces.append(len(a[1])) or write_piece(*a))
     monkeypatch.setattr(cooccurrence.runs, "BYTES_PER_ENTRY", 10_000)  # so that a row is more than there is room for
     monkeypatch.setattr(cooccurrence.runs, "_add", lambda parts: added.append(len(parts)) or add(parts))
     monkeypatch.setattr(cooccurrence, "SMALLEST_PIECE", 10)
     sentences = texts(count=100)
     counts = count_cooccurrences(flat(sentences), tmp_path / "x", vocab_size=VOCAB, window=10, memory_limit=0.05)
     assert len(pieces) > 10
-    assert max(added) < 2 * len(pieces)
-    assert max(len(tokens) for tokens, _ in pieces) < 130
+    assert added.count(2) > 100  # a row that is too large is added up run by run
+    assert max(pieces) < 130
     assert np.array_equal(counts.matrix().toarray(), brute_force(sentences, 10))
 
 
@@ -161,6 +164,20 @@ def test_nothing_to_count_is_one_sentence_and_leaves_nothing(tmp_path, corpus):
 def test_bad_tokens_are_refused(tmp_path, corpus, message):
     with pytest.raises(DataError, match=message):
         count_cooccurrences(corpus, tmp_path / "x", vocab_size=VOCAB)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_counting_process_that_fails_is_one_sentence(tmp_path):
+    with counting_processes(2) as submit, pytest.raises(OutputError, match="another process: FileNotFoundError"):
+        submit("count_piece", stem=tmp_path / "missing", vocab_size=3, window=2, symmetric=True).result()
+
+
+def test_a_counting_process_that_ends_is_one_sentence(tmp_path, monkeypatch):
+    ended = [sys.executable, "-c", "pass"]
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: start(ended, **options))
+    with pytest.raises(OutputError, match="ended from outside; lower memory_limit or the number of processes"):
+        count_cooccurrences([[2, 3]], tmp_path / "x", vocab_size=VOCAB, processes=2)
     assert list(tmp_path.iterdir()) == []
 
 

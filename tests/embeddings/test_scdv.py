@@ -195,7 +195,7 @@ def test_vectors_that_are_not_finite_are_refused():
     ("choice", "message"),
     [
         ({"covariance": "ful"}, "covariance_type must be one of"),
-        ({"idf": "log"}, "idf must be one of smooth, plain, none"),
+        ({"idf": "log"}, "idf must be one of plain, smooth, none"),
         ({"sparsity": 4}, "such as 0.04 for 4 %"),
         ({"max_df": 0}, "max_df is a share"),
     ],

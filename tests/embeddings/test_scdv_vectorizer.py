@@ -176,7 +176,9 @@ def test_model_and_vectorizer_are_the_same_both_ways(fitted):
 
 def test_logarithms_of_counts_are_scikit_learns_in_vectorizer_and_model():
     texts = ["cat cat cat sat sat market", "the cat and the dog and the mat", "stocks"]
-    vectorizer = SCDVVectorizer(given_vectors(), n_clusters=3, min_count=1, sublinear_tf=True, sparsity=0.0).fit(TEXTS)
+    vectorizer = SCDVVectorizer(
+        given_vectors(), n_clusters=3, min_count=1, idf="smooth", sublinear_tf=True, sparsity=0.0
+    ).fit(TEXTS)
     words = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
     tfidf = TfidfVectorizer(vocabulary=words, sublinear_tf=True, norm=None).fit(TEXTS).transform(texts).toarray()
     words_topics = zip(vectorizer.word_clusters_[SPECIAL:], vectorizer.word_vectors_[SPECIAL:], strict=True)

@@ -101,11 +101,13 @@ def main() -> None:
         arguments["stem"] = Path(arguments["stem"])
         if "stems" in arguments:
             arguments["stems"] = [Path(stem) for stem in arguments["stems"]]
+        stems: list[str] = []
+        failure = None
         try:
-            answer = [[str(stem) for stem in JOBS[name](**arguments)], None]
+            stems = [str(stem) for stem in JOBS[name](**arguments)]
         except Exception as error:
-            answer = [[], f"{type(error).__name__}: {error}"]
-        print(json.dumps(answer), flush=True)
+            failure = f"{type(error).__name__}: {error}"
+        print(json.dumps([stems, failure]), flush=True)
 
 
 if __name__ == "__main__":

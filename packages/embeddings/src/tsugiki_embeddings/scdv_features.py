@@ -22,7 +22,7 @@ from .word_tokenizer import SPECIAL
 
 Floats = NDArray[np.float32]
 Covariance = Literal["full", "tied", "diag", "spherical"]
-Idf = Literal["smooth", "plain", "none"]
+Idf = Literal["plain", "smooth", "none"]
 
 COVARIANCES: tuple[str, ...] = get_args(Covariance)
 IDF_SCHEMES: tuple[str, ...] = get_args(Idf)
@@ -90,13 +90,13 @@ def count_words(
     return counts
 
 
-def document_frequency_weights(counts: csr_array, scheme: str = "smooth") -> Floats:
+def document_frequency_weights(counts: csr_array, scheme: str = "plain") -> Floats:
     """Inverse document frequency of each word.
 
     Args:
         counts: (N, V).
-        scheme: ``smooth`` is ln((1 + N) / (1 + df)) + 1, as scikit-learn's; ``plain`` the paper's ln(N / df), 0 for
-            words of no document; ``none`` is 1.
+        scheme: ``plain`` is the paper's ln(N / df), 0 for words of no document; ``smooth`` scikit-learn's
+            ln((1 + N) / (1 + df)) + 1; ``none`` is 1.
 
     Returns:
         float32 (V,).
@@ -203,7 +203,7 @@ def fit_topics(
     *,
     num_clusters: int,
     covariance: str = "tied",
-    idf: str = "smooth",
+    idf: str = "plain",
     max_document_share: float = 1.0,
     sparsity: float = 0.04,
     seed: int = 0,

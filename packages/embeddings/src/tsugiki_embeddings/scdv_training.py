@@ -46,7 +46,7 @@ OPTIONS: dict[str, Any] = {
     "word_vectors": WORD_VECTORS,
     "covariance_type": "tied",
     "sparsity": 0.04,
-    "idf": "smooth",
+    "idf": "plain",
     "max_df": 1.0,
     "C": STRENGTHS,
     "folds": 3,

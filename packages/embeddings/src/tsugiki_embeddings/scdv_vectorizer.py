@@ -44,7 +44,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         n_clusters: K, Gaussians of the mixture.
         covariance_type: Of the mixture: ``full``, ``tied``, ``diag`` or ``spherical``.
         sparsity: p as a share: entries below p (|mean least| + |mean greatest|) / 2 are zero. 0 keeps all.
-        idf: ``smooth`` (scikit-learn's), ``plain`` (the paper's ln(N / df)) or ``none``.
+        idf: ``plain`` (the paper's ln(N / df)), ``smooth`` (scikit-learn's) or ``none``.
         sublinear_tf: A word that stands c times in a text counts 1 + ln c, not c as in the paper.
         max_df: Words that stand in more than this share of the documents count nothing.
         min_count: Rarer words are left out.
@@ -75,7 +75,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         n_clusters: int = 60,
         covariance_type: str = "tied",
         sparsity: float = 0.04,
-        idf: str = "smooth",
+        idf: str = "plain",
         sublinear_tf: bool = False,
         max_df: float = 1.0,
         min_count: int = 5,

@@ -51,7 +51,7 @@ def command(
     """Predict with a model on a file, a folder, standard input, or a text.
 
     A model of texts takes the text itself, or a file with one text a line. A folder is searched with all that is below
-    it. An input that does not decode is named on standard error, the others are still predicted, and the exit code is 1.
+    it. An input that does not decode is named on standard error, the others are predicted, and the exit code is 1.
 
     Example:
         tsugiki predict lenet5-mnist digit.png --top-k 3
