@@ -53,6 +53,7 @@ CHECKPOINTS: dict[str, str] = {
     "multitask-fashion": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
     "resnet20-cifar10": "tsugiki-vision",
+    "rntn-sst": "tsugiki-embeddings",
     "sentiment-lstm": "tsugiki-embeddings",
     "sentiment-mean": "tsugiki-embeddings",
     "sppnet-cifar10": "tsugiki-vision",
