@@ -113,8 +113,8 @@ def _figures(provenance: Mapping[str, Any]) -> Iterator[str]:
             ends = (figures["low"], figures["value"], figures["high"])
             if not all(map(math.isfinite, ends)) or ends[0] > ends[2]:
                 yield f"{PROVENANCE}: {metric} on {dataset} is {ends[1]} with the interval {ends[0]} to {ends[2]}"
-            if figures.get("n", rows) > rows:
-                yield f"{PROVENANCE}: {metric} on {dataset} counts {figures['n']} of {rows} rows"
+            if figures.get("n", 1) < 1:  # more than the rows where each holds several answers, as a tree its phrases
+                yield f"{PROVENANCE}: {metric} on {dataset} counts {figures['n']} answers"
         if "correct" in fast and not 0 <= fast["correct"] <= fast["rows"] <= rows:
             yield f"{PROVENANCE}: {fast['correct']} of {fast['rows']} right on the fast subset of {dataset}, of {rows}"
     for metric, summary in (provenance.get("seeds") or {}).items():
