@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import re
 import shutil
 import subprocess
-import re
 import sys
 
 import pytest
