@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .subject import NotApplicableError, Subject, output_tensors, require
+from .subject import NotApplicableError, Subject, largest_difference, output_tensors, require
 
 _NOT_COMPARED = ("_name_or_path", "transformers_version", "architectures", "dtype")
+ROUNDING = 1e-5  # relative
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".npy")
 
 
@@ -90,7 +91,7 @@ def processor_round_trip(subject: Subject) -> None:
 
 
 def save_load_round_trip(subject: Subject) -> None:
-    """A model saved and loaded has the same weights and gives the same outputs, bit for bit."""
+    """A model saved and loaded has the same weights, bit for bit, and gives the same outputs, to rounding."""
     model = subject.model()
     model.save_pretrained(subject.folder)
     found: Any = type(model).from_pretrained(subject.folder, output_loading_info=True)
@@ -103,9 +104,10 @@ def save_load_round_trip(subject: Subject) -> None:
     require(not changed, f"{type(model).__name__} loads with other values of {', '.join(changed[:3])}")
     inputs = subject.inputs(model)
     with torch.inference_mode():
-        pairs = zip(output_tensors(model(**inputs)), output_tensors(loaded(**inputs)), strict=True)
+        # Which kernel computes a convolution, and so the last bits, may depend on where the weights lie in memory.
+        difference = largest_difference(output_tensors(model(**inputs)), output_tensors(loaded(**inputs)))
     require(
-        all(torch.equal(left, right) for left, right in pairs),
+        difference <= ROUNDING,
         f"{type(model).__name__} gives other outputs after loading; compute buffers from the config, or save them",
     )
 
