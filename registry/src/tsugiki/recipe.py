@@ -105,6 +105,7 @@ class Recipe:
         processor: Fields of the processor.
         augmentation: Fields of `tsugiki.augmentation.Augmentation`, or for audio of
             `tsugiki.waveform_augmentation.WaveformAugmentation`.
+        generation: Fields of the model's generation config, such as ``num_beams``, of a model that writes.
         target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
         base_model: Checkpoint it starts from.
         evaluations: More data sets to measure on, each by a task of its own.
@@ -126,6 +127,7 @@ class Recipe:
     config: dict[str, Any] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
+    generation: dict[str, Any] = field(default_factory=dict)
     target: dict[str, float] = field(default_factory=dict)
     base_model: str | None = None
     evaluations: list[RecipeEvaluation] = field(default_factory=list)
@@ -162,7 +164,7 @@ class Recipe:
             raise RecipeError(f"{where}: status must be one of {', '.join(STATUSES)}, not {recipe.status!r}")
         if recipe.storage not in STORAGES:
             raise RecipeError(f"{where}: storage must be one of {', '.join(STORAGES)}, not {recipe.storage!r}")
-        for name in ("training", "config", "processor", "augmentation", "target"):
+        for name in ("training", "config", "processor", "augmentation", "generation", "target"):
             if not isinstance(getattr(recipe, name), dict):
                 raise RecipeError(f"{where}: {name} must be a mapping")
         seeds = recipe.seeds

@@ -177,8 +177,15 @@ def build_model(run: RecipeRun, seed: int) -> PreTrainedModel:
     follow = {**run.task.processor_fields(run.processor), **run.task.config_fields(run.label_names)}
     fields = {**run.recipe.config, **follow}
     if run.recipe.base_model is not None:
-        return load(run.recipe.base_model, task=run.recipe.task, **fields)
-    return create_model(run.recipe.family, run.recipe.task, **fields)
+        model = load(run.recipe.base_model, task=run.recipe.task, **fields)
+    else:
+        model = create_model(run.recipe.family, run.recipe.task, **fields)
+    if run.recipe.generation:
+        if not model.can_generate():
+            raise RecipeError(f"recipe {run.recipe.name}: {type(model).__name__} writes nothing; leave out generation")
+        if unknown := model.generation_config.update(**run.recipe.generation):
+            raise RecipeError(f"recipe {run.recipe.name}: generation has no field {', '.join(sorted(unknown))}")
+    return model
 
 
 def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True) -> tuple[PreTrainedModel, FitResult]:

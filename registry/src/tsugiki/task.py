@@ -57,6 +57,8 @@ class Task(ABC):
         has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
             other classes, so it works on these tasks.
         pipeline_tag: What the Hub calls the task, where that is not its name.
+        validates_by_loss: Whether validation inside a training looks at the loss alone, because a row's real answer
+            takes a search.
     """
 
     name: ClassVar[str]
@@ -65,6 +67,7 @@ class Task(ABC):
     counted: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
     pipeline_tag: ClassVar[str | None] = None
+    validates_by_loss: ClassVar[bool] = False
 
     @abstractmethod
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -122,6 +125,19 @@ class Task(ABC):
             (B, ...).
         """
         return model(**batch).logits
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions | None:
+        """Answers to all rows at once, of a task that one forward pass a batch does not answer, such as translation.
+
+        Args:
+            model: In eval mode, on the device to compute on.
+            table: Rows.
+            batch_size: Rows at a time, as a rule.
+
+        Returns:
+            What `metrics` takes, rows in order; None where `outputs` of each batch is the answer.
+        """
+        return None
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Whether each row was answered right (N,). Every task that is `counted` has it."""

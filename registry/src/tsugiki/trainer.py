@@ -66,10 +66,26 @@ class TableTrainer(Trainer):
         """Not counted: it walks over all parameters in every step, and nobody reads the count."""
         return 0
 
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Tensor | Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, Any]:
+        """The model's own loss; where labels are smoothed (``label_smoothing_factor``), they are taken from the inputs,
+        so what an encoder-decoder's decoder reads is made of them first."""
+        inner: Any = self.accelerator.unwrap_model(model)
+        make = getattr(inner, "prepare_decoder_input_ids_from_labels", None)
+        if self.label_smoother is not None and make is not None and "labels" in inputs:
+            inputs = {"decoder_input_ids": make(inputs["labels"]), **inputs}
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-any-return]
+
     def prediction_step(
         self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[Tensor | None, Any, Any]:
         """Loss, outputs and labels of one batch; the outputs are what the task keeps of a forward pass."""
+        prediction_loss_only = prediction_loss_only or (self._task is not None and self._task.validates_by_loss)
         if prediction_loss_only or self._task is None or type(self._task).outputs is Task.outputs:
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         loss, _, _ = super().prediction_step(model, inputs, True, ignore_keys)

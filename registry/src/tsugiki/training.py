@@ -150,8 +150,8 @@ def fit(
         options["save_strategy"] = options["eval_strategy"]
         options |= {
             "load_best_model_at_end": True,
-            "metric_for_best_model": f"eval_{task.main_metric}",
-            "greater_is_better": task.greater_is_better,
+            "metric_for_best_model": "eval_loss" if task.validates_by_loss else f"eval_{task.main_metric}",
+            "greater_is_better": task.greater_is_better and not task.validates_by_loss,
         }
         options.setdefault("save_total_limit", 1)
         extra.append(EarlyStoppingCallback(early_stopping_patience=patience))
@@ -168,7 +168,7 @@ def fit(
         args=args,
         train_dataset=table,
         eval_dataset=validation.to(args.device) if validation is not None else None,
-        compute_metrics=_score(task) if validation is not None and task is not None else None,
+        compute_metrics=None if validation is None or task is None or task.validates_by_loss else _score(task),
         callbacks=extra,
         parameter_groups=parameter_groups,
         task=task,

@@ -37,10 +37,10 @@ def takes_a_new_head(subject: Subject) -> None:
     grafted = graft(model, {"id2label": names, "label2id": {name: number for number, name in names.items()}})
     with torch.inference_mode():
         logits = grafted(**subject.inputs(grafted)).logits
+    classes = logits.shape[-1 if AUTO_CLASSES[subject.key].endswith("TokenClassification") else 1]
     require(
-        logits.shape[1] == len(names),
-        f"{type(model).__name__} gives {logits.shape[1]} logits for {len(names)} labels; build the head for "
-        "config.num_labels",
+        classes == len(names),
+        f"{type(model).__name__} gives {classes} logits for {len(names)} labels; build the head for config.num_labels",
     )
     path, _ = head_of(model)
     weights = grafted.state_dict()
