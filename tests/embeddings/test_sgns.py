@@ -30,8 +30,8 @@ def _small_parts(monkeypatch):
     monkeypatch.setattr(sgns_batches, "RUNS_A_PART", 4)
 
 
-def train(folder: Path, **options):
-    return train_sgns(*planted_corpus(), output_dir=folder, **(OPTIONS | options))
+def train(folder: Path, *, corpus=None, **options):
+    return train_sgns(*(corpus or planted_corpus()), output_dir=folder, **(OPTIONS | options))
 
 
 def written_out_loss(rows: torch.Tensor, left: torch.Tensor, right: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -74,9 +74,13 @@ def test_a_step_moves_each_row_by_the_sum_over_its_places():
     leaf = table.double().requires_grad_()
     loss = written_out_loss(leaf[step.rows], torch.from_numpy(step.left), torch.from_numpy(step.right), layout)
     loss.backward()
-    expected = leaf.detach() - 0.1 * leaf.grad
-    sgns.train_step(table, step, layout, 0.1, Accelerator(cpu=True))
-    torch.testing.assert_close(table.double(), expected, rtol=1e-4, atol=1e-4)
+    for rate in (1e-3, 1e3):  # as small as it is in a training, and so large that every vector is held back
+        expected = (
+            leaf.detach() - rate * leaf.grad * (sgns.FARTHEST / (rate * leaf.grad.norm(dim=1))).clamp(max=1)[:, None]
+        )
+        moved = table.clone()
+        sgns.train_step(moved, step, layout, rate, Accelerator(cpu=True))
+        torch.testing.assert_close(moved.double(), expected.nan_to_num(), rtol=1e-4, atol=1e-4)
 
 
 def test_loss_of_untrained_vectors_is_that_of_fair_coins(tmp_path):
@@ -201,6 +205,17 @@ def test_options_out_of_range_are_named(tmp_path, options, message):
         train(tmp_path, **options)
 
 
-def test_a_diverging_run_is_one_error(tmp_path):
+def test_the_same_word_over_and_over_does_not_send_its_vector_off(tmp_path):
+    """As in posts with encoded attachments: hundreds of pairs of one word with itself in one step."""
+    tokens, offsets = planted_corpus()
+    garbage = np.full(3000, SPECIAL + 1, np.int32)
+    corpus = np.concatenate([tokens, garbage]), np.append(offsets, offsets[-1] + len(garbage))
+    result = train(tmp_path, corpus=corpus, learning_rate=0.05, window=10, negatives=10, epochs=3)
+    assert np.isfinite(result.matrix).all()
+    assert np.linalg.norm(result.matrix, axis=1).max() < 20
+
+
+def test_a_diverging_run_is_one_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sgns, "train_step", lambda *given: torch.tensor(float("nan")))
     with pytest.raises(DataError, match="take a lower learning_rate"):
-        train(tmp_path, learning_rate=1e20)
+        train(tmp_path)

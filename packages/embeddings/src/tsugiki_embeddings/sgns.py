@@ -38,6 +38,7 @@ from .word_tokenizer import SPECIAL
 CHECKPOINT = "sgns.safetensors"
 LARGEST_BATCH = 2048  # centre words; more is no faster on a CPU
 HITS = 16.0  # how often the commonest word may be expected among the centres of a step
+FARTHEST = 1.0  # how far a vector may move in a step; the same word over and over, as in garbage, would send it off
 
 
 def train_sgns(
@@ -200,6 +201,8 @@ def train_step(table: Tensor, step: Step, layout: Layout, learning_rate: float, 
     order, starts, unique = (torch.from_numpy(item).to(device) for item in (step.order, step.starts, step.unique))
     # one sum for each row of the table, in the order of the blocks: no atomic additions, so the same bits every time
     sums = F.embedding_bag(order, gradient.float().view(-1, table.shape[1]), starts, mode="sum")  # (U, D)
+    lengths = torch.linalg.vector_norm(sums, dim=1, keepdim=True)  # (U, 1)
+    sums *= (FARTHEST / (learning_rate * lengths)).clamp_(max=1)
     table.index_add_(0, unique, sums, alpha=-learning_rate)
     return loss
 
