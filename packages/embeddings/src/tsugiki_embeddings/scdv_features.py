@@ -67,6 +67,19 @@ def check_choices(covariance: str, idf: str, sparsity: float, max_df: float) -> 
         raise OptionError(f"max_df is a share above 0 and at most 1, not {max_df}")
 
 
+def check_words(words: int, num_clusters: int) -> None:
+    """Refuse more clusters than words.
+
+    Raises:
+        DataError: There are fewer words.
+    """
+    if words < num_clusters:
+        raise DataError(
+            f"{num_clusters} clusters need at least as many words, and there are {words}; give more text, a lower "
+            "min_count, or fewer clusters"
+        )
+
+
 def count_words(
     tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_size: int, *, sublinear: bool = False
 ) -> csr_array:
@@ -136,11 +149,7 @@ def soft_clusters(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    if len(vectors) < num_clusters:
-        raise DataError(
-            f"{num_clusters} clusters need at least as many words, and there are {len(vectors)}; give more text, a "
-            "lower min_count, or fewer clusters"
-        )
+    check_words(len(vectors), num_clusters)
     mixture = GaussianMixture(num_clusters, covariance_type=covariance, max_iter=iterations, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # EM stopped early is as good a clustering

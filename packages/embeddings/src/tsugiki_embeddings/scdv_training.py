@@ -4,7 +4,7 @@ Everything is learned from the training rows alone, the strength of the SVM's pe
 Options in a recipe's ``training``, besides the seed:
 
 - ``word_vectors``: the method of `word_vector_training.METHODS` with its own options, such as
-  ``{method: gensim, window: 10, epochs: 10}``; what is left out of gensim's is as in `WORD_VECTORS`.
+  ``{method: sgns, window: 10, epochs: 10}``; what is left out of that method's is as in `WORD_VECTORS`.
 - ``covariance_type``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
   How often a word counts, ``sublinear_tf``, is a field of the config, for the model must know it.
 - ``C``: the SVM's C, or several, of which the best is taken.
@@ -35,11 +35,12 @@ from tsugiki.text_table import token_stream
 from tsugiki.training import FitResult
 
 from .scdv import SCDVForSequenceClassification
-from .scdv_features import check_choices, count_words, fit_topics, sparse_document_vectors
+from .scdv_features import check_choices, check_words, count_words, fit_topics, sparse_document_vectors
+from .word_tokenizer import SPECIAL
 from .word_vector_training import train_word_vectors
 from .word_vectors import WordVectorsConfig, WordVectorsModel
 
-WORD_VECTORS: dict[str, Any] = {"method": "gensim", "window": 10, "negative": 10, "sample": 1e-3, "epochs": 10}
+WORD_VECTORS: dict[str, Any] = {"method": "sgns", "window": 10, "negatives": 10, "sample": 1e-3, "epochs": 10}
 STRENGTHS = (1.0, 2.0, 4.0, 8.0)  # vectors of length 1 with thousands of small entries want a large one
 ITERATIONS = 2000  # of liblinear, at most
 OPTIONS: dict[str, Any] = {
@@ -95,9 +96,10 @@ def train_scdv(
         names: dict[Any, str] = config.id2label or {}
         raise DataError(f"the class {names.get(int(lacking[0]), int(lacking[0]))!r} has no training rows; add some")
 
+    check_words(config.vocab_size - SPECIAL, config.num_clusters)
     vectors = WordVectorsModel(WordVectorsConfig(vocab_size=config.vocab_size, hidden_size=config.hidden_size))
     chosen = dict(options["word_vectors"])
-    if chosen.setdefault("method", "gensim") == "gensim":
+    if chosen.setdefault("method", WORD_VECTORS["method"]) == WORD_VECTORS["method"]:
         chosen = {**WORD_VECTORS, **chosen}
     run_phase(
         Path(output_dir, "word-vectors"),

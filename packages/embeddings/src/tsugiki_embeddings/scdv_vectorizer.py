@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from tsugiki.errors import DataError, OptionError
 
 from .scdv import SCDVConfig, SCDVForSequenceClassification, SCDVModel
-from .scdv_features import WordTopics, check_choices, count_words, fit_topics, sparse_document_vectors
+from .scdv_features import WordTopics, check_choices, check_words, count_words, fit_topics, sparse_document_vectors
 from .word_tokenizer import SPECIAL, WORDS, train_word_tokenizer, word_list, word_tokenizer
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
 
     Args:
         word_vectors: Vectors of words: a `WordVectors`, or what `tsugiki.load` takes. Words of the fitted texts that it
-            has are used. By default skip-gram vectors are trained on the fitted texts, by gensim.
+            has are used. By default skip-gram vectors are trained on the fitted texts (`sgns`).
         n_clusters: K, Gaussians of the mixture.
         covariance_type: Of the mixture: ``full``, ``tied``, ``diag`` or ``spherical``.
         sparsity: p as a share: entries below p (|mean least| + |mean greatest|) / 2 are zero. 0 keeps all.
@@ -56,7 +56,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         negative: Negative samples.
         sample: From which share of the text on words are skipped at random.
         epochs: Passes over the texts.
-        workers: Threads; with more than one, gensim gives other vectors every time.
+        workers: Threads that prepare steps ahead; the vectors are the same for any number.
         random_state: Seed of vectors and clusters.
 
     Attributes:
@@ -87,7 +87,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         negative: int = 10,
         sample: float = 1e-3,
         epochs: int = 10,
-        workers: int = 1,
+        workers: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.word_vectors = word_vectors
@@ -211,6 +211,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         given = None
         if self.word_vectors is not None:
             tokenizer, given = self._given(self.word_vectors, tokenizer)
+        check_words(len(tokenizer) - SPECIAL, self.n_clusters)
         tokens, offsets = tokenize_texts(tokenizer, texts)
         vectors = self._trained(tokens, offsets, len(tokenizer), seed) if given is None else given
         counts = count_words(tokens, offsets, len(tokenizer), sublinear=self.sublinear_tf)
@@ -245,10 +246,10 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         self, tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_size: int, seed: int
     ) -> NDArray[np.float32]:
         """Skip-gram vectors of the texts' own words (V, D)."""
-        from .gensim_training import train_gensim
+        from .sgns import train_sgns
 
         with tempfile.TemporaryDirectory(prefix="tsugiki-scdv-") as folder:
-            trained = train_gensim(
+            trained = train_sgns(
                 tokens,
                 offsets,
                 vocab_size=vocab_size,
@@ -258,7 +259,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
                 title="word vectors",
                 output_dir=Path(folder),
                 window=self.window,
-                negative=self.negative,
+                negatives=self.negative,
                 sample=self.sample,
                 epochs=self.epochs,
                 workers=self.workers,
@@ -276,7 +277,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_choices(self.covariance_type, self.idf, self.sparsity, self.max_df)
-        for name in ("n_clusters", "vector_size", "window", "epochs", "workers"):
+        for name in ("n_clusters", "vector_size", "window", "epochs"):
             if (value := getattr(self, name)) < 1:
                 raise OptionError(f"{name} must be at least 1, not {value}")
 
