@@ -149,3 +149,16 @@ def test_an_mlp_takes_no_svm(tmp_path):
     table, vocab_size = table_of()
     with pytest.raises(OptionError, match="leave out classifier='mlp'"):
         train_scdv(fresh(vocab_size, classifier="mlp"), table, output_dir=tmp_path, arguments=OPTIONS)
+
+
+def test_rows_of_one_group_stay_in_one_fold():
+    """Twins in two folds would tell the answer of noise; kept together, held-out accuracy is that of guessing."""
+    from scipy.sparse import csr_array
+
+    generator = np.random.default_rng(0)
+    once, labels = generator.standard_normal((120, 200)), np.arange(120) % 2
+    twins, both = csr_array(np.repeat(once, 2, axis=0)), np.repeat(labels, 2)
+    apart = fit_svm(twins, both, strengths=(1.0,), folds=3).scores[1.0]
+    together = fit_svm(twins, both, strengths=(1.0,), folds=3, groups=np.arange(240) // 2).scores[1.0]
+    assert apart > 0.8
+    assert together < 0.65

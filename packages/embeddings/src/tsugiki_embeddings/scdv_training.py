@@ -5,7 +5,7 @@ Options in a recipe's ``training``, besides the seed:
 
 - ``word_vectors``: the method of `word_vector_training.METHODS` with its own options, such as
   ``{method: sgns, window: 10, epochs: 10}``; what is left out of that method's is as in `WORD_VECTORS`.
-- ``covariance_type``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
+- ``covariance_type``, ``center``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
   How often a word counts, ``sublinear_tf``, is a field of the config, for the model must know it.
 - ``C``: the SVM's C, or several, of which the best is taken.
 - ``folds``: of the cross-validation.
@@ -46,6 +46,7 @@ ITERATIONS = 2000  # of liblinear, at most
 OPTIONS: dict[str, Any] = {
     "word_vectors": WORD_VECTORS,
     "covariance_type": "tied",
+    "center": False,
     "sparsity": 0.04,
     "idf": "plain",
     "max_df": 1.0,
@@ -121,6 +122,7 @@ def train_scdv(
         covariance=options["covariance_type"],
         idf=options["idf"],
         max_document_share=options["max_df"],
+        center=options["center"],
         sparsity=options["sparsity"],
         seed=seed,
     )
@@ -162,7 +164,13 @@ class LinearSVM:
 
 
 def fit_svm(
-    features: csr_array, labels: NDArray[np.int64], *, strengths: Sequence[float], folds: int = 3, seed: int = 0
+    features: csr_array,
+    labels: NDArray[np.int64],
+    *,
+    strengths: Sequence[float],
+    folds: int = 3,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
 ) -> LinearSVM:
     """Fit linear SVMs on sparse features, one class against the rest.
 
@@ -172,13 +180,16 @@ def fit_svm(
         strengths: Values of C, of which the best by cross-validation is taken.
         folds: Of the cross-validation, stratified. Where a class has fewer rows than that, the middle value of
             `strengths` is taken unseen.
+        groups: Rows with one number are of one origin, such as a thread of messages, and stay in one fold (N,).
         seed: Of folds and solver.
     """
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     strength, scores, scale = sorted(strengths)[len(strengths) // 2], {}, 1.0
     if np.bincount(labels).min() >= folds:
-        splits = list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels))
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        splitter = kind(folds, shuffle=True, random_state=seed)
+        splits = list(splitter.split(np.zeros(len(labels)), labels, groups))
         answers = np.concatenate([labels[outside] for _, outside in splits])
         held_out: dict[float, NDArray[np.float64]] = {}
         for candidate in strengths:

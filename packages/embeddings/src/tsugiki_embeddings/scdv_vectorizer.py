@@ -43,6 +43,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
             has are used. By default skip-gram vectors are trained on the fitted texts (`sgns`).
         n_clusters: K, Gaussians of the mixture.
         covariance_type: Of the mixture: ``full``, ``tied``, ``diag`` or ``spherical``.
+        center: Take the mean of the words' vectors away first (Mu and Viswanath 2018); the paper does not.
         sparsity: p as a share: entries below p (|mean least| + |mean greatest|) / 2 are zero. 0 keeps all.
         idf: ``plain`` (the paper's ln(N / df)), ``smooth`` (scikit-learn's) or ``none``.
         sublinear_tf: A word that stands c times in a text counts 1 + ln c, not c as in the paper.
@@ -74,6 +75,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         *,
         n_clusters: int = 60,
         covariance_type: str = "tied",
+        center: bool = False,
         sparsity: float = 0.04,
         idf: str = "plain",
         sublinear_tf: bool = False,
@@ -93,6 +95,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
         self.word_vectors = word_vectors
         self.n_clusters = n_clusters
         self.covariance_type = covariance_type
+        self.center = center
         self.sparsity = sparsity
         self.idf = idf
         self.sublinear_tf = sublinear_tf
@@ -222,6 +225,7 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
             covariance=self.covariance_type,
             idf=self.idf,
             max_document_share=self.max_df,
+            center=self.center,
             sparsity=self.sparsity,
             seed=seed,
         )
