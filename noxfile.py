@@ -20,7 +20,8 @@ CORE = ROOT / "registry"
 PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 DIST = ROOT / "dist"
 REFERENCES = ["torchvision", "timm"]  # compared with in the tests only
-TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "mittens", "hatchling", "editables", "ruff", "mypy"]
+TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables", "ruff", "mypy"]
+PEERS = ["mido", "mittens", "nltk", "pycocoevalcap", "seqeval"]  # compared with in the tests; what they need is there
 
 
 def install(session: nox.Session, *packages: str | Path, constrained: bool = True) -> None:
@@ -60,6 +61,7 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests in one environment with every plugin."""
     install(session, "torch", CORE, *PLUGINS, *TEST_TOOLS)
+    install(session, "--no-deps", *PEERS)
     install_references(session)
     offline(session)
     session.run("pytest", *session.posargs)
@@ -89,6 +91,7 @@ def lowest(session: nox.Session) -> None:
     bounds = sorted({bound for folder in (CORE, *PLUGINS) for bound in lower_bounds(folder)})
     install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
     install(session, *bounds, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
+    install(session, "--no-deps", *PEERS)
     install_references(session)
     offline(session)
     # Old libraries warn of what became of the newer ones below them, and leave files open; that is not ours to mend.

@@ -9,12 +9,13 @@ random, which part threads, ask for a C four times as large.
 - ``SCDV``: word vectors, clusters and all else learned from the training part alone;
 - ``SCDV, transductive``: the paper's setting, the word vectors trained on the texts of both parts (labels of neither);
 - ``TF-IDF``: words and pairs of words, the stronger plain baseline;
-- ``SCDV + TF-IDF``: both side by side.
+- ``SCDV + TF-IDF``: both side by side, SCDV times 0.3, for its few dense numbers would drown a million sparse ones.
 
 Settings were chosen on messages cut from the training part, the last time on whole subjects, as ``--validation`` cuts
 them; the official test part chose nothing. There ``--sublinear`` gained one and a half points, ``--center`` and a
 sparsity of 2.5 % in place of 5 % together 0.8; scikit-learn's idf, a diagonal covariance, 100 clusters, vectors of
-length 1 and signed square roots of the entries gained nothing.
+length 1 and signed square roots of the entries gained nothing. The factor 0.3 was chosen there too, where both side by
+side answered 88.9 % right, TF-IDF 87.8 % and SCDV 86.6 %.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import argparse
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +40,9 @@ from tsugiki_embeddings.sgns import train_sgns
 from tsugiki_embeddings.vectors import WordVectors
 from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
-STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+STRENGTHS = (0.5, 1.0, 2.0, 4.0)
 HELD_OUT = 2600  # messages at most
+SHARE = np.float32(0.3)  # of SCDV beside TF-IDF
 
 
 def subjects(texts: list[str]) -> NDArray[np.int64]:
@@ -78,6 +81,13 @@ def transductive_vectors(texts: list[str], vectorizer: SCDVVectorizer) -> WordVe
     return WordVectors(word_list(tokenizer)[SPECIAL:], trained.matrix[SPECIAL:])
 
 
+def side_by_side(features: Sequence[csr_array], counted: Sequence[csr_array]) -> list[csr_array]:
+    """SCDV's features beside TF-IDF's, of either part."""
+    return [
+        csr_array(hstack([left * SHARE, right], format="csr")) for left, right in zip(features, counted, strict=True)
+    ]
+
+
 def report(
     name: str,
     train: csr_array,
@@ -107,6 +117,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="use only so many messages of each part")
     parser.add_argument("--validation", action="store_true", help="measure on a part of train, to choose settings")
     parser.add_argument("--texts", choices=("kept", "stripped", "both"), default="both", help="headers and the like")
+    parser.add_argument("--transductive", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--clusters", type=int, default=60)
     parser.add_argument("--covariance", default="tied")
     parser.add_argument("--center", action=argparse.BooleanOptionalAction, default=True, help="of the word vectors")
@@ -162,13 +173,15 @@ def main() -> None:
             )
             started = time.perf_counter()
             features = vectorizer.fit_transform(learn), vectorizer.transform(measure)
-            together = tuple(csr_array(hstack(pair, format="csr")) for pair in zip(features, counted, strict=True))
+            together = side_by_side(features, counted)
             for name, pair in (("SCDV", features), ("SCDV + TF-IDF", together)):
                 accuracies.setdefault((kept, name), []).append(report(name, *pair, both, groups, seed, started))
+            if not options.transductive:
+                continue
             started = time.perf_counter()
             vectorizer.word_vectors = transductive_vectors([*learn, *measure], vectorizer)
             features = vectorizer.fit_transform(learn), vectorizer.transform(measure)
-            together = tuple(csr_array(hstack(pair, format="csr")) for pair in zip(features, counted, strict=True))
+            together = side_by_side(features, counted)
             for name, pair in (("SCDV, transductive", features), ("the same + TF-IDF", together)):
                 accuracies.setdefault((kept, name), []).append(report(name, *pair, both, groups, seed, started))
     if options.seeds > 1:

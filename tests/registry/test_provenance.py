@@ -14,6 +14,7 @@ from tsugiki.provenance import (
     fast_rows,
     hardware,
     read_provenance,
+    required_distributions,
     seeds_record,
     versions,
     weights_record,
@@ -75,3 +76,12 @@ def test_curves_are_drawn_from_two_epochs_on(tmp_path):
     assert picture is not None
     assert (tmp_path / picture.file).read_bytes().startswith(b"\x89PNG")
     assert "2 epochs; it ends at 1.0000" in picture.caption
+
+
+def test_parts_of_a_network_name_the_distributions_that_they_come_from():
+    config = {"model_type": "tsugiki_made_of_parts", "encoder_config": {"model_type": "tsugiki_lenet"}, "size": 3}
+    assert required_distributions(config, "tsugiki-another") == ["tsugiki-vision"]
+    assert required_distributions({"deep": {"deeper": config}}, "tsugiki-another") == ["tsugiki-vision"]
+    assert required_distributions(config, "tsugiki-vision") == []
+    assert required_distributions({"encoder_config": {"model_type": "resnet"}}, "tsugiki-another") == []
+    assert required_distributions({"model_type": "tsugiki_lenet", "encoder_config": None}, "tsugiki-another") == []

@@ -33,6 +33,7 @@ AUTO_CLASSES = {
     "text-classification": "AutoModelForSequenceClassification",
     "token-classification": "AutoModelForTokenClassification",
     "text-translation": "AutoModelForSeq2SeqLM",
+    "dialogue": "AutoModelForSeq2SeqLM",
     "image-captioning": "AutoModelForImageTextToText",
     "video-classification": "AutoModelForVideoClassification",
     "audio-classification": "AutoModelForAudioClassification",
@@ -136,6 +137,7 @@ def _register_processor(family: RegisteredFamily) -> None:
 
     # transformers 5.17 has it at the top only where torchvision is installed
     from transformers.models.auto.image_processing_auto import AutoImageProcessor
+    from transformers.processing_utils import ProcessorMixin
 
     name = processor_class.__name__
     if name not in _processors:
@@ -156,6 +158,10 @@ def _register_processor(family: RegisteredFamily) -> None:
         from transformers import AutoFeatureExtractor
 
         AutoFeatureExtractor.register(key, processor_class, exist_ok=True)
+    elif issubclass(processor_class, ProcessorMixin):
+        from transformers import AutoProcessor
+
+        AutoProcessor.register(key, processor_class, exist_ok=True)
     else:
         from transformers import AutoTokenizer
 

@@ -336,12 +336,40 @@ def _load_other_processor(folder: Path) -> Any:
         raise SnapshotError(f"{folder} has no processor: neither {PROCESSOR} nor {' nor '.join(_OTHER_PROCESSORS)}")
     from transformers import AutoProcessor, AutoTokenizer
 
-    if family := registry().family_of_model_type(read_config(folder)["model_type"]):
-        from .auto_classes import register_family
+    from .auto_classes import register_family
 
+    if family := registry().family_of_model_type(read_config(folder)["model_type"]):
         register_family(family)
+    for owner in _families_of_parts(folder):
+        register_family(owner)
     auto_class = AutoProcessor if "processor_config.json" in names else AutoTokenizer
     try:
         return auto_class.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises plain Exception
         raise SnapshotError(f"{folder / names[-1]}: cannot be read: {one_line(error)}") from error
+
+
+def _families_of_parts(folder: Path) -> list[RegisteredFamily]:
+    """The families whose image processors or feature extractors stand in a processor put together from several.
+
+    Raises:
+        PluginError: Neither an installed plugin nor transformers has one of them.
+    """
+    path = folder / _OTHER_PROCESSORS[0]
+    if not path.is_file():
+        return []
+    import transformers
+
+    values = read_json(path)
+    check_values(values, path)
+    found = []
+    for part in values.values():
+        names = (part.get("image_processor_type"), part.get("feature_extractor_type")) if isinstance(part, dict) else ()
+        for class_name in names:
+            if not isinstance(class_name, str):
+                continue
+            if (owner := _plugin_processor(folder, class_name)) is not None:
+                found.append(owner)
+            elif not {class_name, class_name.removesuffix("Fast")} & set(vars(transformers)["__all__"]):
+                raise PluginError(f"{path}: neither an installed plugin nor transformers has a {class_name!r}")
+    return found

@@ -16,6 +16,7 @@ import numpy as np
 from .errors import SnapshotError
 from .fingerprint import file_sha256
 from .output import write_json
+from .registry import registry
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -153,6 +154,26 @@ def weights_record(folder: str | Path) -> dict[str, Any]:
     """The entry ``weights``: file, SHA-256 and size."""
     path = Path(folder) / WEIGHTS
     return {"file": WEIGHTS, "sha256": file_sha256(path), "bytes": path.stat().st_size}
+
+
+def required_distributions(config: Mapping[str, Any], own: str) -> list[str]:
+    """Distributions that a network is put together from, besides its family's own.
+
+    Args:
+        config: Fields of its ``config.json``; the configs of its parts lie in it with their ``model_type``.
+        own: The family's own distribution.
+
+    Returns:
+        Sorted names.
+    """
+    found: set[str] = set()
+    for value in config.values():
+        if isinstance(value, Mapping):
+            if isinstance(model_type := value.get("model_type"), str):
+                family = registry().family_of_model_type(model_type)
+                found |= {family.distribution} if family is not None and not family.family.is_builtin else set()
+            found.update(required_distributions(value, own))
+    return sorted(found - {own})
 
 
 def seeds_record(values: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from .output import atomic_folder, check_output, partial_path, quiet_transformer
 from .phases import DONE
 from .recipe import Recipe, RecipeEvaluation, recipe_sha256
 from .registry import registry
+from .snapshot import CONFIG
 from .table import TensorTable
 from .task import Predictions, Task
 from .training import FitResult, fit, is_main_process, wait_for_all
@@ -203,7 +204,7 @@ def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True
     takes_processor = "processor" in inspect.signature(train_model).parameters
     result = train_model(
         model,
-        run.train.with_augmentation(read_augmentation(run.recipe.augmentation), seed=seed),
+        run.train.with_augmentation(read_augmentation(run.recipe.augmentation) or run.train.augmentation, seed=seed),
         output_dir=folder,
         arguments=options,
         validation=run.validation,
@@ -309,6 +310,8 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
     """Train one seed and leave its weights, predictions' figures and history in `folder`."""
     import numpy as np
 
+    from .loading import load
+
     model, result = train_seed(run, seed, folder, progress=progress)
     if not is_main_process():
         return
@@ -317,6 +320,8 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
         model.half()
     with quiet_transformers():
         model.save_pretrained(folder / "model")
+    if run.recipe.storage == "float16":  # what a model computes and does not store, such as positions, is not rounded
+        model = load(folder / "model", task=run.recipe.task)
     metrics: dict[str, float] = {}
     for number, judge in enumerate(run.judges):
         predictions = predict_table(model.float(), judge.table, task=judge.task)
@@ -363,6 +368,8 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     curves = draw_curves(first["history"], partial, title=recipe.name) if first["history"] else None
     data = recipe.data
     family = registry().family(recipe.family)
+    config = json.loads((partial / CONFIG).read_text(encoding="utf-8"))
+    requires = provenance.required_distributions(config, family.distribution)
 
     def data_record(split: str) -> dict[str, Any]:
         return {
@@ -398,6 +405,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
         "seconds": round(first["seconds"], 1),
         "date": provenance.today(),
         "weights": provenance.weights_record(partial),
+        **({"requires": requires} if requires else {}),
         "data": {
             "train": data_record(data.train),
             "validation": data_record(data.validation) if isinstance(data.validation, str) else None,

@@ -91,6 +91,8 @@ def load_strictly(
     _set_weights(model, {name: origin.get(stored_name, stored_name) for name, stored_name in names.items()}, path)
     if tied := getattr(model, "all_tied_weights_keys", None):
         model.tie_weights(missing_keys={name for pair in tied.items() for name in pair} - names.keys())
+    if fresh is None:
+        _compute_unstored(model, names)
     if model.can_generate() and (generation := Path(folder, "generation_config.json")).is_file():
         from transformers import GenerationConfig
 
@@ -346,6 +348,30 @@ def _set_weights(model: PreTrainedModel, names: Mapping[str, str], path: Path) -
                 and not torch.stack(torch.aminmax(tensor)).isfinite().all()
             ):
                 fail(path, f"{stored_name} holds NaN or infinity (as {str(tensor.dtype).removeprefix('torch.')})")
+
+
+def _compute_unstored(model: PreTrainedModel, filled: Collection[str]) -> None:
+    """Set the tables that a network computes and its snapshots leave out, such as sinusoidal positions.
+
+    Args:
+        model: Built without initialisation, its other tensors set.
+        filled: Names of the tensors that the file held.
+    """
+    import torch
+    from transformers import PreTrainedModel
+
+    patterns = model._keys_to_ignore_on_load_missing
+    tensors = model.state_dict(keep_vars=True)
+    tied = getattr(model, "all_tied_weights_keys", None) or {}
+    left = {name for name in tensors if name not in filled and name not in tied and name not in tied.values()}
+    for name in sorted(left - set(_not_matching(sorted(left), patterns))):
+        parts = name.split(".")[:-1]
+        for key, tensor in model.get_submodule(".".join(parts)).state_dict(keep_vars=True).items():
+            tensor._is_hf_initialized = ".".join([*parts, key]) not in left  # the library sets none that is marked
+        owners = [model.get_submodule(".".join(parts[:depth])) for depth in range(len(parts) + 1)]
+        owner = next(module for module in reversed(owners) if isinstance(module, PreTrainedModel))
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            owner._init_weights(owners[-1])
 
 
 def _some(names: list[str]) -> str:

@@ -15,10 +15,13 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import rotate_checkpoints
 
+from .errors import OptionError
+from .length_grouping import LengthGroupedRows, row_lengths
 from .table import Batch, TensorTable
 from .task import Task
 
 _SAVING = "saving"
+IGNORED = -100  # labels that ask for nothing
 
 
 def _identity(batch: Batch) -> Batch:
@@ -49,6 +52,8 @@ class TableTrainer(Trainer):
         self._groups = parameter_groups
         self._task = task
         self._saving_to: str | None = None
+        # Many a forward takes **kwargs and still returns a mean; Trainer would take it for a sum over all processes.
+        self.model_accepts_loss_kwargs = False
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Build the optimizer, over our own parameter groups where they were given."""
@@ -57,6 +62,15 @@ class TableTrainer(Trainer):
             defaults.setdefault("weight_decay", self.args.weight_decay)
             self.optimizer = optimizer_class([dict(group) for group in self._groups], **defaults)
         return super().create_optimizer() if model is None else super().create_optimizer(model)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """The order of rows; ``train_sampling_strategy: group_by_length`` puts texts of like length together."""
+        table = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or not isinstance(table, TensorTable):
+            return super()._get_train_sampler(train_dataset)
+        if row_lengths(table) is None:
+            raise OptionError("train_sampling_strategy = group_by_length needs rows that have a length, such as texts")
+        return LengthGroupedRows(table, self.args.train_batch_size, seed=self.args.seed)
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> Any:
         """The norm that clipping computed; without clipping none is worth its time in every step."""
@@ -73,13 +87,28 @@ class TableTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, Any]:
-        """The model's own loss; where labels are smoothed (``label_smoothing_factor``), they are taken from the inputs,
-        so what an encoder-decoder's decoder reads is made of them first."""
+        """The model's own loss, a mean over the batch; of several processes the mean over the labels of all.
+
+        Where labels are smoothed (``label_smoothing_factor``), they are taken from the inputs, so what an
+        encoder-decoder's decoder reads is made of them first.
+        """
         inner: Any = self.accelerator.unwrap_model(model)
         make = getattr(inner, "prepare_decoder_input_ids_from_labels", None)
-        if self.label_smoother is not None and make is not None and "labels" in inputs:
-            inputs = {"decoder_input_ids": make(inputs["labels"]), **inputs}
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-any-return]
+        labels = inputs.get("labels")
+        if self.label_smoother is not None and make is not None and labels is not None:
+            inputs = {"decoder_input_ids": make(labels), **inputs}
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if model.training and self.args.world_size > 1 and isinstance(labels, Tensor):
+            loss = loss * self._share_of_labels(labels)
+        return (loss, outputs) if return_outputs else loss
+
+    def _share_of_labels(self, labels: Tensor) -> Tensor | float:
+        """How much this process's mean counts, on average 1: texts of different lengths ask for different numbers of
+        tokens, and the processes' gradients are averaged as if they were equal."""
+        if labels.ndim < 2 or labels.is_floating_point():
+            return 1.0
+        asked = (labels != IGNORED).sum()
+        return asked * self.args.world_size / self.accelerator.reduce(asked.clone(), "sum")
 
     def prediction_step(
         self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None

@@ -143,7 +143,7 @@ class RecurrentDecoder(nn.Module):
         self.embeddings = embeddings
         self.dropout = nn.Dropout(config.dropout)
         size, kind = config.hidden_size, config.attention
-        fed = size if kind in ("none", "bahdanau") or config.input_feeding else 0
+        fed = size if kind in ("none", "bahdanau") else config.token_size if config.input_feeding else 0
         self.bridge = nn.Linear(size, state_tensors(config.cell_type) * config.decoder_layers * size)
         self.layers = RecurrentStack(
             config.cell_type, config.token_size + fed, size, config.decoder_layers, dropout=config.dropout
@@ -161,7 +161,7 @@ class RecurrentDecoder(nn.Module):
         bridged = torch.tanh(self.bridge(summary)).unflatten(1, (parts, self.config.decoder_layers, -1))
         state = tuple(part.transpose(0, 1).contiguous() for part in bridged.unbind(1))
         if self.config.input_feeding:
-            state += (source.new_zeros(1, len(source), self.config.hidden_size),)
+            state += (source.new_zeros(1, len(source), self.config.token_size),)
         return state
 
     def forward(
@@ -264,17 +264,15 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
         self.encoder = RecurrentEncoder(config, source)
         self.decoder = RecurrentDecoder(config, target)
         self.lm_head = nn.Linear(config.token_size, config.vocab_size)
-        self._tied_weights_keys = self._tied(config)
         self.post_init()
 
-    @staticmethod
-    def _tied(config: RecurrentSeq2SeqConfig) -> dict[str, str]:
-        """Which weights are one, by the config."""
+    def get_expanded_tied_weights_keys(self, all_submodels: bool = False) -> dict[str, str]:
+        """Which weights are one, by the config; transformers asks for ``tie_word_embeddings`` alone."""
         tied = {}
-        if config.share_embeddings:
+        if self.config.share_embeddings:
             tied["decoder.embeddings.weight"] = "encoder.embeddings.weight"
-        if config.tie_word_embeddings:
-            first = "encoder" if config.share_embeddings else "decoder"
+        if self.config.tie_word_embeddings:
+            first = "encoder" if self.config.share_embeddings else "decoder"
             tied["lm_head.weight"] = f"{first}.embeddings.weight"
         return tied
 
@@ -298,7 +296,7 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
 
     def set_output_embeddings(self, value: nn.Module) -> None:
         """Replace the output matrix."""
-        self.lm_head = value  # type: ignore[assignment]
+        self.lm_head = value
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
@@ -308,7 +306,9 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """What the decoder reads while it writes `labels` (B, T): the start token, then all but the last."""
         start = torch.full_like(labels[:, :1], self.config.decoder_start_token_id or 0)
-        return torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.config.pad_token_id)], 1)
+        return torch.cat(
+            [start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.config.pad_token_id or 0)], 1
+        )
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -379,6 +379,6 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
             loss=loss,
             logits=logits,
             past_key_values=state if use_cache else None,  # type: ignore[arg-type]
-            cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,  # type: ignore[arg-type]
+            cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
             encoder_last_hidden_state=source,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import pre_tokenizers
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval
@@ -95,8 +96,9 @@ class TextGeneration(Task):
         return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
-        """The vocabulary's size and the special tokens' numbers."""
-        return special_token_fields(processor)
+        """The vocabulary's size and the special tokens' numbers; a text begins with the end of the one before."""
+        fields = special_token_fields(processor)
+        return {**fields, "bos_token_id": fields["eos_token_id"]}
 
     def table(
         self,
@@ -245,10 +247,11 @@ def token_characters(tokenizer: Any) -> Tensor:
     special = set(tokenizer.all_special_ids)
     backend = tokenizer.backend_tokenizer
     separate = backend.decoder is None  # words with a space between them
+    signs_apart = isinstance(backend.pre_tokenizer, pre_tokenizers.Split)  # which have none before them
     lengths = []
     for number, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))):
         if number in special:
             lengths.append(1 if number == tokenizer.unk_token_id else 0)
         else:
-            lengths.append(len(token) + (1 if separate else 0))
+            lengths.append(len(token) + (1 if separate and (token[0].isalnum() or not signs_apart) else 0))
     return torch.tensor(lengths, dtype=torch.float32)

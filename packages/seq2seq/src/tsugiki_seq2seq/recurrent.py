@@ -25,6 +25,8 @@ from .recurrent_cells import Cell, initialize_cell
 from .recurrent_layers import CellType, RecurrentStack, VariationalDropout
 from .recurrent_state import RecurrentState
 
+IGNORED = -100
+
 
 @strict
 class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
@@ -207,7 +209,7 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
 
     def set_output_embeddings(self, value: nn.Module) -> None:
         """Replace the output matrix."""
-        self.lm_head = value  # type: ignore[assignment]
+        self.lm_head = value
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
@@ -249,7 +251,8 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         logits = self.lm_head(hidden)
         loss = None
         if labels is not None:
-            loss = F.cross_entropy(logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten().long())
+            asked = F.pad(labels[:, 1:], (0, 1), value=IGNORED)  # the labels move, for the logits are many more
+            loss = F.cross_entropy(logits.float().flatten(0, 1), asked.flatten().long(), ignore_index=IGNORED)
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=body.past_key_values)
 
 

@@ -167,8 +167,10 @@ class FusedCell(Cell, nn.RNNBase):
         self.cell_type = cell_type
         self.peephole = self.input_norm = self.hidden_norm = self.memory_norm = None
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:  # type: ignore[override]
+    def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """As `Cell.forward`."""
+        if inputs.shape[-1] != self.input_size:  # the LSTM's kernel for CPUs reads past the end instead
+            raise ValueError(f"the cell takes vectors of {self.input_size} numbers, not {inputs.shape[-1]}")
         if self.cell_type == "lstm" and lengths is not None:
             # The memory after a row's last token is in none of the outputs: rows are packed, or read step by step.
             if torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -181,7 +183,7 @@ class FusedCell(Cell, nn.RNNBase):
 
     def _kernel(self, inputs: Tensor, state: State, batch_sizes: Tensor | None = None) -> tuple[Tensor, State]:
         """Run the kernel, on packed rows where their sizes are given."""
-        kernel = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[self.cell_type]
+        kernel: Any = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[self.cell_type]
         weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
         begin: Any = tuple(part[None].to(inputs.dtype) for part in state)  # (1, B, H)
         begin = begin if len(begin) > 1 else begin[0]

@@ -1,7 +1,7 @@
 """Tokenizers learnt from the training texts with the `tokenizers` library: subwords, words or characters.
 
-All have four special tokens, in this order: ``<pad>`` 0, ``<s>`` 1, ``</s>`` 2, ``<unk>`` 3. They are plain fast
-tokenizers, so that ``AutoTokenizer`` loads them from a snapshot.
+All have four special tokens, in this order: ``<pad>`` 0, ``<s>`` 1, ``</s>`` 2, ``<unk>`` 3; those of masked language
+models have ``<mask>`` 4 besides. They are plain fast tokenizers, so that ``AutoTokenizer`` loads them from a snapshot.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 from tsugiki.errors import DataError, OptionError, did_you_mean
 
+from .named_texts import named_texts
 from .text_columns import column_texts
 
 if TYPE_CHECKING:
@@ -21,39 +22,69 @@ if TYPE_CHECKING:
 
 Kind = Literal["bpe", "unigram", "word", "character"]
 KINDS: tuple[str, ...] = get_args(Kind)
+WORD_OR_SIGN = r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_"  # apostrophes, straight or curved, belong to a word
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<unk>"]
+MASK_TOKEN = AddedToken("<mask>", lstrip=True, special=True)  # takes the space before it, as the word it stands for
 
 
 def train_tokenizer(
     dataset: Dataset,
     columns: Mapping[str, str],
     *,
-    kind: Kind = "bpe",
+    kind: Kind | Literal["word-shape"] = "bpe",
     vocab_size: int = 8000,
     min_count: int = 1,
     lowercase: bool = False,
+    separate_signs: bool = False,
+    mask_token: bool = False,
     bleu_tokenize: str | None = None,
+    more_texts: Mapping[str, Any] | None = None,
+    group_column: str | None = None,
+    min_groups: int = 1,
 ) -> PreTrainedTokenizerFast:
     """Learn a tokenizer from all text columns that play a role: one vocabulary for source and target.
 
     Args:
         dataset: The training rows.
         columns: Column by role, as a task finds them.
-        kind: As `learn_tokenizer` takes it, as the next three.
+        kind: As `learn_tokenizer` takes it, as the next three; or ``word-shape``, of lists of words, see
+            `word_shapes.learn_word_shapes`.
         vocab_size: Tokens at most.
         min_count: Rarer words or characters become ``<unk>``.
         lowercase: Whether case is ignored.
+        separate_signs: As `learn_tokenizer` takes it, as the next.
+        mask_token: Whether there is a ``<mask>``.
         bleu_tokenize: How BLEU splits this tokenizer's texts into words, by sacrebleu's name: ``13a`` for plain text,
             ``none`` for texts that come as tokens with spaces between. It is kept in ``tokenizer_config.json``.
+        more_texts: Another data set whose texts count too, as `named_texts.named_texts` takes it: what a model is
+            pre-trained on.
+        group_column: Of kind ``word-shape``: what each row belongs to, such as its book.
+        min_groups: Of kind ``word-shape``: words of fewer groups become their shape.
 
     Raises:
         OptionError: An option is out of range.
-        DataError: The texts are empty.
+        DataError: The texts are empty, or the other data set is missing.
     """
+    if kind == "word-shape":
+        from .word_shapes import train_word_shapes
+
+        shaped = {"vocab_size": vocab_size, "min_count": min_count, "min_groups": min_groups}
+        return train_word_shapes(dataset, columns, group_column=group_column, **shaped)
     texts = [text for column in dict.fromkeys(columns.values()) for text in column_texts(dataset, column)]
+    if more_texts is not None:
+        texts += named_texts(more_texts, where="more_texts")
     more = {} if bleu_tokenize is None else {"bleu_tokenize": bleu_tokenize}
-    return learn_tokenizer(texts, kind=kind, vocab_size=vocab_size, min_count=min_count, lowercase=lowercase, **more)
+    return learn_tokenizer(
+        texts,
+        kind=kind,
+        vocab_size=vocab_size,
+        min_count=min_count,
+        lowercase=lowercase,
+        separate_signs=separate_signs,
+        mask_token=mask_token,
+        **more,
+    )
 
 
 def learn_tokenizer(
@@ -63,6 +94,8 @@ def learn_tokenizer(
     vocab_size: int = 8000,
     min_count: int = 1,
     lowercase: bool = False,
+    separate_signs: bool = False,
+    mask_token: bool = False,
     **more: Any,
 ) -> PreTrainedTokenizerFast:
     """Learn a tokenizer.
@@ -74,6 +107,8 @@ def learn_tokenizer(
         vocab_size: Tokens at most, the special ones among them.
         min_count: Rarer words or characters become ``<unk>``.
         lowercase: Whether case is ignored.
+        separate_signs: Of kind ``word``, whether punctuation and hyphens are words of their own.
+        mask_token: Whether there is a ``<mask>``, which stands for a word that is to be guessed.
         **more: Kept in ``tokenizer_config.json``.
 
     Returns:
@@ -85,11 +120,18 @@ def learn_tokenizer(
     """
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{did_you_mean(str(kind), KINDS)}")
-    if vocab_size <= len(SPECIAL_TOKENS) or min_count < 1:
-        raise OptionError(f"vocab_size must be above 4 and min_count at least 1, not {vocab_size} and {min_count}")
+    special = [*SPECIAL_TOKENS, *([MASK_TOKEN] if mask_token else [])]
+    if vocab_size <= len(special) or min_count < 1:
+        raise OptionError(
+            f"vocab_size must be above {len(special)} and min_count at least 1, not {vocab_size} and {min_count}"
+        )
+    if separate_signs and kind != "word":
+        raise OptionError(f"separate_signs is for kind 'word', not {kind!r}; leave it out")
+    if mask_token:
+        more["mask_token"] = MASK_TOKEN
     options: dict[str, Any] = {
         "vocab_size": vocab_size,
-        "special_tokens": SPECIAL_TOKENS,
+        "special_tokens": special,
         "show_progress": False,
     }
     match kind:
@@ -110,16 +152,18 @@ def learn_tokenizer(
     if kind == "character":
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()
+    elif kind == "word" and separate_signs:
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD_OR_SIGN), "removed", invert=True)
     elif kind == "word":
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     else:
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
         tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.train_from_iterator(texts, trainer)
-    if tokenizer.get_vocab_size() <= len(SPECIAL_TOKENS):
+    if tokenizer.get_vocab_size() <= len(special):
         raise DataError("the texts hold nothing to learn a vocabulary from; give texts that are not empty")
     if kind == "unigram":
-        tokenizer = _canonical_unigram(tokenizer)
+        tokenizer = _canonical_unigram(tokenizer, len(special))
     return wrap_tokenizer(tokenizer, **more)
 
 
@@ -137,10 +181,10 @@ def wrap_tokenizer(tokenizer: Tokenizer, **more: Any) -> PreTrainedTokenizerFast
     )
 
 
-def _canonical_unigram(tokenizer: Tokenizer) -> Tokenizer:
+def _canonical_unigram(tokenizer: Tokenizer, special_tokens: int) -> Tokenizer:
     """The same tokenizer without the noise of parallel sums: scores to six digits, ties by the alphabet."""
     plan = json.loads(tokenizer.to_str())
     vocabulary = [(token, round(score, 6)) for token, score in plan["model"]["vocab"]]
-    special, rest = vocabulary[: len(SPECIAL_TOKENS)], vocabulary[len(SPECIAL_TOKENS) :]
+    special, rest = vocabulary[:special_tokens], vocabulary[special_tokens:]
     plan["model"]["vocab"] = special + sorted(rest, key=lambda pair: (-pair[1], pair[0]))
     return Tokenizer.from_str(json.dumps(plan))

@@ -116,14 +116,14 @@ class TextTranslation(Task):
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Each row's own BLEU, smoothed (N,), between 0 and 1."""
-        return np.array([_bleu(row, effective_order=True) for row in predictions.logits]) / 100
+        return np.array([bleu_of_counts(row, effective_order=True) for row in predictions.logits]) / 100
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`bleu` and `chrf` of the corpus, 0 to 100 as usual, and the share of `exact_match`."""
         counts = predictions.logits.astype(np.float64)
         rows = np.arange(len(counts))
         figures = {}
-        for name, score in (("bleu", _bleu), ("chrf", _chrf)):
+        for name, score in (("bleu", bleu_of_counts), ("chrf", _chrf)):
 
             def of_rows(drawn: NDArray[np.int64], score: Any = score) -> float:
                 return float(score(counts[drawn].sum(0)))
@@ -261,7 +261,7 @@ def counts_of(
     return np.array(rows, np.float32).reshape(len(rows), 2 * ORDER + 2 + 3 * CHRF_ORDER + 1)
 
 
-def _bleu(counts: NDArray[Any], *, effective_order: bool = False) -> float:
+def bleu_of_counts(counts: NDArray[Any], *, effective_order: bool = False) -> float:
     """BLEU of summed counts (F,), 0 to 100, smoothed as sacrebleu's default."""
     from sacrebleu.metrics import BLEU
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from transformers import GenerationConfig, Pipeline
@@ -21,12 +21,12 @@ class TextTranslationPipeline(Pipeline):
         [{'translation_text': 'he ran .'}]
     """
 
-    _load_processor = False
-    _load_image_processor = False
-    _load_feature_extractor = False
-    _load_tokenizer = True
+    _load_processor = False  # type: ignore[assignment]
+    _load_image_processor = False  # type: ignore[assignment]
+    _load_feature_extractor = False  # type: ignore[assignment]
+    _load_tokenizer = True  # type: ignore[assignment]
     _pipeline_calls_generate = True
-    _default_generation_config: ClassVar[GenerationConfig] = GenerationConfig()
+    _default_generation_config = GenerationConfig()
 
     def _sanitize_parameters(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         return {}, {"generate": options} if options else {}, {}
@@ -43,7 +43,7 @@ class TextTranslationPipeline(Pipeline):
         ids = torch.tensor(encode(self.tokenizer, [input_]))
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
-    def _forward(self, input_tensors: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    def _forward(self, input_tensors: dict[str, Any], **parameters: Any) -> dict[str, Any]:  # type: ignore[override]
         model: Any = self.model
         options = {**length_limit(model), "do_sample": False, **parameters.get("generate", {})}
         out = model.generate(**input_tensors, **options)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = 2
 RELATIVE = 1e-3
 # Shares of right rows, also of one task among several (accuracy_shape) or of one kind (analogy_accuracy).
-_COUNTED = ("accuracy", "recall", "analogy")
+_COUNTED = ("accuracy", "recall", "analogy", "exact", "search", "model")
 _INTERVAL_SHARE = 0.1
 
 
