@@ -166,8 +166,8 @@ def test_model_type_that_nobody_declares(folder):
         PluginError, match=r"config\.json: no installed plugin .*'tsugiki_lenett'.*Did you mean 'lenet'"
     ):
         tsugiki.load(folder)
-    change_json(folder / "config.json", model_type="bert")
-    with pytest.raises(PluginError, match=r"no installed plugin .*'bert'"):
+    change_json(folder / "config.json", model_type="roberta")
+    with pytest.raises(PluginError, match=r"no installed plugin .*'roberta'"):
         tsugiki.load(folder)
 
 
