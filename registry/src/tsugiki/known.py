@@ -70,6 +70,7 @@ CHECKPOINTS: dict[str, str] = {
     "sppnet-cifar10": "tsugiki-vision",
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
+    "waka-seq2seq": "tsugiki-seq2seq",
     "word2vec-novels": "tsugiki-embeddings",
     "word2vec-novels-debiased": "tsugiki-embeddings-weights",
 }
