@@ -7,6 +7,7 @@ import pytest
 import torch
 import transformers
 import tsugiki
+from tsugiki.errors import OptionError
 from tsugiki.evaluation import predict_table, task_named
 from tsugiki.registry import registry
 from tsugiki.testing import check_family
@@ -112,10 +113,9 @@ def test_pipeline_answers(trained):
     assert [[part[key] for part in one] for one in alone] == [[part[key] for part in one] for one in together]
 
 
+@pytest.mark.parametrize("trained", ["gpt2"], indirect=True)
 def test_an_empty_prompt_begins_as_a_text_does(trained):
-    family, model, tokenizer, _, _ = trained
-    if family != "gpt2":
-        pytest.skip("only a language model writes on from nothing")
+    _, model, tokenizer, _, _ = trained
     assert model.config.bos_token_id == tokenizer.eos_token_id
     start = torch.tensor([[tokenizer.eos_token_id]])
     expected = model.generate(start, attention_mask=torch.ones_like(start), max_new_tokens=4, do_sample=False)
@@ -124,10 +124,9 @@ def test_an_empty_prompt_begins_as_a_text_does(trained):
 
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("use_cache", [True, False])
+@pytest.mark.parametrize("trained", ["marian", "gpt2"], indirect=True)  # BERT writes nothing
 def test_batched_generation_is_that_of_single_texts(trained, beams, use_cache):
     family, model, tokenizer, _, _ = trained
-    if family == "bert":
-        pytest.skip("BERT writes nothing")
     options = {"max_new_tokens": 8, "num_beams": beams, "do_sample": False, "use_cache": use_cache}
     side = "right" if family == "marian" else "left"
     batch = inputs(tokenizer, SENTENCES, side=side)
@@ -141,10 +140,9 @@ def test_batched_generation_is_that_of_single_texts(trained, beams, use_cache):
         assert set(written[len(expected) :]) <= {model.config.pad_token_id}
 
 
+@pytest.mark.parametrize("trained", ["marian"], indirect=True)
 def test_a_translator_starts_and_ends_with_our_tokens(trained):
-    family, model, tokenizer, _, folder = trained
-    if family != "marian":
-        pytest.skip("only translators have a start token of their own")
+    _, model, tokenizer, _, folder = trained
     saved = tsugiki.load(folder).generation_config
     assert (saved.decoder_start_token_id, saved.eos_token_id, saved.pad_token_id) == (1, 2, 0)
     assert saved.forced_eos_token_id is None
@@ -175,3 +173,17 @@ def test_examples_read_what_the_task_gives():
     for family, longest in (("bert", 128), ("gpt2", 256)):
         model = tsugiki.create_model(family, TASKS[family], **registry().family(family).family.example)
         assert model.config.max_position_embeddings >= longest
+
+
+@pytest.mark.parametrize("trained", ["marian"], indirect=True)
+def test_attention_is_computed_another_way_while_it_trains(trained, tmp_path):
+    _, model, _, table, folder = trained
+    model, seen = tsugiki.load(folder), []
+    model.register_forward_pre_hook(lambda module, _: seen.append(module.config._attn_implementation))
+    arguments = {**OPTIONS, "attn_implementation": "eager"}
+    fit(model, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    assert seen == ["eager"]
+    assert model.config._attn_implementation == "sdpa"
+    with pytest.raises(OptionError, match="Did you mean 'eager'"):
+        fit(model, table, output_dir=tmp_path, arguments={**arguments, "attn_implementation": "eagre"}, progress=False)
+    assert model.config._attn_implementation == "sdpa"

@@ -96,8 +96,8 @@ class Recipe:
         task: Task name.
         license: Licence of the weights, which may follow from the data.
         data: What it learns from.
-        training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience`` and
-            ``channels_last`` besides.
+        training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience``,
+            ``channels_last`` and ``attn_implementation`` besides.
             The batch size is that of all processes together (``split_batches``) unless the recipe says otherwise.
         seeds: Seeds; the first makes the snapshot, the others are measured for mean and deviation.
         status: ``trained``, or ``untrained`` for a recipe without a snapshot yet.

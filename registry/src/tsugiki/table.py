@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from .mixup import draw_partners, mix
 
 Batch = dict[str, Tensor]
+IGNORED = -100  # labels that ask for nothing
 
 
 class RowAugmentation(Protocol):

@@ -81,13 +81,13 @@ class Task(ABC):
             DataError: A column is missing or of the wrong type.
         """
 
-    @abstractmethod
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """Names of the classes, in the order of their numbers; none for a task without labels."""
+        """Names of the classes, in the order of their numbers; none for a task without classes."""
+        return []
 
-    @abstractmethod
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
         """Fields of the model's config that follow from the labels, such as ``id2label``."""
+        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """Fields of the model's config that follow from its processor, such as a tokenizer's ``vocab_size``."""
@@ -151,11 +151,11 @@ class Task(ABC):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """The task's figures with bootstrap 95 % intervals."""
 
-    @abstractmethod
     def pictures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""
+        return []
 
     def model_pictures(self, model: Any, folder: Path) -> list[Picture]:
         """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""

@@ -17,11 +17,10 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from .errors import OptionError
 from .length_grouping import LengthGroupedRows, row_lengths
-from .table import Batch, TensorTable
+from .table import IGNORED, Batch, TensorTable
 from .task import Task
 
 _SAVING = "saving"
-IGNORED = -100  # labels that ask for nothing
 
 
 def _identity(batch: Batch) -> Batch:

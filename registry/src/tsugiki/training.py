@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 EARLY_STOPPING = "early_stopping_patience"
 CHANNELS_LAST = "channels_last"
-OWN_OPTIONS = (EARLY_STOPPING, CHANNELS_LAST)
+ATTENTION = "attn_implementation"
+OWN_OPTIONS = (EARLY_STOPPING, CHANNELS_LAST, ATTENTION)
 DEFAULTS: dict[str, Any] = {
     "accelerator_config": {"split_batches": True},  # the batch size is that of all processes together
     "dataloader_pin_memory": False,
@@ -121,8 +122,10 @@ def fit(
         model: The model; its ``forward`` gives the loss when labels are in the batch.
         train: Training rows, augmented if the table says so.
         output_dir: Folder of the run, for checkpoints.
-        arguments: Fields of `TrainingArguments` by their own names, ``early_stopping_patience`` in epochs, and
-            ``channels_last`` to compute convolutions in that memory format, which is faster for some.
+        arguments: Fields of `TrainingArguments` by their own names, ``early_stopping_patience`` in epochs,
+            ``channels_last`` to compute convolutions in that memory format, which is faster for some, and
+            ``attn_implementation`` to compute attention in another way during the training: ``eager`` is faster than
+            ``sdpa`` on a CPU.
         validation: Rows to validate on after each epoch.
         task: Scores the validation.
         parameter_groups: Optimizer groups with their own learning rates.
@@ -157,6 +160,7 @@ def fit(
         extra.append(EarlyStoppingCallback(early_stopping_patience=patience))
     if options.pop(CHANNELS_LAST, False):
         torch.nn.Module.to(model, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    attention = options.pop(ATTENTION, None)
     args = training_arguments(output_dir, options)
     table = train.to(args.device)
     extra.append(EpochOfTable(table))
@@ -185,7 +189,10 @@ def fit(
     hook = model.register_forward_pre_hook(keep_frozen)
     wrapped = ("forward", "_original_forward")  # what accelerate sets on a model that it trains in bf16 or fp16
     own = {name: vars(model)[name] for name in wrapped if name in vars(model)}
+    attention_before = model.config._attn_implementation
     try:
+        if attention is not None:
+            _set_attention(model, attention)
         with quiet_transformers():
             trainer.train(resume_from_checkpoint=checkpoint)
     finally:
@@ -193,6 +200,8 @@ def fit(
         for name in wrapped:  # left in place, everything measured afterwards would be computed in bf16 too
             vars(model).pop(name, None)
         vars(model).update(own)
+        if attention is not None:
+            model.set_attn_implementation(attention_before)
         torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if use_cache is not None:
         model.config.use_cache = use_cache
@@ -206,6 +215,19 @@ def fit(
         precision="bf16" if args.bf16 else "fp16" if args.fp16 else "fp32",
         device=str(args.device),
     )
+
+
+def _set_attention(model: PreTrainedModel, implementation: str) -> None:
+    """Have the model compute its attention in one of the ways that the installed transformers knows by name."""
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    known = ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
+    if implementation not in known:
+        raise OptionError(f"{ATTENTION}: {implementation!r} is unknown.{did_you_mean(implementation, known)}")
+    try:
+        model.set_attn_implementation(implementation)
+    except (ValueError, ImportError) as error:
+        raise OptionError(f"{ATTENTION}: {' '.join(str(error).split())}") from error
 
 
 def _score(task: Task) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.table import TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 from tsugiki.text_table import text_table
 
 if TYPE_CHECKING:
@@ -74,14 +73,6 @@ class WordPrediction(Task):
             raise DataError(f"the data has no column {column!r} of texts.{did_you_mean(column, strings)}")
         return {ROLE: column}
 
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: the labels are the words themselves."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None: nothing of the model's config follows from labels."""
-        return {}
-
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`, which are the tokenizer's."""
         return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
@@ -134,12 +125,6 @@ class WordPrediction(Task):
 
         low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
         return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()))}
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None: one number says it."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

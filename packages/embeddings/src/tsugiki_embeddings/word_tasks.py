@@ -65,14 +65,6 @@ class WordTask(Task):
                 raise DataError(f"column {found[role]!r} holds {kind_of(feature)}, not words")
         return found
 
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: words have no classes."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None follow from labels."""
-        return {}
-
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`."""
         return tokenizer_fields(processor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.table import Batch, TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 
 from .dialogue_tables import (
     COUNT,
@@ -76,14 +75,6 @@ class Dialogue(Task):
         """
         check_roles(given, [ROLE], task=self.name)
         return {ROLE: dialogue_column(dataset, given)}
-
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: responses are texts."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -167,12 +158,6 @@ class Dialogue(Task):
                 "active_units_beyond_prior": figure(lambda total: _active_units(total, 1), responses),
             }
         return figures
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GenerationMixin, PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, ModelOutput
+from tsugiki.table import IGNORED
 
 from .dialogue_layers import DialogueConfig, DialogueEncoder, UtteranceDecoder
-from .recurrent_cells import Cell, initialize_cell
+from .recurrent_cells import initialize_layer
 from .recurrent_state import RecurrentState
 from .utterance_rows import (
     groups_of_like_length,
@@ -26,8 +26,6 @@ from .utterance_rows import (
     trimmed,
     utterance_keys,
 )
-
-IGNORED = -100
 
 
 @dataclass
@@ -109,15 +107,8 @@ class DialogueModel(PreTrainedModel, GenerationMixin):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Cells as `initialize_cell` says, embeddings normal, linear layers by Glorot."""
-        if isinstance(module, Cell):
-            initialize_cell(module)
-        elif isinstance(module, nn.Embedding):
-            init.normal_(module.weight, std=self.config.initializer_range)
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
+        """As `initialize_layer` says."""
+        initialize_layer(module, float(self.config.initializer_range))
 
     def get_encoder(self, modality: str | None = None) -> DialogueEncoder:
         """The encoder, which ``generate()`` runs once."""

@@ -14,17 +14,16 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.table import IGNORED
 
 from .attention import Attention
 from .image_encoder import ImageEncoder, encoder_fields
-from .recurrent_cells import Cell, initialize_cell
+from .recurrent_cells import initialize_layer
 from .recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from .recurrent_state import RecurrentState
 
-IGNORED = -100
 DEFAULT_ENCODER = "resnet"  # of transformers itself, with fresh weights
 
 
@@ -186,18 +185,8 @@ class ImageCaptionerPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Cells as `initialize_cell` says, embeddings normal, linear layers by Glorot; the encoder knows its own."""
-        if isinstance(module, Cell):
-            initialize_cell(module)
-        elif isinstance(module, nn.Embedding):
-            init.normal_(module.weight, std=self.config.initializer_range)
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
+        """As `initialize_layer` says; the encoder knows its own."""
+        initialize_layer(module, float(self.config.initializer_range))
 
 
 class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, GenerationMixin):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +13,7 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize, decode_images
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.table import Batch, TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 
 from .caption_columns import IMAGE, caption_lists, find_columns
 from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of, plain_caption
@@ -78,14 +77,6 @@ class ImageCaptioning(Task):
             DataError: A column is missing, of the wrong type, or one of several.
         """
         return find_columns(dataset, given, task=self.name)
-
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: captions are texts."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -159,12 +150,6 @@ class ImageCaptioning(Task):
             low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
             figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts))
         return figures
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None: the photographs are not ours to show."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,8 +13,8 @@ from tokenizers import pre_tokenizers
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval
-from tsugiki.table import Batch, TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.table import IGNORED, Batch, TensorTable
+from tsugiki.task import Predictions, Task
 
 from .text_columns import check_roles, column_texts, find_column
 from .tokenizer_training import END
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 ROLE = "text"
 WINDOW = 128  # tokens that a row asks for
 CONTEXT = 128  # tokens before them that it shows, as far as there are any
-IGNORED = -100
 BATCH = 1000  # texts tokenised at once
 
 
@@ -86,14 +84,6 @@ class TextGeneration(Task):
         """
         check_roles(given, [ROLE], task=self.name)
         return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
-
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: the labels are the tokens themselves."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers; a text begins with the end of the one before."""
@@ -163,12 +153,6 @@ class TextGeneration(Task):
             name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()))
             for name, of, count in (("perplexity", perplexity, tokens), ("bits_per_character", bits, characters))
         }
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None: one number says it."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

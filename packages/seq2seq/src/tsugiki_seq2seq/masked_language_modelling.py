@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.table import TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 
 from .language_modelling import IGNORED
 from .masked_windows import MaskedWindows, masked_table
@@ -53,14 +52,6 @@ class FillMask(Task):
         """
         check_roles(given, [ROLE], task=self.name)
         return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
-
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: the labels are the tokens themselves."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -127,12 +118,6 @@ class FillMask(Task):
             name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(tokens.sum()))
             for name, of in (("masked_perplexity", perplexity), ("accuracy", accuracy))
         }
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None: two numbers say it."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

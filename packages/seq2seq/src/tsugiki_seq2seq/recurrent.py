@@ -11,7 +11,6 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
     CausalLMOutputWithPast,
@@ -20,12 +19,11 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.table import IGNORED
 
-from .recurrent_cells import Cell, initialize_cell
+from .recurrent_cells import initialize_layer
 from .recurrent_layers import CellType, RecurrentStack, VariationalDropout
 from .recurrent_state import RecurrentState
-
-IGNORED = -100
 
 
 @strict
@@ -96,18 +94,8 @@ class RecurrentPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Cells as `initialize_cell` says, embeddings normal, linear layers by Glorot."""
-        if isinstance(module, Cell):
-            initialize_cell(module)
-        elif isinstance(module, nn.Embedding):
-            init.normal_(module.weight, std=self.config.initializer_range)
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
+        """As `initialize_layer` says."""
+        initialize_layer(module, float(self.config.initializer_range))
 
 
 class RecurrentModel(RecurrentPreTrainedModel):

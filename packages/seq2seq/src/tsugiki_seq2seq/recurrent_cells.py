@@ -54,7 +54,7 @@ class Cell(nn.Module):
     hidden_norm: nn.Module | None
     memory_norm: nn.Module | None
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
+    def read_by_steps(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """Read sequences.
 
         Args:
@@ -65,10 +65,6 @@ class Cell(nn.Module):
         Returns:
             The h of each step (B, L, H), of no meaning after a row's last token, and the state after it.
         """
-        raise NotImplementedError
-
-    def read_by_steps(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """What `forward` does, by `step`."""
         driven = nn.functional.linear(inputs, self.weight_ih_l0)  # (B, L, gates H)
         if self.input_norm is not None:
             driven = self.input_norm(driven)
@@ -145,7 +141,7 @@ class SteppedCell(Cell):
         self.memory_norm = nn.LayerNorm(hidden_size) if layer_norm and cell_type.startswith("lstm") else None
 
     def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """As `Cell.forward`."""
+        """As `Cell.read_by_steps`."""
         return self.read_by_steps(inputs, lengths, state)
 
     def extra_repr(self) -> str:
@@ -168,7 +164,7 @@ class FusedCell(Cell, nn.RNNBase):
         self.peephole = self.input_norm = self.hidden_norm = self.memory_norm = None
 
     def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
-        """As `Cell.forward`."""
+        """As `Cell.read_by_steps`."""
         if inputs.shape[-1] != self.input_size:  # the LSTM's kernel for CPUs reads past the end instead
             raise ValueError(f"the cell takes vectors of {self.input_size} numbers, not {inputs.shape[-1]}")
         if self.cell_type == "lstm" and lengths is not None:
@@ -226,3 +222,24 @@ def initialize_cell(cell: Cell) -> None:
     init.copy_(cell.bias_ih_l0, bias.flatten())
     if cell.peephole is not None:
         init.zeros_(cell.peephole)
+
+
+@torch.no_grad()
+def initialize_layer(layer: nn.Module, std: float) -> None:
+    """Fresh weights of whatever a recurrent network is made of, by kind; other modules stay as they are.
+
+    Args:
+        layer: Cells as `initialize_cell` says, embeddings normal, linear layers by Glorot, normalisations the identity.
+        std: Deviation of the embeddings.
+    """
+    if isinstance(layer, Cell):
+        initialize_cell(layer)
+    elif isinstance(layer, nn.Embedding):
+        init.normal_(layer.weight, std=std)
+    elif isinstance(layer, nn.Linear):
+        init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            init.zeros_(layer.bias)
+    elif isinstance(layer, nn.LayerNorm):
+        init.ones_(layer.weight)
+        init.zeros_(layer.bias)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tsugiki.table import Batch, TensorTable
+from tsugiki.table import IGNORED, Batch, TensorTable
 from tsugiki.text_table import PaddedTexts, text_table
 
 from .tokenizer_training import END
 
-IGNORED = -100
 ROW, TARGET_START, TARGET_LENGTH = "row", "target_start", "target_length"
 
 

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tsugiki.table import Batch, TensorTable
+from tsugiki.table import IGNORED, Batch, TensorTable
 from tsugiki.text_table import LENGTH, START, PaddedTexts, text_table
-
-IGNORED = -100
 
 
 class PaddedTags:

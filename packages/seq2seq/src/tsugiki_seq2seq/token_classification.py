@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.table import TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 
 from .tagged_sentences import IGNORED, tagged_table
 from .text_columns import check_roles
@@ -166,12 +165,6 @@ class TokenClassification(Task):
             low, high = bootstrap_interval(len(counts), share, seed=seed)
             figures[name] = Metric(share(rows), low, high, len(counts))
         return figures
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.table import TensorTable
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.task import Predictions, Task
 
 from .sentence_pairs import ROW, PaddedPairs, encode, pair_table
 from .text_columns import check_roles, column_texts, find_column
@@ -58,14 +57,6 @@ class TextTranslation(Task):
         if found["source"] == found["target"]:
             raise DataError(f"source and target are the same column {found['source']!r}; name two with columns=")
         return found
-
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: targets are texts."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -131,12 +122,6 @@ class TextTranslation(Task):
             low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
             figures[name] = Metric(of_rows(rows), low, high, len(counts))
         return {**figures, "exact_match": mean_metric(counts[:, -1], seed=seed)}
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None."""
-        return []
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

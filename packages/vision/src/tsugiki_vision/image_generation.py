@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.metrics import Metric, mean_metric
-from tsugiki.table import TensorTable
 from tsugiki.task import Picture, Predictions
 
 from .unlabelled_pictures import UnlabelledPictures
@@ -58,12 +57,6 @@ class UnconditionalImageGeneration(UnlabelledPictures):
     def score(self, model: Any, pixel_values: Tensor) -> NDArray[Any]:
         """Negative log-likelihood in nats of single pictures (N, C, H, W) from 0 to 1, (N,)."""
         return model(pixel_values=pixel_values).negative_log_likelihood.float().cpu().numpy()
-
-    def pictures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
-        """None of the test pictures: what the model draws is shown by `model_pictures`."""
-        return []
 
     def model_pictures(self, model: PreTrainedModel, folder: Path) -> list[Picture]:
         """Draw samples of the model, of seed 0, without choosing among them."""

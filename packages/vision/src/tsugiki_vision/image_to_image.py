@@ -58,14 +58,6 @@ class ImageToImage(Task):
         check_image_column(dataset, column)
         return {"image": column}
 
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: there are no labels."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None: nothing of the config follows from labels."""
-        return {}
-
     def table(
         self,
         dataset: Dataset,

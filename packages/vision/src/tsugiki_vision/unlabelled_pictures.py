@@ -48,14 +48,6 @@ class UnlabelledPictures(Task):
         check_image_column(dataset, pictures)
         return {ROLE: pictures}
 
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """None: there are no labels."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """None: nothing of the model's config follows from labels."""
-        return {}
-
     def table(
         self,
         dataset: Dataset,
