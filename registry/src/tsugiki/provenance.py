@@ -117,21 +117,25 @@ def evaluation_record(
     split: str | None,
     revision: str | None,
     fingerprint: str,
+    rows: int | None = None,
     seed: int = 0,
     name: str | None = None,
 ) -> dict[str, Any]:
     """One entry of ``evaluations``: the figures, and on the fast subset the count of right answers or sum of losses.
 
-    With a `name` the metrics' keys end in it, and it stands in the entry.
+    With a `name` the metrics' keys end in it, and it stands in the entry. `rows` are those of the data set; where the
+    task makes more or fewer of them, as windows of texts, their number is the entry's ``examples``.
     """
-    rows = len(predictions.labels)
-    subset = fast_rows(rows, seed=seed)
+    examples = len(predictions.labels)
+    rows = examples if rows is None else rows
+    subset = fast_rows(examples, seed=seed)
     return {
         "dataset": dataset,
         "split": split,
         "revision": revision,
         "fingerprint": fingerprint,
         "rows": rows,
+        **({"examples": examples} if examples != rows else {}),
         "metrics": {key: metric.to_dict() for key, metric in named_metrics(task.metrics(predictions), name).items()},
         "fast": {"rows": len(subset), "seed": seed, **fast_score(task, predictions, subset)},
         **({"name": name} if name else {}),

@@ -40,6 +40,7 @@ class Judge:
     task: Task
     table: TensorTable
     fingerprint: str
+    rows: int
 
     def record(self, predictions: Predictions) -> dict[str, Any]:
         """Its entry of the provenance's ``evaluations``."""
@@ -51,6 +52,7 @@ class Judge:
             split=spec.split,
             revision=spec.revision,
             fingerprint=self.fingerprint,
+            rows=self.rows,
             name=spec.name,
         )
         more = {"task": spec.task, "license": spec.license, "source": spec.source, "columns": spec.columns}
@@ -106,7 +108,8 @@ def prepare(recipe: Recipe) -> RecipeRun:
     judges = [_judge(spec, recipe, processor, label_names) for spec in recipe.evaluations]
     if data.evaluation is not None:  # the provenance's record of the data says its licence and source
         spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
-        judges.insert(0, Judge(spec, task, tables[data.evaluation], fingerprints[data.evaluation]))
+        split = data.evaluation
+        judges.insert(0, Judge(spec, task, tables[split], fingerprints[split], len(loaded[split])))
     return RecipeRun(
         recipe=recipe,
         task=task,
@@ -143,7 +146,7 @@ def _judge(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: 
     fingerprint = _checked_fingerprint(dataset, spec.id, spec.split, spec.fingerprint)
     columns = task.columns(dataset, spec.columns)
     table = task.table(dataset, processor, columns, label_names=label_names)
-    return Judge(spec, task, table, fingerprint)
+    return Judge(spec, task, table, fingerprint, len(dataset))
 
 
 def _checked_fingerprint(dataset: Dataset, data_id: str, split: str, expected: str | None) -> str:

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from tsugiki.errors import DataError
+from tsugiki.table import IGNORED
 
-IGNORED = -100  # the label of what has none, as cross entropy takes it
 _TOKENS = re.compile(r"[()]|[^ \t\r\n()]+")  # a no-break space is part of a word, as in 8 1/2
 _ESCAPES = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"}
 

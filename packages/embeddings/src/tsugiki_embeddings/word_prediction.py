@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.metrics import Metric, bootstrap_interval
-from tsugiki.table import TensorTable
+from tsugiki.table import IGNORED, TensorTable
 from tsugiki.task import Predictions, Task
 from tsugiki.text_table import text_table
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 ROLE = "text"
 WINDOW = 64  # words that a row asks for
 MARGIN = 4  # words on either side that are shown beside them; the widest context of `neural_lm` reaches so far
-IGNORED = -100
 BATCH = 1000  # texts tokenised at once
 
 
@@ -112,9 +111,9 @@ class WordPrediction(Task):
         return F.cross_entropy(logits.float().transpose(1, 2), batch["input_ids"], reduction="none")
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
-        """What each row adds to the mean nats a word (N,): the mean over the rows is the perplexity's logarithm."""
+        """Nats a word of each row (N,)."""
         nats, words = _sums(predictions)
-        return nats / words.mean()
+        return nats / np.maximum(words, 1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`perplexity`, the exponential of the mean nats a word, with a bootstrap 95 % interval over the rows."""

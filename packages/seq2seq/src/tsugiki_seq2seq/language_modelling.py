@@ -132,8 +132,9 @@ class TextGeneration(Task):
         return Predictions(logits, np.empty((len(logits), 0), np.int64))
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
-        """What each row adds to the mean nats a token (N,)."""
-        return predictions.logits[:, 0].astype(np.float64) / predictions.logits[:, 1].mean()
+        """Nats a token of each row (N,); 0 where none was asked for."""
+        nats, tokens = predictions.logits[:, :2].astype(np.float64).T
+        return nats / np.maximum(tokens, 1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`perplexity` a token and `bits_per_character`, with bootstrap 95 % intervals over the rows.

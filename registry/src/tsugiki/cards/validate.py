@@ -108,7 +108,8 @@ def _figures(provenance: Mapping[str, Any]) -> Iterator[str]:
     if not provenance["evaluations"]:
         yield f"{PROVENANCE}: there is no evaluation"
     for evaluation in provenance["evaluations"]:
-        dataset, rows, fast = evaluation["dataset"], evaluation["rows"], evaluation.get("fast") or {}
+        dataset, fast = evaluation["dataset"], evaluation.get("fast") or {}
+        rows = evaluation.get("examples", evaluation["rows"])
         for metric, figures in evaluation["metrics"].items():
             ends = (figures["low"], figures["value"], figures["high"])
             if not all(map(math.isfinite, ends)) or ends[0] > ends[2]:

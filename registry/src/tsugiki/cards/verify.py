@@ -179,7 +179,7 @@ class _Measurement:
                 found.problems.append(f"task {self.task.name!r} does not measure {metric!r}, which the card gives")
                 continue
             again = measured[metric].to_dict()
-            tolerance = tolerance_of(metric, figures["value"], evaluation["rows"])
+            tolerance = tolerance_of(metric, figures["value"], evaluation.get("examples", evaluation["rows"]))
             # The ends are drawn at random besides: allow a tenth of the interval's width.
             width = tolerance + _INTERVAL_SHARE * abs(figures["high"] - figures["low"])
             for key, allowed in (("value", tolerance), ("low", width), ("high", width)):
@@ -188,14 +188,21 @@ class _Measurement:
 
     def _count(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification, place: str) -> None:
         fast = evaluation.get("fast") or {}
-        table = self._table(dataset.select(fast_rows(len(dataset), seed=fast["seed"])), evaluation) if fast else None
-        measured = fast_score(self.task, self._predictions(table)) if table is not None else {}
+        measured = fast_score(self.task, self._predictions(self._subset(dataset, evaluation))) if fast else {}
         kept = [key for key in measured if key in fast]
         if not kept:
             found.problems.append(f"{place}: provenance.json has no fast figure; verify without --fast")
         for key in kept:
             tolerance = EXAMPLES if key == "correct" else RELATIVE * abs(fast[key])
             found.results.append(_check(evaluation, key, fast[key], measured[key], tolerance))
+
+    def _subset(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
+        """The rows of fast verification: of the data set, so that no other is decoded, or of what the task makes."""
+        seed = evaluation["fast"]["seed"]
+        if "examples" not in evaluation:
+            return self._table(dataset.select(fast_rows(len(dataset), seed=seed)), evaluation)
+        table = self._table(dataset, evaluation)
+        return table.select(fast_rows(len(table), seed=seed).tolist())
 
     def _table(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
         from ..evaluation import model_label_names
