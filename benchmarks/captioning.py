@@ -31,7 +31,8 @@ import torch
 from numpy.typing import NDArray
 from tsugiki.metrics import bootstrap_interval
 from tsugiki.recipe import Recipe
-from tsugiki.recipe_training import RecipeRun, build_model, hold_out, prepare, train_seed
+from tsugiki.recipe_run import RecipeRun, build_model, hold_out, prepare
+from tsugiki.recipe_training import train_seed
 from tsugiki.table import TensorTable
 from tsugiki.task import Predictions
 from tsugiki_seq2seq.caption_scores import CiderD, bleu_of, caption_words, consensus_caption

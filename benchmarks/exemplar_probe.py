@@ -23,7 +23,7 @@ from torch import nn
 from tsugiki.evaluation import predict_table
 from tsugiki.metrics import bootstrap_interval, mean_metric
 from tsugiki.recipe import Recipe
-from tsugiki.recipe_training import RecipeRun, build_model, prepare
+from tsugiki.recipe_run import RecipeRun, build_model, prepare
 from tsugiki_vision.exemplar_cnn import ExemplarCNNForImageClassification
 from tsugiki_vision.exemplar_training import OPTIONS, fit_probe, train_exemplar
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from tsugiki.data import load_split
 from tsugiki.loading import create_model, load, load_processor
 from tsugiki.recipe import Recipe
-from tsugiki.recipe_training import hold_out
+from tsugiki.recipe_run import hold_out
 from tsugiki.table import TensorTable
 from tsugiki_seq2seq import kneser_ney
 from tsugiki_seq2seq.language_model_training import OWN_OPTIONS, TAKEN, train_language_model

@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from tsugiki.evaluation import predict_table
 from tsugiki.metrics import mean_metric
 from tsugiki.recipe import Recipe, RecipeData
-from tsugiki.recipe_training import RecipeRun, prepare, train_seed
+from tsugiki.recipe_run import RecipeRun, prepare
+from tsugiki.recipe_training import train_seed
 from tsugiki_embeddings.contrast_pairs import QUOTED, contrast_pairs, plain
 from tsugiki_embeddings.tree_classification import binary_answers, binary_truth
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tsugiki import create_model
 from tsugiki.errors import RecipeError
 from tsugiki.recipe import Recipe
-from tsugiki.recipe_training import RecipeRun, build_model
+from tsugiki.recipe_run import RecipeRun, build_model
 from tsugiki.table import TensorTable
 from tsugiki.task import Task
 from tsugiki.trainer import TableTrainer

@@ -15,7 +15,7 @@ from tsugiki.data import load_split
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation import evaluate, predict_table
 from tsugiki.fingerprint import content_fingerprint
-from tsugiki.recipe_training import hold_out
+from tsugiki.recipe_run import hold_out
 from tsugiki.transfer.cache import FeatureCache
 from tsugiki_seq2seq.caption_columns import caption_lists
 from tsugiki_seq2seq.image_captioner import ImageCaptionerForConditionalGeneration

@@ -15,8 +15,9 @@ from tsugiki.evaluation import predict_table
 from tsugiki.registry import registry
 from tsugiki.table import TensorTable
 from tsugiki_seq2seq import language_model_training
-from tsugiki_seq2seq.language_model_training import ParallelStreams, train_language_model
+from tsugiki_seq2seq.language_model_training import train_language_model
 from tsugiki_seq2seq.language_modelling import IGNORED, WINDOW, TextGeneration, window_table
+from tsugiki_seq2seq.parallel_streams import ParallelStreams
 from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
 
 from . import language_model_script

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .errors import OptionError
 from .metrics import Metric
 from .table import TensorTable
 
@@ -141,7 +142,7 @@ class Task(ABC):
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Whether each row was answered right (N,). Every task that is `counted` has it."""
-        raise NotImplementedError(f"rows of the task {self.name!r} are not right or wrong; see row_scores")
+        raise OptionError(f"rows of the task {self.name!r} are not right or wrong; see row_scores")
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """What each row adds to the main figure (N,): 1 or 0 where rows are right or wrong, else a loss."""
