@@ -10,7 +10,7 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, Value
 from tsugiki.evaluation import predict_table, task_named
 from tsugiki.training import fit
-from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
+from tsugiki_seq2seq.tokenizer_training import learn_tokenizer, train_tokenizer
 
 TASK = task_named("text-classification")
 
@@ -69,3 +69,13 @@ def test_a_classifier_is_grafted_on_other_classes(tmp_path, depth):
     )
     assert same == (depth == "head")
     assert 0 <= result.metrics["accuracy"].value <= 1
+
+
+@pytest.mark.parametrize("label", ["kind", "text of it"])
+def test_a_tokenizer_is_not_learnt_from_the_classes(label):
+    data = Dataset.from_dict({"text": ["a b", "b a"], "class": [f"{label} one", f"{label} two"]})
+    tokenizer = train_tokenizer(data, TASK.columns(data), kind="word")
+    assert {"a", "b"} <= set(tokenizer.get_vocab())
+    assert not {"one", "two"} & set(tokenizer.get_vocab())
+    numbers = data.remove_columns("class").add_column("label", [0, 1])
+    assert train_tokenizer(numbers, TASK.columns(numbers), kind="word").get_vocab() == tokenizer.get_vocab()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["bpe", "unigram", "word", "character"]
 KINDS: tuple[str, ...] = get_args(Kind)
+LABEL = "label"  # the role whose column holds classes
 WORD_OR_SIGN = r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_"  # apostrophes, straight or curved, belong to a word
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -47,7 +48,7 @@ def train_tokenizer(
 
     Args:
         dataset: The training rows.
-        columns: Column by role, as a task finds them.
+        columns: Column by role, as a task finds them; that of the role `label` is not read.
         kind: As `learn_tokenizer` takes it, as the next three; or ``word-shape``, of lists of words, see
             `word_shapes.learn_word_shapes`.
         vocab_size: Tokens at most.
@@ -71,7 +72,8 @@ def train_tokenizer(
 
         shaped = {"vocab_size": vocab_size, "min_count": min_count, "min_groups": min_groups}
         return train_word_shapes(dataset, columns, group_column=group_column, **shaped)
-    texts = [text for column in dict.fromkeys(columns.values()) for text in column_texts(dataset, column)]
+    read = dict.fromkeys(column for role, column in columns.items() if role != LABEL)
+    texts = [text for column in read for text in column_texts(dataset, column)]
     if more_texts is not None:
         texts += named_texts(more_texts, where="more_texts")
     more = {} if bleu_tokenize is None else {"bleu_tokenize": bleu_tokenize}
