@@ -59,6 +59,11 @@ def test_windows_of_texts(texts, family):
     for fast in (False, True):
         found = verify(output, fast=fast)
         assert found.ok and found.results, found.problems
+    card, samples = (output / "README.md").read_text(), read_provenance(output).get("samples", [])
+    assert len(samples) == (3 if task == "text-generation" else 0)
+    assert ("## Samples" in card) == bool(samples)
+    assert all(f"```text\n{text}\n```" in card and set(text.split()) <= set(WORDS) for text in samples)
+    assert all(len(text.split()) > 100 for text in samples)
     record = json.loads((output / "provenance.json").read_text())
     record["evaluations"][0]["fast"]["sum"] *= 1.01
     (output / "provenance.json").write_text(json.dumps(record))

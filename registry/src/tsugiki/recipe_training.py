@@ -171,6 +171,7 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
         figures = provenance.named_metrics(judge.task.metrics(predictions), judge.spec.name)
         metrics |= {name: metric.value for name, metric in figures.items()}
     drawn = run.task.model_pictures(model.eval(), folder / "model")
+    samples = run.task.samples(model, run.processor)
     hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
@@ -182,6 +183,7 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
             "history": result.history,
             "metrics": metrics,
             "pictures": [asdict(picture) for picture in drawn],
+            "samples": samples,
             "hardware": hardware,
             "parameters": provenance.parameter_count(model),
         },
@@ -255,6 +257,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
         "evaluations": evaluations,
         "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
         "history": first["history"],
+        **({"samples": first["samples"]} if first.get("samples") else {}),
         "pictures": [
             *([asdict(curves)] if curves else []),
             *first.get("pictures", []),

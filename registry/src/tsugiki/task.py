@@ -162,6 +162,10 @@ class Task(ABC):
         """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""
         return []
 
+    def samples(self, model: Any, processor: Any) -> list[str]:
+        """Texts that the model writes from nothing, not chosen among others, for its card; none for most tasks."""
+        return []
+
     @abstractmethod
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -27,6 +27,7 @@ ROLE = "text"
 WINDOW = 128  # tokens that a row asks for
 CONTEXT = 128  # tokens before them that it shows, as far as there are any
 BATCH = 1000  # texts tokenised at once
+SAMPLES, SAMPLE_TOKENS = 3, 200  # that a card shows
 
 
 class TokenWindows:
@@ -154,6 +155,22 @@ class TextGeneration(Task):
             name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()))
             for name, of, count in (("perplexity", perplexity, tokens), ("bits_per_character", bits, characters))
         }
+
+    def samples(self, model: Any, processor: Any) -> list[str]:
+        """Three texts of 200 tokens, drawn as the model's generation config says but never greedily.
+
+        Where one text ends, the next begins in a new line.
+        """
+        drawn, end = [], processor.eos_token_id
+        for seed in range(SAMPLES):
+            torch.manual_seed(seed)
+            never = len(processor)  # a token that is not drawn, so that no text ends the sample
+            tokens = model.generate(do_sample=True, max_new_tokens=SAMPLE_TOKENS, eos_token_id=never)[0].tolist()
+            ends = [place for place, token in enumerate([*tokens, end]) if token == end]
+            starts = [0, *(place + 1 for place in ends)]
+            texts = [tokens[start:stop] for start, stop in zip(starts, ends, strict=False)]
+            drawn.append("\n".join(processor.decode(text, skip_special_tokens=True).strip() for text in texts if text))
+        return drawn
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

@@ -6,6 +6,7 @@ again gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -100,6 +101,7 @@ def _sections(folder: Path, prose: Prose, provenance: Mapping[str, Any]) -> list
     return [
         ("Results", _results(provenance)),
         ("How to use it", usage),
+        ("Samples", _samples(provenance)),
         *own.items(),
         ("Data", data),
         ("How it was made", _making(provenance)),
@@ -191,6 +193,18 @@ def _making(provenance: Mapping[str, Any]) -> str:
         recipe = yaml.safe_dump(choices, sort_keys=False, allow_unicode=True, width=120).strip()
         parts.append(f"The choices of its recipe:\n\n```yaml\n{recipe}\n```")
     return "\n\n".join(parts)
+
+
+def _samples(provenance: Mapping[str, Any]) -> str:
+    """What the model wrote, in fences that no text closes."""
+    parts = []
+    for text in provenance.get("samples") or ():
+        longest = max((len(run) for run in re.findall("`+", text)), default=0)
+        fence = "`" * max(3, longest + 1)
+        parts.append(f"{fence}text\n{text}\n{fence}")
+    if not parts:
+        return ""
+    return "\n\n".join(["Drawn from nothing, with the seeds 0, 1, … and none left out:", *parts])
 
 
 def _pictures(folder: Path, provenance: Mapping[str, Any]) -> str:
