@@ -44,6 +44,14 @@ def test_wrong_options_are_one_error(given, says):
         read_options(given)
 
 
+def test_another_device_than_the_first_is_refused_as_the_trainer_would_not_take_it(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    assert read_options({"device": "cuda:0"}).device == "cuda:0"
+    with pytest.raises(OptionError, match="CUDA_VISIBLE_DEVICES=1 and write 'cuda'"):
+        read_options({"device": "cuda:1"})
+
+
 def test_three_rates_or_the_one_given_and_fresh_weights_search_all_the_same():
     assert len(rates_for(read_options({}))) == len(rates_for(read_options({}), fresh=True)) == 3
     given = read_options({"learning_rate": 0.5})

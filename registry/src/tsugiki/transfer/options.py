@@ -113,17 +113,22 @@ def _check_values(options: Options) -> None:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that does not exist here.
+    """Refuse a device that does not exist here, or that transformers' Trainer does not take.
 
     Raises:
-        OptionError: It is no device, or not one of this machine.
+        OptionError: It is no device, not one of this machine, or not the first of its kind.
     """
     import torch
 
     try:
-        kind = torch.device(device).type
+        kind, index = torch.device(device).type, torch.device(device).index
     except (RuntimeError, TypeError) as error:
         raise OptionError(f"device {device!r} is unknown; write cpu, cuda or cuda:0") from error
     here = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if kind != "cpu" and (here is None or here.type != kind):
         raise OptionError(f"device {device!r} is not on this machine; {'there is ' + here.type if here else 'use cpu'}")
+    if kind != "cpu" and index:
+        raise OptionError(
+            f"device {device!r}: training takes the first device that it sees; start the program with "
+            f"CUDA_VISIBLE_DEVICES={index} and write {kind!r}"
+        )
