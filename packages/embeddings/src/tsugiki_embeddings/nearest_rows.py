@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from tsugiki.errors import OptionError, did_you_mean
 
 METHODS = ("3cosadd", "3cosmul", "euclid")
 BLOCK = 2**20  # numbers of the matrix that are float32 at once
@@ -137,3 +138,13 @@ def _by_distance(positive: NDArray[np.float32], negative: NDArray[np.float32]) -
         return -np.sqrt(np.maximum(squared, 0))
 
     return score
+
+
+def check_query(top_k: int, vocabulary: int | None, method: str) -> None:
+    """Refuse a number of answers, a number of words or a method that no query can have, with an OptionError."""
+    if top_k < 1:
+        raise OptionError(f"top_k must be at least 1, not {top_k}")
+    if vocabulary is not None and vocabulary < 1:
+        raise OptionError(f"vocabulary must be at least 1 word, not {vocabulary}")
+    if method not in METHODS:
+        raise OptionError(f"unknown method {method!r}, only {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")

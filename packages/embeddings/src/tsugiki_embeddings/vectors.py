@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.errors import DataError, OptionError, did_you_mean, nearest
+from tsugiki.errors import DataError, OptionError
 
-from .nearest_rows import METHODS, nearest_rows, row_norms, unit_length
+from .nearest_rows import check_query, nearest_rows, row_norms, unit_length
+from .unknown_words import unknown_words
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from .word_vectors import WordVectorsModel
 
 Neighbors = list[tuple[str, float]]
-SUGGESTED_FROM = 50_000  # an unknown word is compared with so many of the first words
 
 
 class WordVectors:
@@ -132,7 +132,7 @@ class WordVectors:
         """
         unknown = [word for word in dict.fromkeys(words) if word not in self.index]
         if unknown:
-            raise self._unknown(unknown)
+            raise unknown_words(unknown, self.words)
         return np.fromiter((self.index[word] for word in words), np.int64, len(words))
 
     def most_similar(
@@ -358,13 +358,13 @@ class WordVectors:
         """Vectors float32 (N, D) of words, those outside the vocabulary composed where that is possible."""
         unknown = [word for word in dict.fromkeys(words) if word not in self.index]
         if unknown and self._compose is None:
-            raise self._unknown(unknown)
+            raise unknown_words(unknown, self.words)
         rows = np.fromiter((self.index.get(word, 0) for word in words), np.int64, len(words))
         vectors = np.asarray(self.matrix[rows], np.float32)
         if unknown and self._compose is not None:
             made = np.asarray(self._compose(unknown), np.float32)  # (U, D)
             if empty := [word for word, vector in zip(unknown, made, strict=True) if not vector.any()]:
-                raise self._unknown(empty)
+                raise unknown_words(empty, self.words)
             places = {word: place for place, word in enumerate(unknown)}
             for place, word in enumerate(words):
                 if word in places:
@@ -381,7 +381,7 @@ class WordVectors:
         method: str = "3cosadd",
     ) -> list[Neighbors]:
         """Answer queries that have equally many positive words each, and equally many negative ones."""
-        _check_options(top_k, vocabulary, method)
+        check_query(top_k, vocabulary, method)
         if not positive:
             return []
         queries = [[*added, *removed] for added, removed in zip(positive, negative, strict=True)]
@@ -401,27 +401,3 @@ class WordVectors:
             [(self.words[row], score) for row, score in zip(*answer, strict=True) if score != -np.inf]
             for answer in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
-
-    def _unknown(self, words: Sequence[str]) -> DataError:
-        """What to say of words that the vocabulary does not have."""
-        listed = ", ".join(repr(word) for word in words[:5]) + (", …" if len(words) > 5 else "")
-        if len(words) == 1:
-            return DataError(
-                f"the vocabulary does not have the word {listed}.{did_you_mean(words[0], self._near(words[0]))}"
-            )
-        near = [f"{word!r}: {found[0]!r}" for word in words[:5] if (found := nearest(word, self._near(word), 1))]
-        hint = f" Nearest known ones: {', '.join(near)}" if near else ""
-        return DataError(f"the vocabulary does not have the words {listed}.{hint}")
-
-    def _near(self, word: str) -> list[str]:
-        """The words that an unknown one is compared with: common ones of about its length."""
-        return [known for known in self.words[:SUGGESTED_FROM] if abs(len(known) - len(word)) <= 2]
-
-
-def _check_options(top_k: int, vocabulary: int | None, method: str) -> None:
-    if top_k < 1:
-        raise OptionError(f"top_k must be at least 1, not {top_k}")
-    if vocabulary is not None and vocabulary < 1:
-        raise OptionError(f"vocabulary must be at least 1 word, not {vocabulary}")
-    if method not in METHODS:
-        raise OptionError(f"unknown method {method!r}, only {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
