@@ -1,7 +1,8 @@
-"""Cards of models whose task makes other rows than the data has: measured again, whole and fast."""
+"""Cards of this plugin's models: what they say, measured again, whole and fast."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 
 import datasets
@@ -68,3 +69,40 @@ def test_windows_of_texts(texts, family):
     record["evaluations"][0]["fast"]["sum"] *= 1.01
     (output / "provenance.json").write_text(json.dumps(record))
     assert not verify(output, fast=True).ok
+
+
+def test_a_translator_with_its_search_errors(tmp_path, monkeypatch):
+    folder = tmp_path / "mirror" / "org" / "pairs" / "data"
+    folder.mkdir(parents=True)
+    rows = {"source": [f"{a} {b}" for a in WORDS for b in WORDS], "target": [f"{b} {a}" for a in WORDS for b in WORDS]}
+    for split in ("train", "test"):
+        datasets.Dataset.from_dict(rows).to_parquet(folder / f"{split}-00000-of-00001.parquet")
+    monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path / "mirror"))
+    columns = {"source": "source", "target": "target"}
+    pairs = {"id": "org/pairs", "license": "cc0-1.0", "columns": columns}
+    recipe = {
+        "name": "pairs",
+        "plugin": "seq2seq",
+        "family": "recurrent-seq2seq",
+        "task": "text-translation",
+        "license": "cc0-1.0",
+        "config": {"hidden_size": 8, "embedding_size": 4},
+        "processor": {"kind": "word", "bleu_tokenize": "none"},
+        "generation": {"num_beams": 2, "max_new_tokens": 6},
+        "data": {**pairs, "train": "train", "evaluation": "test"},
+        "evaluations": [{**pairs, "split": "test", "task": "search-errors", "source": "made here"}],
+        "training": {"num_train_epochs": 1, "per_device_train_batch_size": 20},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (tmp_path / "card.md").write_text(CARD)
+    output = recipe_training.train(tmp_path, output_dir=tmp_path / "snapshot", progress=False)
+    translation, errors = read_provenance(output)["evaluations"]
+    assert sum(errors["metrics"][f"{whose}_error_share"]["value"] for whose in ("search", "model")) == pytest.approx(1)
+    version = importlib.metadata.version("sacrebleu")
+    signature = f"nrefs:1|case:mixed|eff:no|tok:none|smooth:exp|version:{version}"
+    assert translation["signatures"]["bleu"] == signature
+    assert "signatures" not in errors
+    assert f"- bleu: `{signature}`" in (output / "README.md").read_text()
+    for fast in (False, True):
+        found = verify(output, fast=fast)
+        assert found.ok, found

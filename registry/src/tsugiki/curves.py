@@ -29,6 +29,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], folder: str | Path, *, tit
 
     matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter, MaxNLocator, ScalarFormatter
 
     figures = sorted({key for entry in history for key in entry if key.startswith("eval_") and key != "eval_loss"})
     panels = 2 if figures or any("learning_rate" in entry for entry in history) else 1
@@ -41,6 +42,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]], folder: str | Path, *, tit
         axes[0].plot(*_series(history, "eval_loss"), label="validation")
         axes[0].legend(frameon=False)
     axes[0].set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes[0].yaxis.set_major_formatter(ScalarFormatter())  # 20, not 2 x 10 to the power of 1
+    axes[0].yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.6)))
 
     if figures:
         for key in figures:
@@ -51,6 +54,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], folder: str | Path, *, tit
         axes[1].plot(*_series(history, "learning_rate"), color="tab:gray")
         axes[1].set(xlabel="epoch", ylabel="learning rate")
     for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=losses[-1]["epoch"] > 2))
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(Path(folder) / FILE, dpi=110)

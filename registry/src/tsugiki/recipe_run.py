@@ -29,8 +29,8 @@ class Judge:
     fingerprint: str
     rows: int
 
-    def record(self, predictions: Predictions) -> dict[str, Any]:
-        """Its entry of the provenance's ``evaluations``."""
+    def record(self, predictions: Predictions, processor: Any) -> dict[str, Any]:
+        """Its entry of the provenance's ``evaluations``, of answers by a model with this processor."""
         spec = self.spec
         record = provenance.evaluation_record(
             self.task,
@@ -43,6 +43,8 @@ class Judge:
             name=spec.name,
         )
         more = {"task": spec.task, "license": spec.license, "source": spec.source, "columns": spec.columns}
+        signatures = self.task.signatures(processor)
+        more |= {"signatures": {name: line for name, line in signatures.items() if name in record["metrics"]}}
         return record | {name: value for name, value in more.items() if value}
 
 

@@ -201,7 +201,7 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     evaluations, pictures = [], []
     for number, judge in enumerate(run.judges):
         predictions = Predictions(**np.load(folder / f"predictions-{number}.npz"))
-        evaluations.append(judge.record(predictions))
+        evaluations.append(judge.record(predictions, run.processor))
         drawn = {type(earlier.task) for earlier in run.judges[:number]}
         if type(judge.task) not in drawn:  # one data set a task is drawn
             pictures += judge.task.pictures(predictions, judge.table, run.label_names, partial)

@@ -162,6 +162,10 @@ class Task(ABC):
         """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""
         return []
 
+    def signatures(self, processor: Any) -> dict[str, str]:
+        """By metric, the line that says to readers of the field exactly how it is computed; none for most tasks."""
+        return {}
+
     def samples(self, model: Any, processor: Any) -> list[str]:
         """Texts that the model writes from nothing, not chosen among others, for its card; none for most tasks."""
         return []

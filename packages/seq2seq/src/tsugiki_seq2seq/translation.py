@@ -123,6 +123,17 @@ class TextTranslation(Task):
             figures[name] = Metric(of_rows(rows), low, high, len(counts))
         return {**figures, "exact_match": mean_metric(counts[:, -1], seed=seed)}
 
+    def signatures(self, processor: Any) -> dict[str, str]:
+        """Those of sacrebleu, for BLEU and chrF with one reference."""
+        from sacrebleu.metrics import BLEU, CHRF
+
+        found = {}
+        scheme = processor.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
+        for name, metric in (("bleu", BLEU(tokenize=scheme)), ("chrf", CHRF())):
+            metric.corpus_score(["a"], [["a"]])  # the number of references is part of it
+            found[name] = str(metric.get_signature())
+        return found
+
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
     ) -> list[list[dict[str, Any]]]:

@@ -114,6 +114,13 @@ def _sections(folder: Path, prose: Prose, provenance: Mapping[str, Any]) -> list
 
 def _results(provenance: Mapping[str, Any]) -> str:
     parts = [render_results(provenance)]
+    signatures = {
+        metric: line
+        for evaluation in provenance["evaluations"]
+        for metric, line in (evaluation.get("signatures") or {}).items()
+    }
+    if signatures:
+        parts.append("\n".join(f"- {numbers.metric_name(metric)}: `{line}`" for metric, line in signatures.items()))
     for metric, summary in (provenance.get("seeds") or {}).items():
         values = ", ".join(numbers.metric_value(metric, value) for value in summary["values"])
         spread = numbers.metric_spread(metric, summary["mean"], summary["sd"])
