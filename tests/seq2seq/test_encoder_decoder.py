@@ -241,3 +241,19 @@ def test_passes_the_conformance_checks(family):
 def test_every_cell_type_is_tried():
     assert {kind.get("cell_type", "gru") for kind in KINDS} == set(CELL_TYPES)
     assert {kind["attention"] for kind in KINDS} == set(ATTENTION_TYPES)
+
+
+@pytest.mark.parametrize("attention", ["none", "bahdanau"])
+def test_dropped_words_lose_their_whole_embedding_on_both_sides(attention):
+    model = small(attention=attention, word_dropout=0.5)
+    (ids, mask), seen = padded(SOURCES), []
+    for part in (model.encoder, model.decoder):
+        part.word_dropout.register_forward_hook(lambda module, given, out: seen.append((given[0], out)))
+    model(input_ids=ids, attention_mask=mask, decoder_input_ids=targets())
+    assert all(torch.equal(given, out) for given, out in seen)  # nothing is dropped but in training
+    seen.clear()
+    model.train()(input_ids=ids, attention_mask=mask, decoder_input_ids=targets())
+    for given, out in seen:
+        dropped = (out == 0).all(2)
+        assert 0 < dropped.sum() < dropped.numel()
+        torch.testing.assert_close(out[~dropped], 2 * given[~dropped])

@@ -38,6 +38,8 @@ class RecurrentSeq2SeqConfig(PreTrainedConfig):
         attention_size: Hidden units of an additive score; as many as `hidden_size` by default.
         input_feeding: Luong's h~ goes into the next step too.
         dropout: Rate on embeddings, between layers and before the softmax.
+        word_dropout: Share of the tokens, of source and target, that training shows without their embedding (Gal and
+            Ghahramani 2016; Sennrich and Zhang 2019).
         label_smoothing: Share of each label's probability that training spreads over all tokens (Szegedy et al. 2016).
         share_embeddings: Source and target share their embeddings.
         tie_word_embeddings: Use the target's embeddings as the output matrix (Press and Wolf 2017).
@@ -57,6 +59,7 @@ class RecurrentSeq2SeqConfig(PreTrainedConfig):
     attention_size: int | None = None
     input_feeding: bool = False
     dropout: float | int = 0.0
+    word_dropout: float | int = 0.0
     label_smoothing: float | int = 0.0
     share_embeddings: bool = True
     tie_word_embeddings: bool = True
@@ -96,6 +99,7 @@ class RecurrentEncoder(nn.Module):
         super().__init__()
         self.embeddings = embeddings
         self.dropout = nn.Dropout(config.dropout)
+        self.word_dropout = nn.Dropout1d(config.word_dropout)  # of (B, L, E) it drops whole tokens
         self.layers = RecurrentStack(
             config.cell_type,
             config.token_size,
@@ -128,7 +132,7 @@ class RecurrentEncoder(nn.Module):
             ``last_hidden_state`` (B, S, H), 0 at padding.
         """
         values = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
-        states, _ = self.layers(self.dropout(values), attention_mask)
+        states, _ = self.layers(self.dropout(self.word_dropout(values)), attention_mask)
         return BaseModelOutput(last_hidden_state=states)
 
 
@@ -140,6 +144,7 @@ class RecurrentDecoder(nn.Module):
         self.config = config
         self.embeddings = embeddings
         self.dropout = nn.Dropout(config.dropout)
+        self.word_dropout = nn.Dropout1d(config.word_dropout)  # of (B, L, E) it drops whole tokens
         size, kind = config.hidden_size, config.attention
         fed = size if kind in ("none", "bahdanau") else config.token_size if config.input_feeding else 0
         self.bridge = nn.Linear(size, state_tensors(config.cell_type) * config.decoder_layers * size)
@@ -177,7 +182,7 @@ class RecurrentDecoder(nn.Module):
         Returns:
             What goes to the softmax (B, T, E), attention weights (B, T, S) or None, and the state after the last token.
         """
-        tokens = self.dropout(self.embeddings(input_ids))  # (B, T, E)
+        tokens = self.dropout(self.word_dropout(self.embeddings(input_ids)))  # (B, T, E)
         if self.attention is None:
             context = final_states(source, mask, bidirectional=True)[:, None].expand(-1, tokens.shape[1], -1)
             states, state = self.layers(torch.cat([tokens, context], dim=-1), None, state)
