@@ -155,3 +155,5 @@ def test_the_pipeline_of_transformers_works(tagger):
     (found,) = pipe(text)
     assert found["entity_group"] == "PER"
     assert text[found["start"] : found["end"]] == "Elinor"
+    assert tsugiki.pipeline(folder, aggregation_strategy="simple")(text) == [{**found, "word": "Elinor"}]
+    assert [each["word"] for each in tsugiki.pipeline(folder)([text])[0]] == ["Elinor"]

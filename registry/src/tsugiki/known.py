@@ -49,6 +49,7 @@ FAMILIES: dict[str, str] = {
 
 CHECKPOINTS: dict[str, str] = {
     "autoencoder-mnist": "tsugiki-vision",
+    "caption-flickr8k-mini": "tsugiki-seq2seq",
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
     "exemplar-cnn-cifar10": "tsugiki-vision",
@@ -61,6 +62,7 @@ CHECKPOINTS: dict[str, str] = {
     "mobilenet32-cifar10": "tsugiki-vision",
     "multitask-fashion": "tsugiki-vision",
     "neocognitron-mnist": "tsugiki-vision",
+    "ner-bilstm": "tsugiki-seq2seq",
     "rae-reviews": "tsugiki-embeddings",
     "resnet20-cifar10": "tsugiki-vision",
     "rntn-sst": "tsugiki-embeddings",

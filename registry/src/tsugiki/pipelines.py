@@ -61,10 +61,13 @@ def pipeline(
     import transformers
     from transformers.pipelines import PIPELINE_REGISTRY
 
-    from .auto_classes import register_pipeline
+    from .auto_classes import import_string, register_pipeline
 
     if task in registry().tasks():
-        register_pipeline(registry().task_class(task))
+        task_class = registry().task_class(task)
+        register_pipeline(task_class)
+        if (refined := getattr(task_class, "refined_pipeline_class", None)) is not None:
+            kwargs.setdefault("pipeline_class", import_string(refined))
     if task not in PIPELINE_REGISTRY.get_supported_tasks():
         raise UnknownNameError(f"neither transformers nor an installed plugin has a pipeline for task {task!r}")
     make: Any = transformers.pipeline  # typed as overloads for each of the library's own tasks

@@ -57,6 +57,8 @@ class Task(ABC):
         counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
         has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
             other classes, so it works on these tasks.
+        refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task's name;
+            `tsugiki.pipeline` makes it, ``transformers.pipeline`` its own.
         pipeline_tag: What the Hub calls the task, where that is not its name.
         validates_by_loss: Whether validation inside a training looks at the loss alone, because a row's real answer
             takes a search.
@@ -67,6 +69,7 @@ class Task(ABC):
     greater_is_better: ClassVar[bool] = True
     counted: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
+    refined_pipeline_class: ClassVar[str | None] = None
     pipeline_tag: ClassVar[str | None] = None
     validates_by_loss: ClassVar[bool] = False
 

@@ -38,6 +38,7 @@ class TokenClassification(Task):
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
+    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.tagging_pipeline:TaggingPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the columns of words and tags.
