@@ -57,7 +57,7 @@ class Task(ABC):
         counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
         has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
             other classes, so it works on these tasks.
-        refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task's name;
+        refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task;
             `tsugiki.pipeline` makes it, ``transformers.pipeline`` its own.
         pipeline_tag: What the Hub calls the task, where that is not its name.
         validates_by_loss: Whether validation inside a training looks at the loss alone, because a row's real answer

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import TokenClassificationPipeline
+from transformers.pipelines.token_classification import AggregationStrategy
+
+NONE = AggregationStrategy.NONE
 
 
 class TaggingPipeline(TokenClassificationPipeline):
@@ -18,10 +21,10 @@ class TaggingPipeline(TokenClassificationPipeline):
         [{'entity_group': 'PER', 'score': 0.99, 'word': 'Elinor', 'start': 5, 'end': 11}]
     """
 
-    def postprocess(self, model_outputs: Any, **options: Any) -> Any:
+    def postprocess(self, all_outputs: Any, aggregation_strategy: Any = NONE, ignore_labels: Any = None) -> Any:
         """The entities of a text, each ``word`` read off the text."""
-        text = model_outputs[0]["sentence"]
-        entities = super().postprocess(model_outputs, **options)
+        text = all_outputs[0]["sentence"]
+        entities = super().postprocess(all_outputs, aggregation_strategy, ignore_labels)
         for entity in entities:
             if entity.get("start") is not None:
                 entity["word"] = text[entity["start"] : entity["end"]]
