@@ -21,7 +21,9 @@ class TaggingPipeline(TokenClassificationPipeline):
         [{'entity_group': 'PER', 'score': 0.99, 'word': 'Elinor', 'start': 5, 'end': 11}]
     """
 
-    def postprocess(self, all_outputs: Any, aggregation_strategy: Any = NONE, ignore_labels: Any = None) -> Any:
+    def postprocess(  # type: ignore[override]  # transformers' own class has other arguments than its base
+        self, all_outputs: Any, aggregation_strategy: Any = NONE, ignore_labels: Any = None
+    ) -> Any:
         """The entities of a text, each ``word`` read off the text."""
         text = all_outputs[0]["sentence"]
         entities = super().postprocess(all_outputs, aggregation_strategy, ignore_labels)

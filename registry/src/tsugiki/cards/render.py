@@ -121,14 +121,27 @@ def _results(provenance: Mapping[str, Any]) -> str:
     }
     if signatures:
         parts.append("\n".join(f"- {numbers.metric_name(metric)}: `{line}`" for metric, line in signatures.items()))
-    for metric, summary in (provenance.get("seeds") or {}).items():
-        values = ", ".join(numbers.metric_value(metric, value) for value in summary["values"])
-        spread = numbers.metric_spread(metric, summary["mean"], summary["sd"])
-        parts.append(
-            f"Over {len(summary['values'])} seeds the {numbers.metric_name(metric)} is {spread} (mean and standard "
-            f"deviation; one by one {values}). The weights here are those of seed {provenance['seed']}."
-        )
+    if seeds := provenance.get("seeds"):
+        parts.append(_seeds(seeds, provenance["seed"]))
     return "\n\n".join(parts)
+
+
+def _seeds(seeds: Mapping[str, Mapping[str, Any]], kept: int) -> str:
+    """Mean and deviation of every metric over the seeds: a sentence for one, a list for several."""
+    lines = {}
+    for metric, summary in seeds.items():
+        values = ", ".join(numbers.metric_value(metric, value) for value in summary["values"])
+        lines[metric] = (numbers.metric_spread(metric, summary["mean"], summary["sd"]), values, len(summary["values"]))
+    weights = f"The weights here are those of seed {kept}."
+    if len(lines) == 1:
+        ((metric, (spread, values, count)),) = lines.items()
+        return (
+            f"Over {count} seeds the {numbers.metric_name(metric)} is {spread} (mean and standard deviation; one by "
+            f"one {values}). {weights}"
+        )
+    listed = [f"- {numbers.metric_name(metric)} {spread} ({values})" for metric, (spread, values, _) in lines.items()]
+    count = next(iter(lines.values()))[2]
+    return "\n\n".join([f"Over {count} seeds, mean and standard deviation (one by one):", "\n".join(listed), weights])
 
 
 def _usage(provenance: Mapping[str, Any]) -> str:
