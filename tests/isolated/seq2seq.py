@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import tsugiki
+from tsugiki.errors import PluginError
 from tsugiki.training import fit
 from tsugiki_seq2seq.search_errors import analyse_search
 from tsugiki_seq2seq.sentence_pairs import pair_table
@@ -15,7 +16,18 @@ from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation import special_token_fields
 
 
+def check_captioner() -> None:
+    """What needs another plugin says so."""
+    try:
+        tsugiki.load("caption-flickr8k-mini")
+    except PluginError as error:
+        assert "needs tsugiki-vision, not installed here" in str(error), error
+    else:
+        raise AssertionError("a captioner was loaded without the plugin of its encoder")
+
+
 def main() -> None:
+    check_captioner()
     torch.manual_seed(0)
     draw = random.Random(0)
     words = ["".join(draw.choices("abcd", k=draw.randint(2, 5))) for _ in range(2000)]

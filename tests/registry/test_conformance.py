@@ -6,6 +6,9 @@ import textwrap
 import pytest
 from tsugiki import cli, testing
 from tsugiki.errors import PluginError, UnknownNameError
+from tsugiki.registry import Checkpoint
+from tsugiki.testing.snapshot_checks import snapshot_loads
+from tsugiki.testing.subject import NotApplicableError
 
 MANIFEST = """
 from tsugiki import Family, Plugin
@@ -193,6 +196,12 @@ def test_a_snapshot_without_card_fails(install_plugin):
     failed = {result.check: result.message for result in testing.check_plugin("rose") if result.subject == "rose-1"}
     assert "README.md" in failed["card_is_complete"]
     assert "snapshot_loads" in failed
+
+
+def test_a_snapshot_that_needs_another_plugin_is_left_out_where_that_is_missing(tmp_path):
+    (tmp_path / "provenance.json").write_text('{"requires": ["tsugiki-nowhere"]}')
+    with pytest.raises(NotApplicableError, match="graft needs tsugiki-nowhere besides"):
+        snapshot_loads(Checkpoint("graft", "rose", "tsugiki-rose", tmp_path))
 
 
 def test_a_plugin_that_is_not_installed_or_broken_is_named(install_plugin):

@@ -241,13 +241,21 @@ def open_snapshot(folder: Path) -> Snapshot:
     return Snapshot(folder, config, provenance, family)
 
 
-def _check_requirements(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Refuse a snapshot whose network is put together from plugins that are not installed."""
+def missing_requirements(folder: Path, provenance: Mapping[str, Any]) -> list[str]:
+    """The distributions that a snapshot's network is put together from and that are not installed.
+
+    Raises:
+        SnapshotError: The provenance is damaged.
+    """
     requires = provenance.get("requires") or []
     if not isinstance(requires, list) or not all(isinstance(name, str) for name in requires):
         fail(folder / PROVENANCE, "requires must be a list of distributions")
-    missing = [name for name in requires if not _is_installed(name)]
-    if missing:
+    return [name for name in requires if not _is_installed(name)]
+
+
+def _check_requirements(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Refuse a snapshot whose network is put together from plugins that are not installed."""
+    if missing := missing_requirements(folder, provenance):
         hints = ", ".join(
             known.install_hint(name) if name.startswith("tsugiki") else f"pip install {name}" for name in missing
         )

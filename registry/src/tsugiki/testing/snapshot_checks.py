@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..registry import Checkpoint
-from .subject import require
+from .subject import NotApplicableError, require
 
 _ALLOWED_WEIGHTS = "model.safetensors"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -19,11 +19,14 @@ def card_is_complete(checkpoint: Checkpoint) -> None:
 
 def snapshot_loads(checkpoint: Checkpoint) -> None:
     """The snapshot loads by name, weights and processor, and holds no pickles."""
-    from ..loading import load, load_processor
+    from ..loading import load, load_processor, missing_requirements
     from ..registry import registry
+    from ..strict_config import read_provenance_of
 
     pickles = [path.name for path in checkpoint.path.rglob("*") if path.name.endswith(_PICKLES)]
     require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")
+    if missing := missing_requirements(checkpoint.path, read_provenance_of(checkpoint.path)):
+        raise NotApplicableError(f"{checkpoint.name} needs {' and '.join(missing)} besides, not installed here")
     name = f"{checkpoint.plugin_name}:{checkpoint.name}"
     model = load(name)
     family = registry().family_of_model_type(model.config.model_type)
