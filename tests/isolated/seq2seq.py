@@ -18,12 +18,12 @@ from tsugiki_seq2seq.translation import special_token_fields
 
 def check_captioner() -> None:
     """What needs another plugin says so."""
+    said = ""
     try:
         tsugiki.load("caption-flickr8k-mini")
     except PluginError as error:
-        assert "needs tsugiki-vision, not installed here" in str(error), error
-    else:
-        raise AssertionError("a captioner was loaded without the plugin of its encoder")
+        said = str(error)
+    assert "needs tsugiki-vision, not installed here" in said, said
 
 
 def main() -> None:
