@@ -66,7 +66,7 @@ def pipeline(
     if task in registry().tasks():
         task_class = registry().task_class(task)
         register_pipeline(task_class)
-        if (refined := getattr(task_class, "refined_pipeline_class", None)) is not None:
+        if (refined := task_class.refined_pipeline_class) is not None:
             kwargs.setdefault("pipeline_class", import_string(refined))
     if task not in PIPELINE_REGISTRY.get_supported_tasks():
         raise UnknownNameError(f"neither transformers nor an installed plugin has a pipeline for task {task!r}")
