@@ -198,7 +198,15 @@ def test_what_no_network_can_do_is_refused():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"hidden_size": 0}, {"dropout": 1.0}, {"cell_type": "gruu"}, {"pooling": "first"}, {"vocab_size": "9"}]
+    "fields",
+    [
+        {"hidden_size": 0},
+        {"dropout": 1.0},
+        {"weight_dropout": -0.1},
+        {"cell_type": "gruu"},
+        {"pooling": "first"},
+        {"vocab_size": "9"},
+    ],
 )
 def test_config_refuses(fields):
     with pytest.raises(StrictDataclassError, match=next(iter(fields))):

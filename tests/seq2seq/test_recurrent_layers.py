@@ -111,3 +111,21 @@ def test_dropout_between_layers_is_the_one_that_was_asked_for():
     layers.dropout.register_forward_hook(lambda module, given, out: drawn.append(out / given[0]))
     layers(random(2, 6, INPUT))
     assert len(drawn) == 1 and torch.allclose(drawn[0], drawn[0][:, :1].expand_as(drawn[0]))
+
+
+@pytest.mark.parametrize(("cell_type", "layer_norm"), [("lstm", False), ("gru", False), ("lstm", True), ("rnn", True)])
+def test_weight_dropout_drops_weights_between_a_layers_own_units_in_training_alone(cell_type, layer_norm):
+    dropping = stack(cell_type, layer_norm=layer_norm, weight_dropout=0.5)
+    plain = stack(cell_type, layer_norm=layer_norm)
+    inputs = torch.randn(3, 6, INPUT)
+    assert torch.equal(dropping(inputs)[0], plain(inputs)[0])
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for layer in plain.forwards:
+            layer.weight_hh_l0.copy_(torch.nn.functional.dropout(layer.weight_hh_l0, 0.5))
+    torch.manual_seed(0)  # for the same masks
+    outputs = dropping.train()(inputs)[0]
+    torch.testing.assert_close(outputs, plain(inputs)[0], atol=1e-6, rtol=1e-5)
+    outputs.sum().backward()
+    gradients = dropping.forwards[0].weight_hh_l0.grad
+    assert torch.equal(gradients == 0, plain.forwards[0].weight_hh_l0 == 0), "what is dropped learns nothing"

@@ -40,6 +40,8 @@ class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
         layer_norm: Normalise within the cells (Ba, Kiros and Hinton 2016).
         dropout: Rate on embeddings, between layers and before the head.
         variational_dropout: Drop the same units at every step (Gal and Ghahramani 2016).
+        weight_dropout: Share of the weights from a layer's units to themselves that is dropped in training (Merity,
+            Keskar and Socher 2018).
         tie_word_embeddings: Use the embeddings as the language model's output matrix (Press and Wolf 2017).
         pooling: What a classifier of texts looks at: the ``last`` states, or their ``mean`` or ``max``.
     """
@@ -55,6 +57,7 @@ class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
     layer_norm: bool = False
     dropout: float | int = 0.0
     variational_dropout: bool = False
+    weight_dropout: float | int = 0.0
     tie_word_embeddings: bool = False
     pooling: Literal["last", "mean", "max"] = "last"
     initializer_range: float | int = 0.1
@@ -80,8 +83,9 @@ class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
                 "vocab_size, hidden_size, embedding_size and num_hidden_layers must be at least 1, not "
                 f"{', '.join(map(str, sizes))}."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be from 0 to below 1, not {self.dropout}.")
+        for name in ("dropout", "weight_dropout"):
+            if not 0 <= (rate := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be from 0 to below 1, not {rate}.")
 
 
 class RecurrentPreTrainedModel(PreTrainedModel):
@@ -118,6 +122,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
             dropout=config.dropout,
             variational_dropout=config.variational_dropout,
             layer_norm=config.layer_norm,
+            weight_dropout=float(config.weight_dropout),
         )
         self.post_init()
 

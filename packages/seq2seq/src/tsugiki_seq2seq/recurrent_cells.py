@@ -33,6 +33,7 @@ class Cell(nn.Module):
     Attributes:
         cell_type: ``rnn``, ``gru``, ``lstm`` or ``lstm-peephole``.
         hidden_size: H.
+        weight_dropout: Share of W_hh that is dropped in training, the same weights for all rows and steps of a call.
         weight_ih_l0: (gates H, D).
         weight_hh_l0: (gates H, H).
         bias_ih_l0: (gates H,).
@@ -45,6 +46,7 @@ class Cell(nn.Module):
 
     cell_type: str
     hidden_size: int
+    weight_dropout: float
     weight_ih_l0: Tensor
     weight_hh_l0: Tensor
     bias_ih_l0: Tensor
@@ -53,6 +55,10 @@ class Cell(nn.Module):
     input_norm: nn.Module | None
     hidden_norm: nn.Module | None
     memory_norm: nn.Module | None
+
+    def hidden_weight(self) -> Tensor:
+        """W_hh (gates H, H) as one call uses it (DropConnect: Merity, Keskar and Socher 2018, section 2)."""
+        return nn.functional.dropout(self.weight_hh_l0, self.weight_dropout, self.training)
 
     def read_by_steps(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """Read sequences.
@@ -65,13 +71,14 @@ class Cell(nn.Module):
         Returns:
             The h of each step (B, L, H), of no meaning after a row's last token, and the state after it.
         """
+        hidden_weight = self.hidden_weight()
         driven = nn.functional.linear(inputs, self.weight_ih_l0)  # (B, L, gates H)
         if self.input_norm is not None:
             driven = self.input_norm(driven)
         driven = driven + self.bias_ih_l0
         outputs = []
         for step, drive in enumerate(driven.unbind(1)):
-            new = self.step(drive, state)
+            new = self.step(drive, state, hidden_weight)
             if lengths is not None:
                 going = (step < lengths)[:, None]
                 new = tuple(torch.where(going, after, before) for after, before in zip(new, state, strict=True))
@@ -79,18 +86,19 @@ class Cell(nn.Module):
             outputs.append(state[0])
         return torch.stack(outputs, dim=1), state
 
-    def step(self, drive: Tensor, state: State) -> State:
+    def step(self, drive: Tensor, state: State, hidden_weight: Tensor) -> State:
         """One step.
 
         Args:
             drive: W_ih x_t + b_ih (B, gates H).
             state: Before it.
+            hidden_weight: W_hh (gates H, H).
 
         Returns:
             The state after it.
         """
         hidden = state[0]
-        recurrent = nn.functional.linear(hidden, self.weight_hh_l0)  # (B, gates H)
+        recurrent = nn.functional.linear(hidden, hidden_weight)  # (B, gates H)
         if self.hidden_norm is not None:
             recurrent = self.hidden_norm(recurrent)
         recurrent = recurrent + self.bias_hh_l0
@@ -124,12 +132,22 @@ class SteppedCell(Cell):
         input_size: D.
         hidden_size: H.
         layer_norm: Normalise W_ih x, W_hh h and an LSTM's c.
+        weight_dropout: As in `Cell`.
     """
 
-    def __init__(self, cell_type: str, input_size: int, hidden_size: int, *, layer_norm: bool = False) -> None:
+    def __init__(
+        self,
+        cell_type: str,
+        input_size: int,
+        hidden_size: int,
+        *,
+        layer_norm: bool = False,
+        weight_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.cell_type = cell_type
         self.hidden_size = hidden_size
+        self.weight_dropout = weight_dropout
         width = GATES[cell_type] * hidden_size
         self.weight_ih_l0 = nn.Parameter(torch.empty(width, input_size))
         self.weight_hh_l0 = nn.Parameter(torch.empty(width, hidden_size))
@@ -156,11 +174,13 @@ class FusedCell(Cell, nn.RNNBase):
         cell_type: ``rnn``, ``gru`` or ``lstm``.
         input_size: D.
         hidden_size: H.
+        weight_dropout: As in `Cell`.
     """
 
-    def __init__(self, cell_type: str, input_size: int, hidden_size: int) -> None:
+    def __init__(self, cell_type: str, input_size: int, hidden_size: int, *, weight_dropout: float = 0.0) -> None:
         nn.RNNBase.__init__(self, MODES[cell_type], input_size, hidden_size, batch_first=True)
         self.cell_type = cell_type
+        self.weight_dropout = weight_dropout
         self.peephole = self.input_norm = self.hidden_norm = self.memory_norm = None
 
     def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
@@ -180,7 +200,7 @@ class FusedCell(Cell, nn.RNNBase):
     def _kernel(self, inputs: Tensor, state: State, batch_sizes: Tensor | None = None) -> tuple[Tensor, State]:
         """Run the kernel, on packed rows where their sizes are given."""
         kernel: Any = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[self.cell_type]
-        weights = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
+        weights = [self.weight_ih_l0, self.hidden_weight(), self.bias_ih_l0, self.bias_hh_l0]
         begin: Any = tuple(part[None].to(inputs.dtype) for part in state)  # (1, B, H)
         begin = begin if len(begin) > 1 else begin[0]
         has_biases, layers, dropout, bidirectional, batch_first = True, 1, 0.0, False, True

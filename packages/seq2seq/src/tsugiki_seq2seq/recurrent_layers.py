@@ -62,7 +62,9 @@ class VariationalDropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def recurrent_cell(cell_type: str, input_size: int, hidden_size: int, *, layer_norm: bool = False) -> Cell:
+def recurrent_cell(
+    cell_type: str, input_size: int, hidden_size: int, *, layer_norm: bool = False, weight_dropout: float = 0.0
+) -> Cell:
     """One layer of cells that reads in one direction: fused where PyTorch has a kernel.
 
     Args:
@@ -70,10 +72,11 @@ def recurrent_cell(cell_type: str, input_size: int, hidden_size: int, *, layer_n
         input_size: D.
         hidden_size: H.
         layer_norm: Normalise W_ih x, W_hh h and an LSTM's memory.
+        weight_dropout: Share of W_hh that is dropped in training.
     """
     if cell_type in MODES and not layer_norm:
-        return FusedCell(cell_type, input_size, hidden_size)
-    return SteppedCell(cell_type, input_size, hidden_size, layer_norm=layer_norm)
+        return FusedCell(cell_type, input_size, hidden_size, weight_dropout=weight_dropout)
+    return SteppedCell(cell_type, input_size, hidden_size, layer_norm=layer_norm, weight_dropout=weight_dropout)
 
 
 class RecurrentStack(nn.Module):
@@ -88,6 +91,7 @@ class RecurrentStack(nn.Module):
         dropout: Rate between the layers.
         variational_dropout: Drop the same units at every step.
         layer_norm: As in `recurrent_cell`.
+        weight_dropout: As in `recurrent_cell`.
 
     Attributes:
         output_size: H, twice where bidirectional.
@@ -104,18 +108,19 @@ class RecurrentStack(nn.Module):
         dropout: float = 0.0,
         variational_dropout: bool = False,
         layer_norm: bool = False,
+        weight_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.cell_type = cell_type
         self.hidden_size = hidden_size
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
-        self.forwards = nn.ModuleList(
-            recurrent_cell(cell_type, size, hidden_size, layer_norm=layer_norm) for size in sizes
-        )
-        self.backwards = nn.ModuleList(
-            recurrent_cell(cell_type, size, hidden_size, layer_norm=layer_norm)
-            for size in (sizes if bidirectional else [])
+        self.forwards, self.backwards = (
+            nn.ModuleList(
+                recurrent_cell(cell_type, size, hidden_size, layer_norm=layer_norm, weight_dropout=weight_dropout)
+                for size in some
+            )
+            for some in (sizes, sizes if bidirectional else [])
         )
         self.dropout: nn.Module = VariationalDropout(dropout) if variational_dropout else nn.Dropout(dropout)
 
