@@ -52,6 +52,7 @@ CHECKPOINTS: dict[str, str] = {
     "caption-flickr8k-mini": "tsugiki-seq2seq",
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
+    "dialogue-hred": "tsugiki-seq2seq",
     "exemplar-cnn-cifar10": "tsugiki-vision",
     "fasttext-novels": "tsugiki-embeddings-weights",
     "glove-novels": "tsugiki-embeddings-weights",

@@ -1,0 +1,1 @@
+"""Checkpoints of tsugiki-seq2seq that its own wheel has no room for."""
