@@ -74,6 +74,7 @@ CHECKPOINTS: dict[str, str] = {
     "sentiment-mean": "tsugiki-embeddings",
     "sppnet-cifar10": "tsugiki-vision",
     "translate-en-de-transformer": "tsugiki-seq2seq",
+    "translate-ja-en-gru": "tsugiki-seq2seq",
     "translate-ja-en-gru-attention": "tsugiki-seq2seq",
     "translate-ja-en-transformer": "tsugiki-seq2seq",
     "vae-mnist": "tsugiki-vision",
