@@ -59,6 +59,7 @@ CHECKPOINTS: dict[str, str] = {
     "hopfield-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
     "lenet5-mnist": "tsugiki-vision",
+    "lm-char-wagahai": "tsugiki-seq2seq",
     "lm-word-novels": "tsugiki-language-model-weights",
     "melody-rnn": "tsugiki-seq2seq",
     "mlp-mnist": "tsugiki-vision",
