@@ -53,6 +53,7 @@ CHECKPOINTS: dict[str, str] = {
     "conv1d-digits": "tsugiki-vision",
     "conv3d-moving-mnist": "tsugiki-vision",
     "dialogue-hred": "tsugiki-seq2seq-weights",
+    "dialogue-vhred": "tsugiki-seq2seq-weights",
     "exemplar-cnn-cifar10": "tsugiki-vision",
     "fasttext-novels": "tsugiki-embeddings-weights",
     "glove-novels": "tsugiki-embeddings-weights",
