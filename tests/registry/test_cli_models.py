@@ -65,9 +65,11 @@ def test_evaluate_measures_a_model_on_a_folder_of_images(tmp_path, capsys):
 
 def test_evaluate_prints_each_metric_with_its_interval(calls, capsys):
     recorded = calls("tsugiki.evaluation.evaluate", {"accuracy": Metric(**ACCURACY)})
-    code, out, _ = run(capsys, "evaluate", "lenet5-mnist", "photos", "--device", "cpu")
+    words = ["lenet5-mnist", "photos", "--device", "cpu", "--columns", "image=photo,label=kind"]
+    code, out, _ = run(capsys, "evaluate", *words)
     assert (code, out) == (0, "accuracy 0.7500 [0.5000, 1.0000]  (8 rows)\n")
-    options = {"task": None, "split": None, "batch_size": 256, "device": "cpu", "views": Views()}
+    columns = {"image": "photo", "label": "kind"}
+    options = {"task": None, "split": None, "columns": columns, "batch_size": 256, "device": "cpu", "views": Views()}
     assert recorded == [(("lenet5-mnist", "photos"), options)]
 
 
@@ -129,6 +131,7 @@ def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsy
     result = FakeResult(tmp_path, {"accuracy": Metric(**ACCURACY)}, "head", 1.5, "chosen by measurement")
     recorded = calls("tsugiki.transfer.finetune.finetune", result)
     words = ["lenet5-mnist", "photos", "--output-dir", tmp_path, "--learning-rate", "0.1", "--device=cpu", "--test=0.3"]
+    words += ["--columns", "label=kind"]
     code, out, err = run(capsys, "finetune", *words, "--json")
     assert code == 0
     assert json.loads(out) == {
@@ -147,6 +150,7 @@ def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsy
         "learning_rate": 0.1,
         "device": "cpu",
         "test": 0.3,
+        "columns": {"label": "kind"},
     }
     assert run(capsys, "finetune", *words)[1] == f"{tmp_path}\nchosen by measurement\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import parse_fields, parse_value, refuse_options
+from tsugiki.cli.options import parse_columns, parse_fields, parse_value, refuse_options
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,23 @@ def test_words_that_are_no_fields_are_refused(words, said):
 def test_an_option_in_the_place_of_an_argument_is_refused():
     with pytest.raises(UsageError, match="--bf16 stands where NAME belongs"):
         refuse_options(name="--bf16", data="photos")
+
+
+def test_columns_are_read_by_role():
+    assert parse_columns(None) is None
+    assert parse_columns("source=ja, target=en = British") == {"source": "ja", "target": "en = British"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is written ROLE=COLUMN"),
+        ("ja", "not 'ja'"),
+        ("source=ja,", "is written ROLE=COLUMN"),
+        ("source=", "is written ROLE=COLUMN"),
+        ("source=ja,source=en", "names source twice"),
+    ],
+)
+def test_words_that_are_no_columns_are_refused(text, said):
+    with pytest.raises(UsageError, match=said):
+        parse_columns(text)

@@ -161,7 +161,7 @@ def test_the_command_works_with_models_from_anywhere(tmp_path, capsys, make):
     folder = save(make(), tmp_path / "model", bleu_tokenize="none")
     lines = [{"ja": source, "en": target} for source, target in PAIRS]
     (tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    words = ["search-errors", str(folder), str(tmp_path / "pairs.jsonl"), "--columns", "source=ja", "target=en"]
+    words = ["search-errors", str(folder), str(tmp_path / "pairs.jsonl"), "--columns", "source=ja,target=en"]
     assert main([*words, "--beam", "1", "--wider", "3", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     figures = printed["figures"]
@@ -174,8 +174,8 @@ def test_the_command_works_with_models_from_anywhere(tmp_path, capsys, make):
 
 def test_words_that_are_no_columns_are_refused(tmp_path, capsys):
     folder = save(recurrent(), tmp_path / "model")
-    assert main(["search-errors", str(folder), "x", "--columns", "ja", "target=en"]) != 0
-    assert "source=COLUMN target=COLUMN, not 'ja'" in capsys.readouterr().err
+    assert main(["search-errors", str(folder), "x", "--columns", "ja,target=en"]) != 0
+    assert "such as source=ja,target=en, not 'ja,target=en'" in capsys.readouterr().err
     assert main(["search-errors", str(folder)]) != 0
     assert "name DATA" in capsys.readouterr().err
 

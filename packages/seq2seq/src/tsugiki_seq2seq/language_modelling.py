@@ -76,6 +76,7 @@ class TextGeneration(Task):
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
+    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.continuation_pipeline:ContinuationPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the column of texts.

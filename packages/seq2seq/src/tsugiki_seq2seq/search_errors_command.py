@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Columns, Json, ModelName, parse_columns
 from tsugiki.cli.output import note, only_results_on_stdout, print_json, print_table
 from tsugiki.errors import DataError
 
@@ -28,10 +29,7 @@ def command(
         ),
     ] = None,
     split: Annotated[str | None, typer.Option("--split", help="By default test, then validation.")] = None,
-    columns: Annotated[
-        tuple[str, str] | None,
-        typer.Option("--columns", metavar="source=… target=…", help="Which columns are source and target."),
-    ] = None,
+    columns: Columns = None,
     beam: Annotated[
         int | None, typer.Option("--beam", min=1, help="Beams of the search to judge; by default the model's own.")
     ] = None,
@@ -51,11 +49,12 @@ def command(
     Example:
         tsugiki search-errors translate-ja-en-gru-attention
         tsugiki search-errors translate-ja-en-transformer --beam 1 --wider 10 --rows 100
-        tsugiki search-errors ./my-model tsugiki/small_parallel_enja --columns source=ja target=en --json
+        tsugiki search-errors ./my-model tsugiki/small_parallel_enja --columns source=ja,target=en --json
     """
     with only_results_on_stdout():
+        roles = parse_columns(columns)
         found, where = search_errors(
-            name, data, split=split, columns=columns, beam=beam, wider=wider, rows=rows, batch_size=batch_size
+            name, data, split=split, columns=roles, beam=beam, wider=wider, rows=rows, batch_size=batch_size
         )
     if json:
         print_json({"name": name, **where, **found.to_dict(examples=examples)})
@@ -79,7 +78,7 @@ def search_errors(
     data: str | None = None,
     *,
     split: str | None = None,
-    columns: tuple[str, ...] | None = None,
+    columns: Mapping[str, str] | None = None,
     beam: int | None = None,
     wider: int = 20,
     rows: int | None = None,
@@ -100,34 +99,17 @@ def search_errors(
     from .translation import ROLES, TextTranslation
 
     model, tokenizer = open_translator(name)
-    given = parse_columns(columns)
     if data is None:
         data, measured_split, measured_columns = measured_on(name)
-        split, given = split or measured_split, given or measured_columns
+        split, columns = split or measured_split, columns or measured_columns
     chosen = pick_split(data, split)
     dataset = load_split(data, chosen)
     if rows is not None and rows < len(dataset):
         dataset = dataset.select(np.sort(np.random.default_rng(0).choice(len(dataset), rows, replace=False)))
-    found = TextTranslation().columns(dataset, given)
+    found = TextTranslation().columns(dataset, columns)
     sources, references = (column_texts(dataset, found[role]) for role in ROLES)
     analysis = analyse_search(model, tokenizer, sources, references, num_beams=beam, wider=wider, batch_size=batch_size)
     return analysis, {"data": data, "split": chosen}
-
-
-def parse_columns(words: tuple[str, ...] | None) -> dict[str, str] | None:
-    """``("source=ja", "target=en")`` as a mapping.
-
-    Raises:
-        DataError: A word is not written so.
-    """
-    if words is None:
-        return None
-    pairs = [word.partition("=") for word in words]
-    if wrong := [
-        word for word, (role, sign, column) in zip(words, pairs, strict=True) if not (role and sign and column)
-    ]:
-        raise DataError(f"columns are written source=COLUMN target=COLUMN, not {wrong[0]!r}")
-    return {role: column for role, _, column in pairs}
 
 
 def measured_on(name: str) -> tuple[str, str | None, dict[str, str] | None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import OptionError
-from .options import Data, Json, ModelName
+from .options import Columns, Data, Json, ModelName, parse_columns
 from .output import format_metric, only_results_on_stdout, print_json
 
 
@@ -18,6 +18,7 @@ def command(
     split: Annotated[
         str | None, typer.Option("--split", help="Which part of the data; by default test, then validation.")
     ] = None,
+    columns: Columns = None,
     task: Annotated[str | None, typer.Option("--task", help="By default the one the model was made for.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Rows a forward pass.")] = 256,
     device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
@@ -40,6 +41,7 @@ def command(
 
     Example:
         tsugiki evaluate lenet5-mnist ylecun/mnist --split test
+        tsugiki evaluate translate-ja-en-transformer pairs.csv --columns source=ja,target=en
     """
     with only_results_on_stdout():
         from ..ensemble import evaluate_ensemble
@@ -47,18 +49,17 @@ def command(
         from ..views import Views
 
         views = Views(flip=flip, crop=crop, sizes=_numbers(sizes))
+        options: dict[str, Any] = {"columns": parse_columns(columns), "split": split, "batch_size": batch_size}
         members = {}
         if also:
-            result = evaluate_ensemble(
-                [name, *also], data, split=split, batch_size=batch_size, device=device, views=views
-            )
+            result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
             metrics = dict(result.metrics)
             members = {
                 member: {key: asdict(metric) for key, metric in found.items()}
                 for member, found in result.members.items()
             }
         else:
-            metrics = evaluate(name, data, task=task, split=split, batch_size=batch_size, device=device, views=views)
+            metrics = evaluate(name, data, task=task, device=device, views=views, **options)
     figures = {key: asdict(metric) for key, metric in metrics.items()}
     if json:
         answer = {"name": name, "data": data, "split": split, "views": len(views), "metrics": figures}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Data, Json, ModelName, OutputDir, parse_fields, parse_value, refuse_options
+from .options import Columns, Data, Json, ModelName, OutputDir, parse_columns, parse_fields, parse_value, refuse_options
 from .output import only_results_on_stdout, print_json
 
 
@@ -25,6 +25,7 @@ def command(
     test: Annotated[
         str | None, typer.Option("--test", help="A split, or a share of the training rows, to measure on.")
     ] = None,
+    columns: Columns = None,
     compare_scratch: Annotated[
         bool, typer.Option("--compare-scratch", help="Train the same network from fresh weights too, and compare.")
     ] = False,
@@ -48,6 +49,7 @@ def command(
     given = {
         "validation": None if validation is None else parse_value(validation),
         "test": None if test is None else parse_value(test),
+        "columns": parse_columns(columns),
         "compare_scratch": compare_scratch or None,
         "device": device,
         "overwrite": overwrite or None,

@@ -25,6 +25,15 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=COLUMN,…",
+        help="Which column plays which part, such as image=photo,label=kind; by default found by type.",
+        show_default=False,
+    ),
+]
 OutputDir = Annotated[
     str,
     typer.Option(
@@ -75,6 +84,25 @@ def parse_fields(words: Sequence[str]) -> dict[str, Any]:
         else:
             fields[key] = True
     return fields
+
+
+def parse_columns(text: str | None) -> dict[str, str] | None:
+    """``source=ja,target=en`` as a mapping, or None where nothing is given.
+
+    Raises:
+        UsageError: It is not written so, or a role is given twice.
+    """
+    if text is None:
+        return None
+    columns: dict[str, str] = {}
+    for word in text.split(","):
+        role, _, column = (part.strip() for part in word.partition("="))
+        if not (role and column):
+            raise UsageError(f"--columns is written ROLE=COLUMN,ROLE=COLUMN, such as source=ja,target=en, not {text!r}")
+        if role in columns:
+            raise UsageError(f"--columns names {role} twice")
+        columns[role] = column
+    return columns
 
 
 def refuse_options(**arguments: str) -> None:
