@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import nox
+from packaging.version import Version
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = False
@@ -88,9 +89,12 @@ def isolated(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """The tests under the lower bounds of every declared dependency (torch stays at the tested pin)."""
-    bounds = sorted({bound for folder in (CORE, *PLUGINS) for bound in lower_bounds(folder)})
+    bounds: dict[str, Version] = {}
+    for name, bound in (found for folder in (CORE, *PLUGINS) for found in lower_bounds(folder)):
+        bounds[name] = max(bound, bounds.get(name, bound))  # together they need the highest of their bounds
     install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
-    install(session, *bounds, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
+    lowest = [f"{name}=={bound}" for name, bound in sorted(bounds.items())]
+    install(session, *lowest, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
     install(session, "--no-deps", *PEERS)
     install_references(session)
     offline(session)
@@ -99,14 +103,14 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *theirs, *session.posargs)
 
 
-def lower_bounds(folder: Path) -> list[str]:
-    """``name==bound`` for each dependency with a lower bound, ours and torch aside."""
+def lower_bounds(folder: Path) -> list[tuple[str, Version]]:
+    """Name and lower bound of each dependency that has one, ours and torch aside."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = []
     for requirement in project["dependencies"]:
         match = re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", requirement)
         if match and not match[1].startswith("tsugiki") and match[1] != "torch":
-            found.append(f"{match[1]}=={match[2]}")
+            found.append((match[1], Version(match[2])))
     return found
 
 
