@@ -21,6 +21,7 @@ from .recipe import Recipe, recipe_sha256
 from .recipe_run import RecipeRun, build_model, prepare
 from .registry import registry
 from .snapshot import CONFIG
+from .strict_config import read_json
 from .task import Predictions
 from .training import FitResult, fit, is_main_process, wait_for_all
 from .waveform_augmentation import read_augmentation
@@ -158,10 +159,8 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
     if not is_main_process():
         return
     model.to("cpu")  # type: ignore[arg-type]
-    if run.recipe.storage == "float16":
-        model.half()
     with quiet_transformers():
-        model.save_pretrained(folder / "model")
+        save_stored(model, folder / "model", run.recipe.storage)
     if run.recipe.storage == "float16":  # what a model computes and does not store, such as positions, is not rounded
         model = load(folder / "model", task=run.recipe.task)
     metrics: dict[str, float] = {}
@@ -188,6 +187,24 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
             "parameters": provenance.parameter_count(model),
         },
     )
+
+
+def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
+    """Write a model's weights as `storage` and a config that has them loaded as float32.
+
+    ``from_pretrained`` of transformers computes in the config's dtype, and float16 is a way to store weights but not to
+    train them: without a loss scale a few steps of AdamW end in NaN.
+
+    Args:
+        model: The model; its own weights are rounded to `storage`.
+        folder: Where to.
+        storage: ``float32`` or ``float16``.
+    """
+    if storage == "float16":
+        model.half()
+    model.save_pretrained(folder)
+    config = folder / "config.json"
+    write_json(config, read_json(config) | {"dtype": "float32"})
 
 
 def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
