@@ -67,7 +67,7 @@ def test_evaluate_prints_each_metric_with_its_interval(calls, capsys):
     recorded = calls("tsugiki.evaluation.evaluate", {"accuracy": Metric(**ACCURACY)})
     words = ["lenet5-mnist", "photos", "--device", "cpu", "--columns", "image=photo,label=kind"]
     code, out, _ = run(capsys, "evaluate", *words)
-    assert (code, out) == (0, "accuracy 0.7500 [0.5000, 1.0000]  (8 rows)\n")
+    assert (code, out) == (0, "accuracy 0.7500 [0.5000, 1.0000]  (n = 8)\n")
     columns = {"image": "photo", "label": "kind"}
     options = {"task": None, "split": None, "columns": columns, "batch_size": 256, "device": "cpu", "views": Views()}
     assert recorded == [(("lenet5-mnist", "photos"), options)]

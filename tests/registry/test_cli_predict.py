@@ -110,7 +110,12 @@ def test_csv_is_written(model, pictures, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("nowhere.png", "no such file or folder: nowhere.png"), ("empty", "there are no files in the folder empty")],
+    [
+        ("nowhere.png", "no such file or folder: nowhere.png"),
+        ("nowhere", "no such file or folder: nowhere"),
+        ("", "the input is empty; name a file, a folder, or give a text"),
+        ("empty", "there are no files in the folder empty"),
+    ],
 )
 def test_a_source_without_anything_to_predict_is_one_error(source, said, model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -170,6 +175,18 @@ def test_a_model_of_texts_takes_the_text_itself_a_file_of_lines_or_standard_inpu
         capture_output=True,
     )
     assert _scores(json.loads(done.stdout)[0]) == pytest.approx(_scores(one)), done.stderr
+
+
+def test_a_text_longer_than_a_file_name_is_a_text(text_model, capsys):
+    code, out, _ = run(capsys, text_model, "good film " * 2000)
+    assert code == 0 and len(out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("source", "code"), [("films.txt", 1), (" ", 1), ("good films.txt", 0), ("good.", 0)])
+def test_the_name_of_a_missing_file_is_no_text(source, code, text_model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.txt").write_text("good")
+    assert run(capsys, text_model, source)[0] == code
 
 
 def _scores(answer):

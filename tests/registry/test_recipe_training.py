@@ -81,6 +81,33 @@ def recipe_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_weights_stored_as_float16_are_computed_with_as_float32(recipe_folder, tmp_path):
+    import transformers
+
+    file = recipe_folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text()) | {"storage": "float16", "seeds": [0]}
+    file.write_text(yaml.safe_dump(recipe))
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert {tensor.dtype for tensor in load_file(output / "model.safetensors").values()} == {torch.float16}
+    model = transformers.AutoModelForImageClassification.from_pretrained(output)  # as people load it who train it
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(recipe_folder, tmp_path):
+    base = recipe_training.train(recipe_folder, output_dir=tmp_path / "base", progress=False)
+    file = recipe_folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text()) | {"base_model": str(base), "seeds": [0]}
+    del recipe["processor"], recipe["config"]
+    recipe["training"] |= {"num_train_epochs": 1, "learning_rate": 1e-9}
+    file.write_text(yaml.safe_dump(recipe))
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    processors = [json.loads((folder / "preprocessor_config.json").read_text()) for folder in (base, output)]
+    assert processors[0] == processors[1]
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, output))
+    assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
+    assert read_provenance(output)["base_model"] == str(base)
+
+
 def test_a_recipe_becomes_a_snapshot_with_its_record(recipe_folder, tmp_path):
     output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
     names = {path.name for path in output.iterdir()}

@@ -67,7 +67,12 @@ def test_fonts_draw_what_they_can_and_name_what_they_cannot():
 
 def test_tokens_without_a_font_are_drawn_by_their_place(tmp_path):
     drawn = Alignment(["a", "\U0010fffd"], ["\U0010fffdx", "b"], np.full((2, 2), 0.5, np.float32), "")
-    assert draw_alignment(drawn, tmp_path / "map.png") == {"#1": "\U0010fffd", "#2": "\U0010fffdx"}
+    assert draw_alignment(drawn, tmp_path / "map.png") == {
+        "#0": "a",
+        "#1": "\U0010fffd",
+        "#2": "\U0010fffdx",
+        "#3": "b",
+    }
     with PIL.Image.open(tmp_path / "map.png") as picture:
         assert picture.format == "PNG"
 

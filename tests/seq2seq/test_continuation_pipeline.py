@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tsugiki.errors import DataError
 from tsugiki_seq2seq.continuation_pipeline import ContinuationPipeline
 from tsugiki_seq2seq.recurrent import RecurrentConfig, RecurrentForCausalLM
 from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
@@ -76,6 +77,13 @@ def test_prompts_of_different_lengths_in_one_batch_are_answered_as_alone():
     prompts = ["the old house stood", "she"]
     alone = [pipeline(prompt, **GREEDY) for prompt in prompts]
     assert pipeline(prompts, batch_size=2, **GREEDY) == alone
+
+
+def test_what_is_no_text_is_refused():
+    pipeline, _, _ = make("word")
+    for given in (None, 5):
+        with pytest.raises(DataError, match="a text is needed to go on from"):
+            pipeline(given)
 
 
 def test_several_continuations_of_one_prompt():

@@ -197,6 +197,18 @@ def test_pipeline_answers_as_generate_does(tokenizer):
     assert talk([["red or blue ?", "blue"]], max_new_tokens=4) == [[answer]]
 
 
+@pytest.mark.parametrize("make", [hred, vhred])
+def test_the_pipeline_answers_batches_as_it_answers_one(make, tokenizer):
+    talk = DialoguePipeline(model=make(tokenizer), tokenizer=tokenizer, task="dialogue")
+    dialogues = ["red or blue ? || blue", "red", ["blue or red or blue ?", "red", "blue"]]
+    options = {"num_beams": 3, "num_return_sequences": 2, "max_new_tokens": 4}
+    alone = [answers for one in dialogues for answers in talk([one], **options)]
+    assert [len(answers) for answers in alone] == [2, 2, 2]
+    if make is hred:  # VHRED draws its latent numbers
+        assert talk(dialogues, batch_size=2, **options) == alone
+    assert len(talk(dialogues, batch_size=3, **options)) == 3
+
+
 def test_column_is_found_by_type_and_name(data):
     assert Dialogue().columns(data) == COLUMNS
     assert Dialogue().columns(data, {"dialog": "services"}) == {"dialog": "services"}

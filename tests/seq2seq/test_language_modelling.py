@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from tsugiki.errors import DataError, OptionError
+from tsugiki import recipe_training
+from tsugiki.errors import DataError, OptionError, RecipeError
 from tsugiki.evaluation import evaluate, predict_table
 from tsugiki_seq2seq.language_modelling import (
     CONTEXT,
@@ -142,6 +143,24 @@ def test_likely_next_tokens(words):
         TextGeneration().predict(model, words, ["the"], top_k=0)
 
 
+def test_predict_never_answers_what_generation_never_writes(words):
+    model = network(len(words))
+    first, second = TextGeneration().predict(model, words, ["the cat"], top_k=2)[0]
+    model.generation_config.suppress_tokens = words.convert_tokens_to_ids([first["label"]])
+    assert TextGeneration().predict(model, words, ["the cat"], top_k=1)[0][0]["label"] == second["label"]
+
+
 def test_texts_without_a_token_are_refused(words):
     with pytest.raises(DataError, match="no token"):
         window_table(["", ""], words)
+
+
+def test_a_recipe_that_starts_from_a_model_learns_no_tokenizer(tmp_path):
+    (tmp_path / "mine.csv").write_text("text\n" + "\n".join(TEXTS[:2]) + "\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "{name: mine, plugin: seq2seq, family: recurrent, task: text-generation, license: cc0-1.0, "
+        "base_model: melody-rnn, processor: {kind: word}, training: {num_train_epochs: 1, bptt: 4}, "
+        f"data: {{id: {tmp_path}/mine.csv, train: train, evaluation: train, license: cc0-1.0}}}}"
+    )
+    with pytest.raises(RecipeError, match="the base model melody-rnn brings its processor; leave out processor"):
+        recipe_training.train(tmp_path, output_dir=tmp_path / "out", progress=False)

@@ -124,6 +124,17 @@ def test_the_same_seed_gives_the_same_melody_and_disturbs_nobody(folder):
     assert len(drawn) == 3
 
 
+def test_the_order_of_the_vocabulary_does_not_matter(folder, monkeypatch):
+    """A tokenizer's `get_vocab` has another order in every process."""
+    model, tokenizer = tsugiki.load(folder), tsugiki.load_processor(folder)
+    vocabulary = tokenizer.get_vocab()
+    drawn = set()
+    for words in (sorted(vocabulary), sorted(vocabulary, reverse=True)):
+        monkeypatch.setattr(type(tokenizer), "get_vocab", lambda self, words=words: {w: vocabulary[w] for w in words})
+        drawn.add(tuple(grow_melody(model, tokenizer, "C4", temperature=3.0, seed=seed)[0] for seed in range(5)))
+    assert len(drawn) == 1
+
+
 def test_key_and_metre_may_be_given(folder):
     model, tokenizer = tsugiki.load(folder), tsugiki.load_processor(folder)
     text, melody = grow_melody(model, tokenizer, "D5", key="Dm", metre="6/8")

@@ -134,6 +134,15 @@ def test_command_prints_the_likeliest_first(snapshot, capsys, model, tokenizer):
     assert lines[2].endswith(best.text)
 
 
+def test_command_warns_of_unknown_words_and_cuts_long_texts(snapshot, capsys):
+    assert main(["score", str(snapshot), "zebra", "the pear " * 200]) == 0
+    printed = capsys.readouterr()
+    assert "count as <unk>" in printed.err
+    assert max(map(len, printed.out.splitlines())) < 300 and "the pear …" in printed.out
+    assert main(["score", str(snapshot), TEXTS[0]]) == 0
+    assert "<unk>" not in capsys.readouterr().err
+
+
 def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
     classifier = tmp_path / "classifier"
     RecurrentForSequenceClassification(RecurrentConfig(vocab_size=len(tokenizer), hidden_size=4)).save_pretrained(

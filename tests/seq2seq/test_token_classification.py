@@ -140,6 +140,13 @@ def test_names_never_seen_are_found_by_their_neighbours(tagger):
     assert TASK.predict(model, tokenizer, ["said Elinor, in Norland.", ""])[1] == []
 
 
+@pytest.mark.parametrize("text", ["", "  "])
+def test_the_pipeline_refuses_what_is_no_text(tagger, text):
+    _, _, folder, _ = tagger
+    with pytest.raises(DataError, match="a text with at least one word is needed"):
+        tsugiki.pipeline(folder, task="token-classification")(text)
+
+
 def test_batches_do_not_change_what_is_found(tagger):
     model, _, _, table = tagger
     one = predict_table(model, table, task=TASK, batch_size=1)

@@ -132,8 +132,27 @@ def test_unknown_characters_are_read_as_the_unknown_token():
 
 
 def test_an_empty_sentence_is_refused():
-    with pytest.raises(DataError, match="an empty text has no translation"):
+    with pytest.raises(DataError, match="a text with at least one word is needed"):
         TextTranslation().predict(recurrent(), tokenizer(), [" "])
+
+
+def test_rows_without_a_source_or_a_target_are_refused():
+    rows = Dataset.from_dict({"source": ["犬", "雨"], "target": ["a dog", " "]})
+    with pytest.raises(DataError, match="row 2 has an empty target in column 'target'; leave such rows out"):
+        TextTranslation().table(rows, tokenizer())
+    rows = Dataset.from_dict({"source": ["", None], "target": ["a dog", "rain"]})
+    with pytest.raises(DataError, match="row 1 has an empty source in column 'source', and so have 1 more"):
+        TextTranslation().table(rows, tokenizer())
+
+
+def test_a_text_longer_than_the_positions_of_a_model_is_refused():
+    model, words = marian(max_position_embeddings=16), tokenizer()
+    with pytest.raises(DataError, match="text 1 has 21 tokens with its ends, and the model reads 16 at most"):
+        TextTranslation().predict(model, words, ["犬 " * 20], top_k=1)
+    rows = Dataset.from_dict({"source": ["犬", "犬 " * 20], "target": ["a dog", "dogs"]})
+    table = TextTranslation().table(rows, words)
+    with pytest.raises(DataError, match="row 2 has 21 tokens"):
+        TextTranslation().predictions(model, table, batch_size=2)
 
 
 def test_top_k_below_one_is_refused():
@@ -154,8 +173,8 @@ def test_mismatched_columns_are_refused(tmp_path):
         Dataset.from_dict({"source": ["a", "b"], "target": ["c"]})
     (tmp_path / "pairs.csv").write_text("source,target\na,b\nc\n", encoding="utf-8")
     data = load_split(str(tmp_path / "pairs.csv"), None)
-    pairs = TextTranslation().table(data, tokenizer())
-    assert pairs.batch([1])["labels"].tolist() == [[2]]  # a missing target is an empty one
+    with pytest.raises(DataError, match="row 2 has an empty target"):
+        TextTranslation().table(data, tokenizer())
 
 
 def test_columns_that_cannot_be_told_apart_are_refused():

@@ -107,7 +107,8 @@ class Recipe:
             `tsugiki.waveform_augmentation.WaveformAugmentation`.
         generation: Fields of the model's generation config, such as ``num_beams``, of a model that writes.
         target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
-        base_model: Checkpoint it starts from.
+        base_model: Checkpoint it starts from. Its processor is taken where `processor` is left out, as it must be where
+            the family learns processors from texts.
         evaluations: More data sets to measure on, each by a task of its own.
         citation: Papers.
         license_name: Name of the licence where `license` is ``other``.

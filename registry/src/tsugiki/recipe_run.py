@@ -113,10 +113,19 @@ def prepare(recipe: Recipe) -> RecipeRun:
 
 
 def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str]) -> Any:
-    """The recipe's processor, learnt from the training rows where the family's is."""
+    """The base model's processor, or the recipe's own, learnt from the training rows where the family's is."""
     family = registry().family(recipe.family)
+    learn = family.processor_trainer()
+    if recipe.base_model is not None and not recipe.processor:
+        from .loading import load_processor
+
+        return load_processor(recipe.base_model)
+    if recipe.base_model is not None and learn is not None:
+        raise RecipeError(
+            f"recipe {recipe.name}: the base model {recipe.base_model} brings its processor; leave out processor"
+        )
     try:
-        if (learn := family.processor_trainer()) is not None:
+        if learn is not None:
             return learn(train, columns, **recipe.processor)
         processor_class = family.processor_class()
         if processor_class is None:

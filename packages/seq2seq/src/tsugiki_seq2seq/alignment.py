@@ -25,7 +25,7 @@ from .translation import length_limit
 FONT = "DejaVu Sans"  # matplotlib's own: always there
 CELL = 0.32  # inches a token
 MARGIN = 1.6  # inches for labels and colour bar
-SMALLEST, LARGEST = 3.5, 40.0  # inches a side
+SMALLEST, LARGEST = 3.5, 24.0  # inches a side
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ def _choose(model: Any, layers: Sequence[torch.Tensor] | None, layer: int, head:
 
 
 def draw_alignment(drawn: Alignment, output: str | Path) -> dict[str, str]:
-    """Write the heat map as a PNG, whole or not at all; white is no attention, dark is all of it.
+    """Write the heat map as a PNG, whole or not at all; white is no attention, the darkest cell has the most.
 
-    Source tokens stand above the columns, target tokens beside the rows. A token with a character that no installed
-    font can draw is shown by its place, such as ``#3``.
+    Source tokens stand above the columns, target tokens beside the rows, a space as ``␣`` and the mark that begins a
+    word left out. Where no installed font can draw one of a side's tokens, places such as ``#3`` stand for all of them.
 
     Args:
         drawn: What to draw.
@@ -143,13 +143,14 @@ def draw_alignment(drawn: Alignment, output: str | Path) -> dict[str, str]:
     Raises:
         OutputError: The file cannot be written.
     """
-    fonts, missing = fonts_for("".join([*drawn.source, *drawn.target]))
+    fonts, missing = fonts_for("".join(_readable(token) for token in [*drawn.source, *drawn.target]))
     columns, rows, stands_for = _labels(drawn, missing)
     width, height = (float(np.clip(MARGIN + CELL * len(side), SMALLEST, LARGEST)) for side in (columns, rows))
     with rc_context({"font.family": fonts}):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
-        image = axes.imshow(drawn.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        most = max(float(drawn.weights.max()), 1e-6)
+        image = axes.imshow(drawn.weights, cmap="Blues", vmin=0, vmax=most, aspect="auto", interpolation="nearest")
         axes.xaxis.tick_top()
         turned = 90 if max(map(len, columns)) > 2 else 0
         axes.set_xticks(range(len(columns)), columns, rotation=turned, parse_math=False)
@@ -168,15 +169,17 @@ def _labels(drawn: Alignment, missing: set[str]) -> tuple[list[str], list[str], 
     stands_for: dict[str, str] = {}
     sides = []
     for tokens, first in ((drawn.source, 0), (drawn.target, len(drawn.source))):
-        labels = []
-        for place, token in enumerate(tokens):
-            label = token
-            if missing & set(token):
-                label = f"#{first + place}"
-                stands_for[label] = token
-            labels.append(label)
+        labels = [_readable(token) for token in tokens]
+        if missing & set("".join(labels)):
+            labels = [f"#{first + place}" for place in range(len(tokens))]
+            stands_for |= dict(zip(labels, tokens, strict=True))
         sides.append(labels)
     return sides[0], sides[1], stands_for
+
+
+def _readable(token: str) -> str:
+    """A token without the marks by which tokenizers tell where words begin; ``␣`` for what is nothing but a space."""
+    return token.replace("▁", " ").replace("Ġ", " ").strip() or "␣"
 
 
 def fonts_for(text: str) -> tuple[list[str], set[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import TextGenerationPipeline
-from transformers.pipelines.text_generation import ReturnType
+from transformers.pipelines.text_generation import Chat, ReturnType
+from tsugiki.errors import DataError
 
 
 class ContinuationPipeline(TextGenerationPipeline):
@@ -27,10 +28,21 @@ class ContinuationPipeline(TextGenerationPipeline):
             kwargs.setdefault("prefix", tokenizer.eos_token)
         super().__init__(*args, **kwargs)
 
+    def preprocess(self, prompt_text: Any, prefix: str = "", **parameters: Any) -> Any:  # type: ignore[override]
+        """A prompt, which may be empty, to tokens.
+
+        Raises:
+            DataError: It is neither a text nor a chat.
+        """
+        if not isinstance(prompt_text, str | Chat):
+            raise DataError(f"a text is needed to go on from, not {prompt_text!r}")
+        return super().preprocess(prompt_text, prefix=prefix, **parameters)
+
     def postprocess(  # type: ignore[override]  # transformers' own class has other arguments than its base
         self, model_outputs: dict[str, Any], return_type: ReturnType = ReturnType.FULL_TEXT, **options: Any
     ) -> list[dict[str, Any]]:
         """One record for each continuation of a prompt, as transformers' pipeline makes them."""
+        tokenizer: Any = self.tokenizer
         records = super().postprocess(model_outputs, return_type=return_type, **options)
         prompt, tokens = model_outputs["prompt_text"], model_outputs["input_ids"]
         if return_type == ReturnType.TENSORS or not isinstance(prompt, str) or tokens is None:
@@ -39,8 +51,8 @@ class ContinuationPipeline(TextGenerationPipeline):
         decoding = {name: value for name, value in options.items() if name in known and value is not None}
         decoding.setdefault("skip_special_tokens", True)
         for record, sequence in zip(records, model_outputs["generated_sequence"][0].tolist(), strict=True):
-            read = self.tokenizer.decode(sequence[: tokens.shape[-1]], **decoding)
-            written = self.tokenizer.decode(sequence, **decoding)[len(read) :]
+            read: str = tokenizer.decode(sequence[: tokens.shape[-1]], **decoding)
+            written: str = tokenizer.decode(sequence, **decoding)[len(read) :]
             if prompt != prompt.rstrip() and read == read.rstrip():  # the prompt brought the space itself
                 written = written.lstrip(" ")
             record["generated_text"] = prompt + written if return_type == ReturnType.FULL_TEXT else written

@@ -13,7 +13,8 @@ from .translation import length_limit
 class DialoguePipeline(Pipeline):
     """Dialogues in, the next utterances out; options of ``generate()``, such as ``num_beams=5``, go with the call.
 
-    A dialogue is a text with ``||`` between its utterances. In a list of dialogues each may be a list of utterances.
+    A dialogue is a text with ``||`` between its utterances. In a list of dialogues each may be a list of utterances; a
+    list of texts is a list of dialogues.
 
     Example:
         >>> import tsugiki
@@ -33,17 +34,20 @@ class DialoguePipeline(Pipeline):
         return {}, {"generate": options} if options else {}, {}
 
     def preprocess(self, input_: Any, **parameters: Any) -> dict[str, Any]:
-        """A dialogue to tokens (1, U, L).
+        """A dialogue to its utterances; tokens are made of whole batches, whose dialogues are padded to one shape.
 
         Raises:
             DataError: It is none, or an utterance is empty.
         """
-        return dict(encode_dialogues([split_dialogue(input_)], self.tokenizer))
+        return {"dialogue": tuple(split_dialogue(input_))}
 
     def _forward(self, input_tensors: dict[str, Any], **parameters: Any) -> dict[str, Any]:  # type: ignore[override]
         model: Any = self.model
         options = {**length_limit(model), "do_sample": False, **parameters.get("generate", {})}
-        return {"output_ids": model.generate(**input_tensors, **options)[None]}  # (1, returned, T)
+        given = input_tensors["dialogue"]
+        dialogues = given if isinstance(given, list) else [given]  # one alone is not collated
+        batch = {name: column.to(model.device) for name, column in encode_dialogues(dialogues, self.tokenizer).items()}
+        return {"output_ids": model.generate(**batch, **options).unflatten(0, (len(dialogues), -1))}  # (B, returned, T)
 
     def postprocess(self, model_outputs: dict[str, Any], **parameters: Any) -> list[dict[str, str]]:
         """Tokens to texts."""

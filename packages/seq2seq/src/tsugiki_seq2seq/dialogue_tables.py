@@ -206,7 +206,8 @@ def split_dialogue(dialogue: Any) -> list[str]:
     parts = dialogue.split(SEPARATOR) if isinstance(dialogue, str) else dialogue
     if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
         raise DataError(
-            f"a dialogue is a list of texts, or one text with {SEPARATOR} between the utterances, not {dialogue!r}"
+            f"a dialogue is one text with {SEPARATOR} between its utterances, or, among several dialogues, a list of "
+            f"its utterances, not {dialogue!r}"
         )
     utterances = [part.strip() for part in parts]
     if not utterances or not all(utterances):

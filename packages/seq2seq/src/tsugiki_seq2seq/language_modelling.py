@@ -197,6 +197,8 @@ class TextGeneration(Task):
             ids = [processor.eos_token_id, *processor(str(text), add_special_tokens=False)["input_ids"]]
             with torch.inference_mode():
                 logits = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1]
+            never = torch.tensor(model.generation_config.suppress_tokens or [], dtype=torch.long, device=logits.device)
+            logits = logits.index_fill(0, never, -torch.inf)  # such as <unk>
             scores, tokens = logits.float().softmax(-1).topk(min(top_k, len(logits)))
             named = [processor.decode([token]) for token in tokens.tolist()]
             answers.append(

@@ -24,17 +24,22 @@ def piano_roll(notes: Notes, *, tempo: float = 100, metre: str = "4/4", title: s
 
     matplotlib.use("Agg", force=False)
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     bar = METRES.get(metre, 8)
-    starts = np.cumsum([0, *(length for _, length in notes)])[:-1] / bar
+    ends = np.cumsum([length for _, length in notes]) / bar
+    starts = np.concatenate([[0], ends[:-1]]) + 1  # the first bar is bar 1
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     axes: Any = figure.subplots()
     pitches = [pitch for pitch, _ in notes]
     axes.barh(pitches, [length / bar for _, length in notes], left=starts, height=0.8, edgecolor="white", linewidth=0.6)
     ticks = sorted(set(pitches))
+    if len(ticks) > 24:  # more names than fit: the Cs alone
+        ticks = [pitch for pitch in ticks if pitch % 12 == 0]
     axes.set_yticks(ticks, [pitch_name(pitch) for pitch in ticks])
     axes.set(xlabel=f"bar ({metre})", title=title)
-    axes.set_xticks(np.arange(0, np.ceil(sum(length for _, length in notes) / bar) + 1))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True))
+    axes.set_xlim(1, ends[-1] + 1)
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

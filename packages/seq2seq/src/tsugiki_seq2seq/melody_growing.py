@@ -54,7 +54,7 @@ def grow_melody(
     headers = [[f"key={one}", f"time={other}"] for one in keys for other in metres]
     if not all(word in vocabulary for header in headers for word in header):
         raise DataError("the model's vocabulary has no keys and metres; it is no model of tsugiki/melodies")
-    first = [number for word, number in vocabulary.items() if _pitch_of(word) == pitch]
+    first = sorted(number for word, number in vocabulary.items() if _pitch_of(word) == pitch)  # the dict has no order
     if not first:
         known = sorted({(_pitch_of(word) or 0, word.partition(":")[0]) for word in vocabulary if _pitch_of(word)})
         raise OptionError(f"the model knows no note {start}; its notes go from {known[0][1]} to {known[-1][1]}")

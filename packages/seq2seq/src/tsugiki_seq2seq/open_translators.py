@@ -58,14 +58,18 @@ def _open_foreign(folder: Path) -> tuple[Any, Any]:
 
 
 def check_translator(model: Any, name: str) -> None:
-    """Refuse what is no encoder-decoder that writes.
+    """Refuse what is no encoder-decoder from text to text.
 
     Raises:
         OptionError: Names the model and its class.
     """
-    if not (getattr(model.config, "is_encoder_decoder", False) and model.can_generate()):
+    from .dialogue_model import DialogueModel
+
+    writes = getattr(model.config, "is_encoder_decoder", False) and model.can_generate()
+    reads = model.main_input_name == "input_ids" and not isinstance(model, DialogueModel)
+    if not (writes and reads):
         raise OptionError(
-            f"{name} is a {type(model).__name__}, no encoder-decoder that writes texts; name a translator"
+            f"{name} is a {type(model).__name__}, no encoder-decoder from text to text; name a translator"
         )
 
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from tsugiki.errors import DataError, OptionError
 
 from .language_modelling import token_nats
+from .sentence_pairs import check_lengths
 
 BATCH = 32  # texts a forward pass
 
@@ -68,7 +69,7 @@ def score_texts(
         [end, *_tokens(tokenizer, text, number), *([end] if with_end else [])]
         for number, text in enumerate(texts, start=1)
     ]
-    _check_lengths(model, rows)
+    check_lengths(model, [len(row) for row in rows])
     sums: list[float] = []
     for start in range(0, len(rows), batch_size):
         sums += _log_probabilities(model, rows[start : start + batch_size])
@@ -102,11 +103,3 @@ def _tokens(tokenizer: Any, text: str, number: int) -> list[int]:
     if not tokens:
         raise DataError(f"text {number} is empty; a language model scores texts of at least one token")
     return tokens
-
-
-def _check_lengths(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> None:
-    """Refuse a text that is longer than a model with numbered positions reads."""
-    longest = getattr(model.config, "max_position_embeddings", None)
-    for number, row in enumerate(rows, start=1):
-        if isinstance(longest, int) and len(row) > longest:
-            raise DataError(f"text {number} has {len(row)} tokens with its ends, and the model reads {longest} at most")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
 from tsugiki.cli.options import Json, ModelName
-from tsugiki.cli.output import format_number, only_results_on_stdout, print_json, print_table
+from tsugiki.cli.output import format_number, note, only_results_on_stdout, print_json, print_table
 from tsugiki.errors import OptionError
 
 TASK = "text-generation"
+SHOWN = 200  # characters of a text in the table
 
 
 def command(
@@ -39,12 +41,14 @@ def command(
                 format_number(one["perplexity"]),
                 str(one["tokens"]),
                 str(one["unknown"]),
-                one["text"],
+                shorten(one["text"], SHOWN, placeholder=" …"),
             )
             for one in sorted(scores, key=lambda one: one["rank"])
         ],
         right=("rank", "ln P", "perplexity", "tokens", "unknown"),
     )
+    if any(one["unknown"] for one in scores):
+        note("tsugiki: words that the vocabulary has not count as <unk>, which makes texts with more of them likelier")
 
 
 def score(name: str, texts: list[str]) -> list[dict[str, Any]]:

@@ -157,9 +157,10 @@ def print_wider(found: SearchErrors) -> None:
     errors = found.of_kind("search")
     print(f"; with beam {found.wider} {interval(found.wider_bleu)}")
     if errors:
+        called = "search error" if len(errors) == 1 else "search errors"
         print(
-            f"Of the {len(errors):,} search errors beam {found.wider} finds something at least as probable as the "
-            f"reference for {percent(found.mended())}, and the reference itself for "
+            f"Of the {len(errors):,} {called} beam {found.wider} finds something at least as probable as the reference "
+            f"for {percent(found.mended())}, and the reference itself for "
             f"{sum(row.mended_exactly for row in errors):,}."
         )
     print(f"Of all outputs it finds a more probable text for {percent(found.overlooked())}.")
@@ -177,7 +178,9 @@ def print_example(row: JudgedRow) -> None:
 
 
 def percent(metric: Metric) -> str:
-    """``12.3 % [10.1, 14.8]``."""
+    """``12.3 % [10.1, 14.8]``, a dash for a share of nothing."""
+    if metric.n == 0:
+        return "-"
     return f"{100 * metric.value:.1f} % [{100 * metric.low:.1f}, {100 * metric.high:.1f}]"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from tsugiki.errors import DataError
 from tsugiki.table import IGNORED, Batch, TensorTable
 from tsugiki.text_table import PaddedTexts, text_table
 
@@ -78,6 +79,25 @@ def pair_table(
         ROW: torch.arange(len(targets)),
     }
     return TensorTable(columns, transform=PaddedPairs(table.transform, stream, list(targets), tokenizer))
+
+
+def check_lengths(model: Any, lengths: Sequence[int], called: str = "text") -> None:
+    """Refuse texts that are longer than a model with numbered positions reads.
+
+    Args:
+        model: Its config's ``max_position_embeddings``, if there is one, is the most tokens.
+        lengths: Tokens of each text, its ends included.
+        called: What a text is called in the message; the first is number 1.
+
+    Raises:
+        DataError: Names the first that is too long.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    for number, length in enumerate(lengths, start=1):
+        if isinstance(longest, int) and length > longest:
+            raise DataError(
+                f"{called} {number} has {length:,} tokens with its ends, and the model reads {longest} at most"
+            )
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
+from tsugiki.errors import DataError
 
 NONE = AggregationStrategy.NONE
 
@@ -20,6 +21,17 @@ class TaggingPipeline(TokenClassificationPipeline):
         >>> tsugiki.pipeline("ner-bilstm", aggregation_strategy="simple")("said Elinor.")
         [{'entity_group': 'PER', 'score': 0.99, 'word': 'Elinor', 'start': 5, 'end': 11}]
     """
+
+    def preprocess(self, sentence: Any, *args: Any, **parameters: Any) -> Any:  # type: ignore[override]
+        """A text, or its words, to tokens, in pieces where it is long.
+
+        Raises:
+            DataError: There is no word in it.
+        """
+        words = [sentence] if isinstance(sentence, str) else sentence
+        if not isinstance(words, list) or not any(isinstance(word, str) and word.strip() for word in words):
+            raise DataError(f"a text with at least one word is needed, not {sentence!r}")
+        yield from super().preprocess(sentence, *args, **parameters)
 
     def postprocess(  # type: ignore[override]  # transformers' own class has other arguments than its base
         self, all_outputs: Any, aggregation_strategy: Any = NONE, ignore_labels: Any = None

@@ -14,7 +14,7 @@ from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.table import TensorTable
 from tsugiki.task import Predictions, Task
 
-from .sentence_pairs import ROW, PaddedPairs, encode, pair_table
+from .sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
 from .text_columns import check_roles, column_texts, find_column
 
 if TYPE_CHECKING:
@@ -82,12 +82,18 @@ class TextTranslation(Task):
             Batches of ``input_ids``, ``attention_mask`` and ``labels``.
 
         Raises:
-            DataError: A column is missing, or there are no rows.
+            DataError: A column is missing, there are no rows, or a source or target is empty.
         """
         found = self.columns(dataset, columns)
         sources, targets = (column_texts(dataset, found[role]) for role in ROLES)
         if not sources:
             raise DataError("the data has no rows")
+        for role, texts in zip(ROLES, (sources, targets), strict=True):
+            if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
+                raise DataError(
+                    f"row {empty[0]} has an empty {role} in column {found[role]!r}"
+                    f"{f', and so have {len(empty) - 1:,} more' if len(empty) > 1 else ''}; leave such rows out"
+                )
         return pair_table(sources, targets, processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
@@ -99,6 +105,7 @@ class TextTranslation(Task):
         transform = table.transform
         if not isinstance(transform, PaddedPairs):
             raise DataError("translation is measured on a table of sentence pairs")
+        check_lengths(model, table.columns["length"].tolist(), "row")
         written = generate_texts(model, table, transform.tokenizer, batch_size=batch_size)
         references = [transform.references[row] for row in table.columns[ROW].tolist()]
         scheme = transform.tokenizer.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
@@ -150,15 +157,13 @@ class TextTranslation(Task):
 
         Raises:
             OptionError: `top_k` is not at least 1.
-            DataError: A text is empty.
+            DataError: A text is empty, or longer than the model reads.
         """
         if top_k < 1:
             raise OptionError(f"top_k must be at least 1, not {top_k}")
         answers = []
         for text in inputs:
-            if not str(text).strip():
-                raise DataError("an empty text has no translation; give one with at least a word")
-            ids = torch.tensor(encode(processor, [str(text)]), device=model.device)
+            ids = encode_source(model, processor, text).to(model.device)
             beams = max(top_k, model.generation_config.num_beams or 1)
             with torch.inference_mode():
                 out = model.generate(
@@ -184,6 +189,19 @@ def special_token_fields(processor: Any) -> dict[str, Any]:
         "bos_token_id": processor.bos_token_id,
         "eos_token_id": processor.eos_token_id,
     }
+
+
+def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
+    """The tokens of a text to translate, int64 (1, S).
+
+    Raises:
+        DataError: It is no text, an empty one, or longer than the model reads.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"a text with at least one word is needed, not {text!r}")
+    ids = torch.tensor(encode(tokenizer, [text]))
+    check_lengths(model, [ids.shape[1]])
+    return ids
 
 
 def length_limit(model: Any) -> dict[str, int]:

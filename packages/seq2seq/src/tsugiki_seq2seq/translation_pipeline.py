@@ -6,10 +6,8 @@ from typing import Any
 
 import torch
 from transformers import GenerationConfig, Pipeline
-from tsugiki.errors import DataError
 
-from .sentence_pairs import encode
-from .translation import length_limit
+from .translation import encode_source, length_limit
 
 
 class TextTranslationPipeline(Pipeline):
@@ -35,12 +33,9 @@ class TextTranslationPipeline(Pipeline):
         """A text to tokens (1, S).
 
         Raises:
-            DataError: It is no text, or an empty one.
+            DataError: It is no text, an empty one, or longer than the model reads.
         """
-        if not isinstance(input_, str) or not input_.strip():
-            raise DataError(f"a text with at least one word is needed, not {input_!r}")
-        assert self.tokenizer is not None
-        ids = torch.tensor(encode(self.tokenizer, [input_]))
+        ids = encode_source(self.model, self.tokenizer, input_)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def _forward(self, input_tensors: dict[str, Any], **parameters: Any) -> dict[str, Any]:  # type: ignore[override]

@@ -71,7 +71,7 @@ def command(
     if members:
         print("together: ", end="")
     for key, figure in figures.items():
-        print(f"{format_metric(key, figure)}  ({figure['n']:,} rows)")
+        print(f"{format_metric(key, figure)}  (n = {figure['n']:,})")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

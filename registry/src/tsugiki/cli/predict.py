@@ -1,4 +1,4 @@
-"""`tsugiki predict`: class names with probabilities. Imports the model's classes and nothing of training."""
+"""`tsugiki predict`: what a model says of its inputs. Imports the model's classes and nothing of training."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ from .options import Json, ModelName
 from .output import note, only_results_on_stdout, print_json, print_table
 
 BATCH_SIZE = 64
+FILES = {
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".md",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".gif",
+    ".webp",
+    ".wav",
+    ".flac",
+}
 STANDARD_INPUT = "-"
 
 
@@ -41,7 +57,7 @@ def command(
         str,
         typer.Argument(metavar="INPUT", help="A file, a folder, - for standard input, or a text.", show_default=False),
     ],
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many classes an input.")] = 5,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many answers an input.")] = 5,
     csv: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Write input, rank, label and score to a CSV file.")
     ] = None,
@@ -49,6 +65,9 @@ def command(
     json: Json = False,
 ) -> int:
     """Predict with a model on a file, a folder, standard input, or a text.
+
+    A classifier answers with classes and their probabilities, a translator or captioner with texts and theirs, the
+    likeliest first, a language model with the next words (its pipeline goes on writing), a tagger with what it found.
 
     A model of texts takes the text itself, or a file with one text a line. A folder is searched with all that is below
     it. An input that does not decode is named on standard error, the others are predicted, and the exit code is 1.
@@ -86,10 +105,18 @@ def find_inputs(source: str) -> list[tuple[str, Any]]:
         if not content:
             raise DataError("standard input is empty; pipe a file into it or name one")
         return [("standard input", content)]
+    if not source.strip():
+        raise DataError("the input is empty; name a file, a folder, or give a text")
     path = Path(source)
-    if path.is_file():
-        return [(source, path)]
-    if not path.is_dir():
+    try:
+        if path.is_file():
+            return [(source, path)]
+        is_folder = path.is_dir()
+    except OSError:  # longer than the name of any file
+        is_folder = False
+    if not is_folder:
+        if path.suffix.lower() in FILES and not any(sign.isspace() for sign in source):
+            raise DataError(f"no such file or folder: {source}")
         return [(source, source)]  # a text, if the model takes texts
     from ..listing import natural_key
 
@@ -188,10 +215,17 @@ def _print(answers: Sequence[Answer]) -> None:
         for one in good:
             width = max((len(str(guess["label"])) for guess in one.predictions), default=0)
             for guess in one.predictions:
-                print(f"{guess['label']!s:<{width}}  {guess['score']:.4f}")
+                print(f"{guess['label']!s:<{width}}  {_score(guess['score'])}")
+            if not one.predictions:
+                print("nothing found")
     elif good:
-        guesses = ["  ".join(f"{guess['label']} {guess['score']:.4f}" for guess in one.predictions) for one in good]
+        guesses = ["  ".join(f"{guess['label']} {_score(guess['score'])}" for guess in one.predictions) for one in good]
         print_table(("input", "predictions"), zip([one.source for one in good], guesses, strict=True))
+
+
+def _score(score: float) -> str:
+    """Four decimals, or two digits of what they would show as nothing."""
+    return f"{score:.4f}" if score == 0 or score >= 1e-3 else f"{score:.1e}"
 
 
 def _write_csv(path: str, answers: Sequence[Answer]) -> None:
@@ -205,5 +239,5 @@ def _write_csv(path: str, answers: Sequence[Answer]) -> None:
     writer.writerow(["input", "rank", "label", "score"])
     for one in answers:
         for rank, guess in enumerate(one.predictions, start=1):
-            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6f}"])
+            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}"])
     write_text(path, text.getvalue())
