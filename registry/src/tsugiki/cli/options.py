@@ -21,7 +21,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A data set: an id on the Hub, a folder of images by class, a parquet, csv or json file, or a folder of such.",
+        help="A data set: an id on the Hub, a folder of images by class, or a parquet, csv or json file or folder.",
         show_default=False,
     ),
 ]
