@@ -48,7 +48,7 @@ def test_neighbors_stay_neighbors_as_often_as_with_scikit_learn():
     ours = tsne_positions(rows, perplexity=15)
     theirs = TSNE(perplexity=15, init="pca", random_state=0).fit_transform(rows)
     assert class_agreement(classes, ours) == class_agreement(classes, theirs) == 1
-    assert neighbor_agreement(rows, ours) > neighbor_agreement(rows, theirs) - 0.05
+    assert neighbor_agreement(rows, ours) > neighbor_agreement(rows, theirs) - 0.08
 
 
 def test_same_seed_gives_the_same_map():

@@ -21,7 +21,9 @@ def test_interval_of_a_share_is_the_binomial_one():
 def test_interval_of_a_mean_is_scipys():
     values = np.random.default_rng(0).normal(3, 2, 400)
     metric = mean_metric(values)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=2000, rng=1).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=2000, random_state=1
+    ).confidence_interval
     assert (metric.low, metric.high) == pytest.approx((theirs.low, theirs.high), abs=0.04)
 
 
