@@ -1,4 +1,4 @@
-"""The cards of the published checkpoints: the code they give their users runs as it stands."""
+"""The published checkpoints: the code that their cards give runs as it stands, and their configs say what they must."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import pytest
 from tsugiki.known import CHECKPOINTS
 from tsugiki.snapshot import resolve
+from tsugiki.strict_config import read_json
 
 USAGE = re.compile(r"## How to use it\n\n```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
 
@@ -19,3 +20,9 @@ def test_the_usage_on_a_card_runs(name):
         exec(compile(found["code"], f"{name}/README.md", "exec"), {})
     else:
         assert found["code"].startswith("tsugiki ")
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_plain_transformers_computes_in_float32(name):
+    """Weights are stored as float16 in part; who trains them with `from_pretrained` alone must not train in it."""
+    assert read_json(resolve(name) / "config.json")["dtype"] == "float32"
