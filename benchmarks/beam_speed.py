@@ -56,7 +56,7 @@ def batches(sources: list[list[int]], size: int) -> list[tuple[torch.Tensor, tor
 
 
 def search(model: Any, given: list[tuple[torch.Tensor, torch.Tensor]], beams: int, *, trained: bool) -> int:
-    """Translate all batches; the number of tokens written."""
+    """Translate all batches; the number of tokens written, ends aside."""
     tokens = 0
     for ids, mask in given:
         limits = length_limit(model) if trained else {"max_new_tokens": ids.shape[1]}
@@ -68,7 +68,9 @@ def search(model: Any, given: list[tuple[torch.Tensor, torch.Tensor]], beams: in
                 do_sample=False,
                 **limits,
             )
-        tokens += int((out[:, 1:] != model.config.pad_token_id).sum())
+        # generate fills rows that have ended with padding or, where that has the number 0, with further ends.
+        special = torch.tensor([model.config.pad_token_id, model.config.eos_token_id], device=out.device)
+        tokens += int((~torch.isin(out[:, 1:], special)).sum())
     return tokens
 
 
