@@ -161,7 +161,7 @@ def test_what_cannot_be_asked_is_refused(tokenizer):
     for text, message in (("the cat", "with 0"), ("<mask> cat <mask>", "with 2")):
         with pytest.raises(DataError, match=message):
             task.predict(model, tokenizer, [text])
-    with pytest.raises(DataError, match="at most 128 tokens"):
+    with pytest.raises(DataError, match="the model reads 128 at most"):
         task.predict(model, tokenizer, ["<mask>" + " cat" * LENGTH])
     with pytest.raises(OptionError, match="top_k"):
         task.predict(model, tokenizer, ["the <mask>"], top_k=0)

@@ -16,6 +16,7 @@ from tsugiki.task import Predictions, Task
 
 from .language_modelling import IGNORED
 from .masked_windows import MaskedWindows, masked_table
+from .sentence_pairs import check_lengths
 from .text_columns import check_roles, column_texts, find_column
 from .translation import special_token_fields
 
@@ -140,15 +141,13 @@ class FillMask(Task):
         """
         if top_k < 1:
             raise OptionError(f"top_k must be at least 1, not {top_k}")
-        longest = getattr(model.config, "max_position_embeddings", None)
         answers = []
         for text in inputs:
             ids = torch.tensor(processor([str(text)])["input_ids"], device=model.device)  # (1, L)
             places = (ids[0] == processor.mask_token_id).nonzero()
             if len(places) != 1:
                 raise DataError(f"a text with one {processor.mask_token} is needed, not with {len(places)}: {text!r}")
-            if longest is not None and ids.shape[1] > longest:
-                raise DataError(f"a text of at most {longest} tokens is needed, not of {ids.shape[1]}")
+            check_lengths(model, [ids.shape[1]])
             with torch.inference_mode():
                 logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, int(places)]
             scores, tokens = logits.float().softmax(-1).topk(min(top_k, len(logits)))

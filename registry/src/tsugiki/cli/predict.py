@@ -17,22 +17,7 @@ from .options import Json, ModelName
 from .output import note, only_results_on_stdout, print_json, print_table
 
 BATCH_SIZE = 64
-FILES = {
-    ".txt",
-    ".csv",
-    ".tsv",
-    ".json",
-    ".jsonl",
-    ".md",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".gif",
-    ".webp",
-    ".wav",
-    ".flac",
-}
+FILES = frozenset([".txt", ".csv", ".tsv", ".json", ".jsonl", ".md", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".wav", ".flac"])  # by suffix
 STANDARD_INPUT = "-"
 
 
