@@ -17,7 +17,8 @@ from .options import Json, ModelName
 from .output import note, only_results_on_stdout, print_json, print_table
 
 BATCH_SIZE = 64
-FILES = frozenset([".txt", ".csv", ".tsv", ".json", ".jsonl", ".md", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".wav", ".flac"])  # by suffix
+TEXTS = {".txt", ".csv", ".tsv", ".json", ".jsonl", ".md"}
+FILES = TEXTS | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".wav", ".flac"}  # what is no text but a name
 STANDARD_INPUT = "-"
 
 
