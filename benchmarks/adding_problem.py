@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from tsugiki_seq2seq.recurrent_cells import Cell, initialize_cell
-from tsugiki_seq2seq.recurrent_layers import CELL_TYPES, RecurrentStack
+from tsugiki_seq2seq.recurrent.recurrent_cells import Cell, initialize_cell
+from tsugiki_seq2seq.recurrent.recurrent_layers import CELL_TYPES, RecurrentStack
 
 BASELINE = 1 / 6
 CALLED = {"lstm": "LSTM", "rnn": "Elman RNN", "gru": "GRU", "lstm-peephole": "LSTM with peepholes"}

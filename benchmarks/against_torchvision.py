@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tsugiki_vision.densenet import DenseNetConfig, DenseNetForImageClassification
-from tsugiki_vision.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
-from tsugiki_vision.vgg import VGGConfig, VGGForImageClassification
+from tsugiki_vision.classifiers.densenet import DenseNetConfig, DenseNetForImageClassification
+from tsugiki_vision.classifiers.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
+from tsugiki_vision.classifiers.vgg import VGGConfig, VGGForImageClassification
 
 from tests.vision.torchvision_reference import torchvision_models
 

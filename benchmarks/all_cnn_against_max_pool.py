@@ -26,14 +26,14 @@ import torch
 from numpy.typing import NDArray
 from transformers import set_seed
 from tsugiki.augmentation import Augmentation
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table, task_named
-from tsugiki.loading import create_model
+from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.load_data import load_split
 from tsugiki.metrics import bootstrap_interval, mean_metric
 from tsugiki.output import write_json
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
-from tsugiki_vision.processing import ColorImageProcessor
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
+from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 ALL_CNN = "all_conv"
 MEAN, DEVIATION = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]

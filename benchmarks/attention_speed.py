@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from tsugiki import create_model
-from tsugiki.recipe import Recipe
+from tsugiki.recipes.recipe import Recipe
 
 CARDS = Path(__file__).parents[1] / "hub_cards"
 SHAPES = {"translate-ja-en-transformer": (64, 16), "bert-tiny-novels": (32, 128), "gpt2-tiny-novels": (32, 128)}

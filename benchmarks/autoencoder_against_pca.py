@@ -16,9 +16,9 @@ import sys
 import torch
 import tsugiki
 from torch import Tensor
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table, task_named
-from tsugiki.table import TensorTable
+from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.load_data import load_split
+from tsugiki.tensor_table import TensorTable
 
 DATA = "ylecun/mnist"
 MOST = 1 / 3

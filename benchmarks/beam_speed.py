@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 from tsugiki import create_model
-from tsugiki.data import load_split
-from tsugiki.recipe import Recipe
-from tsugiki_seq2seq.open_translators import encode_texts, open_translator
-from tsugiki_seq2seq.text_columns import column_texts
-from tsugiki_seq2seq.tokenizer_training import train_tokenizer
-from tsugiki_seq2seq.translation import TextTranslation, length_limit
+from tsugiki.load_data import load_split
+from tsugiki.recipes.recipe import Recipe
+from tsugiki_seq2seq.texts.text_columns import column_texts
+from tsugiki_seq2seq.texts.tokenizer_training import train_tokenizer
+from tsugiki_seq2seq.translation.open_translators import encode_texts, open_translator
+from tsugiki_seq2seq.translation.translation import TextTranslation, length_limit
 
 DATA, COLUMNS = "tsugiki/small_parallel_enja", {"source": "ja", "target": "en"}
 RECIPE = Path(__file__).parents[1] / "hub_cards" / "translate-ja-en-gru-attention"

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tsugiki.images import Normalize
-from tsugiki.loading import create_model
-from tsugiki.table import TensorTable
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
 from tsugiki.transfer.features import feature_key, head_features
 from tsugiki.transfer.stages import head_of, only_top_trained
 

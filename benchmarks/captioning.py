@@ -30,15 +30,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.metrics import bootstrap_interval
-from tsugiki.recipe import Recipe
-from tsugiki.recipe_run import RecipeRun, build_model, hold_out, prepare
-from tsugiki.recipe_training import train_seed
-from tsugiki.table import TensorTable
+from tsugiki.recipes.prepared_recipe import RecipeRun, build_model, hold_out, prepare
+from tsugiki.recipes.recipe import Recipe
+from tsugiki.recipes.train_recipe import train_seed
 from tsugiki.task import Predictions
-from tsugiki_seq2seq.caption_scores import CiderD, bleu_of, caption_words, consensus_caption
-from tsugiki_seq2seq.image_captioner_training import encoder_features
-from tsugiki_seq2seq.image_captioning import PICTURE, caption_counts, captioned
-from tsugiki_seq2seq.image_encoder import load_encoder
+from tsugiki.tensor_table import TensorTable
+from tsugiki_seq2seq.captions.caption_scores import CiderD, bleu_of, caption_words, consensus_caption
+from tsugiki_seq2seq.captions.image_captioner_training import encoder_features
+from tsugiki_seq2seq.captions.image_captioning import PICTURE, caption_counts, captioned
+from tsugiki_seq2seq.captions.image_encoder import load_encoder
 
 RECIPE = Path(__file__).parents[1] / "hub_cards" / "caption-flickr8k-mini"
 HELD_OUT = 0.2

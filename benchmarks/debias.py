@@ -18,9 +18,9 @@ import statistics
 
 import numpy as np
 from scipy.stats import spearmanr
-from tsugiki.data import load_split
 from tsugiki.errors import DataError
-from tsugiki_embeddings.bias import (
+from tsugiki.load_data import load_split
+from tsugiki_embeddings.bias.bias import (
     GenderDirection,
     direct_bias,
     gender_direction,
@@ -29,9 +29,9 @@ from tsugiki_embeddings.bias import (
     two_means_accuracy,
     weat,
 )
-from tsugiki_embeddings.bias_lists import WEAT_TESTS, BiasLists, known_pairs, known_words
-from tsugiki_embeddings.debias import DebiasedVectors, debias
-from tsugiki_embeddings.vectors import WordVectors
+from tsugiki_embeddings.bias.bias_lists import WEAT_TESTS, BiasLists, known_pairs, known_words
+from tsugiki_embeddings.bias.debias import DebiasedVectors, debias
+from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 NEEDED = 0.7  # of the direct bias on held-out words is to go
 ALLOWED = 0.01  # of WordSim-353 may be lost

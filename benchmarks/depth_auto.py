@@ -30,7 +30,7 @@ import numpy as np
 import tsugiki
 from PIL import Image
 from sklearn.datasets import load_digits
-from tsugiki.data import load_split
+from tsugiki.load_data import load_split
 from tsugiki.transfer.cache import FeatureCache
 from tsugiki.transfer.rows import pick_examples
 from tsugiki.transfer.stages import parse_depth, stages_of

@@ -18,16 +18,16 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.load_data import load_split
 from tsugiki.metrics import Metric
 from tsugiki.output import write_json
-from tsugiki.training import fit
-from tsugiki_seq2seq.dialogue import Dialogue
-from tsugiki_seq2seq.dialogue_tables import train_dialogue_tokenizer
-from tsugiki_seq2seq.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
-from tsugiki_seq2seq.hred import HREDConfig, HREDForConditionalGeneration
-from tsugiki_seq2seq.vhred import VHREDConfig, VHREDForConditionalGeneration
+from tsugiki.training.fit import fit
+from tsugiki_seq2seq.dialogue.dialogue import Dialogue
+from tsugiki_seq2seq.dialogue.dialogue_tables import train_dialogue_tokenizer
+from tsugiki_seq2seq.dialogue.hred import HREDConfig, HREDForConditionalGeneration
+from tsugiki_seq2seq.dialogue.vhred import VHREDConfig, VHREDForConditionalGeneration
+from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
 
 DATA = "tsugiki/sgd_dialogues"
 COLUMNS = {"dialog": "dialog"}

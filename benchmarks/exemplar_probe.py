@@ -20,12 +20,12 @@ import torch
 import tsugiki
 from numpy.typing import NDArray
 from torch import nn
-from tsugiki.evaluation import predict_table
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import bootstrap_interval, mean_metric
-from tsugiki.recipe import Recipe
-from tsugiki.recipe_run import RecipeRun, build_model, prepare
-from tsugiki_vision.exemplar_cnn import ExemplarCNNForImageClassification
-from tsugiki_vision.exemplar_training import OPTIONS, fit_probe, train_exemplar
+from tsugiki.recipes.prepared_recipe import RecipeRun, build_model, prepare
+from tsugiki.recipes.recipe import Recipe
+from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNForImageClassification
+from tsugiki_vision.unsupervised.exemplar_training import OPTIONS, fit_probe, train_exemplar
 
 STATISTICS_ROWS = 5_000
 

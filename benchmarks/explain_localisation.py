@@ -28,14 +28,14 @@ import torch
 import tsugiki
 from scipy.stats import spearmanr
 from torch import Tensor
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table, task_named
+from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.images import Normalize
+from tsugiki.load_data import load_split
 from tsugiki.output import atomic_folder, quiet_transformers
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
 from tsugiki.transfer.stages import head_of, stages_of
-from tsugiki_vision.explain import grad_cam, gradient_map, guided_backprop
+from tsugiki_vision.explain.saliency_maps import grad_cam, gradient_map, guided_backprop
 
 START = "resnet20-cifar10"
 OBJECT, SIDE = 32, 96

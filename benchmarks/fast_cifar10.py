@@ -5,7 +5,7 @@
 
 The network follows hlb-CIFAR10 and airbench (Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU, section 3):
 2x2 patches whitened by a fixed convolution, three blocks of two 3x3 convolutions that start near the identity and halve
-the picture, GELU, the maximum over all places, label smoothing, Nesterov momentum. It is trained by `tsugiki.training`.
+the picture, GELU, the maximum over all places, label smoothing, Nesterov momentum. `tsugiki.training.fit` trains it.
 The clock covers whitening, training and the evaluation with mirrored pictures; imports and decoding are before it.
 Everything was chosen on the last 5,000 training pictures (`--validate`), and the last epoch is measured.
 """
@@ -25,12 +25,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from tsugiki.augmentation import Augmentation
-from tsugiki.data import load_split
-from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import task_named
+from tsugiki.load_data import load_split
 from tsugiki.metrics import mean_metric
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
-from tsugiki_vision.processing import ColorImageProcessor
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
+from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 PATCH = 2
 WHITENED = 2 * 3 * PATCH**2  # every direction of the patches and its opposite

@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tsugiki_embeddings.cooccurrence import count_cooccurrences
-from tsugiki_embeddings.glove import GloVeTable, Weighting
-from tsugiki_embeddings.glove_batches import sort_entries
-from tsugiki_embeddings.word_tokenizer import train_word_tokenizer, word_list
+from tsugiki_embeddings.training.cooccurrence import count_cooccurrences
+from tsugiki_embeddings.training.glove import GloVeTable, Weighting
+from tsugiki_embeddings.training.glove_batches import sort_entries
+from tsugiki_embeddings.words.word_tokenizer import train_word_tokenizer, word_list
 from word2vec_against_gensim import encoded, texts_of
 
 LEARNING_RATE = 0.05

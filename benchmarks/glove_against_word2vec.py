@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 from gensim.models import KeyedVectors
-from tsugiki_embeddings.gensim_training import train_gensim
-from tsugiki_embeddings.glove import train_glove
-from tsugiki_embeddings.trained_vectors import TrainedVectors
-from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
+from tsugiki_embeddings.training.gensim_training import train_gensim
+from tsugiki_embeddings.training.glove import train_glove
+from tsugiki_embeddings.training.trained_vectors import TrainedVectors
+from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 from word2vec_against_gensim import encoded, question_files, scores, texts_of, timed
 
 

@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tsugiki_embeddings.cooccurrence import count_cooccurrences
-from tsugiki_embeddings.word_tokenizer import train_word_tokenizer, word_list
+from tsugiki_embeddings.training.cooccurrence import count_cooccurrences
+from tsugiki_embeddings.words.word_tokenizer import train_word_tokenizer, word_list
 from word2vec_against_gensim import encoded, texts_of
 
 MEGABYTE = 2**20

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from tsugiki_vision.hopfield import HopfieldConfig, HopfieldModel
-from tsugiki_vision.pattern_recall import RECALLED
+from tsugiki_vision.unsupervised.hopfield import HopfieldConfig, HopfieldModel
+from tsugiki_vision.unsupervised.pattern_recall import RECALLED
 
 LOADS = (0.02, 0.05, 0.08, 0.10, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.20, 0.25)
 CAPACITY = 0.138  # Amit, Gutfreund and Sompolinsky 1985, abstract

@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tsugiki.data import load_split
-from tsugiki.loading import create_model, load, load_processor
-from tsugiki.recipe import Recipe
-from tsugiki.recipe_run import hold_out
-from tsugiki.table import TensorTable
-from tsugiki_seq2seq import kneser_ney
-from tsugiki_seq2seq.language_model_training import OWN_OPTIONS, TAKEN, train_language_model
-from tsugiki_seq2seq.language_modelling import (
+from tsugiki.load_data import load_split
+from tsugiki.recipes.prepared_recipe import hold_out
+from tsugiki.recipes.recipe import Recipe
+from tsugiki.snapshots.loading import create_model, load, load_processor
+from tsugiki.tensor_table import TensorTable
+from tsugiki_seq2seq.language_models import kneser_ney
+from tsugiki_seq2seq.language_models.language_model_training import OWN_OPTIONS, TAKEN, train_language_model
+from tsugiki_seq2seq.language_models.language_modelling import (
     CONTEXT,
     IGNORED,
     WINDOW,
@@ -44,10 +44,10 @@ from tsugiki_seq2seq.language_modelling import (
     token_nats,
     window_table,
 )
-from tsugiki_seq2seq.named_texts import named_texts
-from tsugiki_seq2seq.rescoring import score_texts
-from tsugiki_seq2seq.text_columns import column_texts
-from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
+from tsugiki_seq2seq.language_models.rescoring import score_texts
+from tsugiki_seq2seq.texts.named_texts import named_texts
+from tsugiki_seq2seq.texts.text_columns import column_texts
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 CARDS = Path(__file__).parents[1] / "hub_cards"
 CHECKPOINTS = {"char": "lm-char-wagahai", "word": "lm-word-novels"}

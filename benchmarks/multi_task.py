@@ -19,16 +19,16 @@ from statistics import mean
 from typing import Any
 
 import torch
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table
-from tsugiki.loading import create_model
-from tsugiki.recipe import Recipe
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.load_data import load_split
+from tsugiki.recipes.recipe import Recipe
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
 from tsugiki.waveform_augmentation import read_augmentation
-from tsugiki_vision.multi_task import MISSING
-from tsugiki_vision.multi_task_classification import MultiTaskImageClassification
-from tsugiki_vision.processing import BackboneImageProcessor
+from tsugiki_vision.multi_task.multi_task import MISSING
+from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification
+from tsugiki_vision.pictures.processing import BackboneImageProcessor
 
 RECIPE = Path(__file__).parent.parent / "hub_cards" / "multitask-fashion"
 

@@ -18,13 +18,13 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
-from tsugiki_embeddings.neural_lm import CONTEXTS, NeuralLMConfig, NeuralLMForWordPrediction
-from tsugiki_embeddings.word_prediction import WordPrediction
-from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.load_data import load_split
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
+from tsugiki_embeddings.training.neural_lm import CONTEXTS, NeuralLMConfig, NeuralLMForWordPrediction
+from tsugiki_embeddings.training.word_prediction import WordPrediction
+from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
 DATA = "tsugiki/english_novels"
 SETS = ("wordsim353", "simlex999", "men")

@@ -17,13 +17,13 @@ import tempfile
 from statistics import mean
 
 import torch
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table
-from tsugiki.loading import create_model
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
-from tsugiki_vision.image_classification import ImageClassification
-from tsugiki_vision.processing import ColorImageProcessor
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.load_data import load_split
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
+from tsugiki_vision.pictures.image_classification import ImageClassification
+from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 NORMALIZATIONS = ("batch", "layer", "instance", "group", "none")
 BATCH_SIZES = (2, 8, 64)

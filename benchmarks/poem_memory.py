@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tsugiki.data import load_split
-from tsugiki_seq2seq.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
-from tsugiki_seq2seq.sentence_pairs import PaddedPairs
-from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
-from tsugiki_seq2seq.translation import TextTranslation, generate_texts
+from tsugiki.load_data import load_split
+from tsugiki_seq2seq.texts.sentence_pairs import PaddedPairs
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
+from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
+from tsugiki_seq2seq.translation.translation import TextTranslation, generate_texts
 
 COLUMNS = {"source": "upper", "target": "lower"}
 

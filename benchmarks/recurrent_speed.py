@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tsugiki_seq2seq.recurrent import RecurrentConfig, RecurrentForCausalLM
+from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
 
 
 class PlainModel(nn.Module):

@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 from sklearn.datasets import _twenty_newsgroups as newsgroups
 from sklearn.feature_extraction.text import TfidfVectorizer
-from tsugiki.data import load_split
+from tsugiki.load_data import load_split
 from tsugiki.metrics import mean_metric
-from tsugiki_embeddings.scdv_training import fit_svm
-from tsugiki_embeddings.scdv_vectorizer import SCDVVectorizer, tokenize_texts
-from tsugiki_embeddings.sgns import train_sgns
-from tsugiki_embeddings.vectors import WordVectors
-from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
+from tsugiki_embeddings.scdv.scdv_training import fit_svm
+from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer, tokenize_texts
+from tsugiki_embeddings.training.sgns import train_sgns
+from tsugiki_embeddings.vectors.word_vectors import WordVectors
+from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
 STRENGTHS = (0.5, 1.0, 2.0, 4.0)
 HELD_OUT = 2600  # messages at most

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from tsugiki_embeddings.scdv_features import WordTopics, count_words, sparse_document_vectors
+from tsugiki_embeddings.scdv.scdv_features import WordTopics, count_words, sparse_document_vectors
 
 Floats = NDArray[np.float32]
 TOLERANCE, NEAR = 1e-5, 1e-6
@@ -32,8 +32,8 @@ COMPARED = 512  # documents compared at once
 
 def fitted_state(folder: Path, checkpoint: str | None, epochs: int, rows: int | None) -> None:
     """Write what both methods start from: tokens of the test messages and the fitted numbers."""
-    from tsugiki.data import load_split
-    from tsugiki_embeddings.scdv_vectorizer import SCDVVectorizer, tokenize_texts
+    from tsugiki.load_data import load_split
+    from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer, tokenize_texts
 
     if checkpoint:
         import tsugiki

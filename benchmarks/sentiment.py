@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tsugiki.evaluation import predict_table
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import mean_metric
-from tsugiki.recipe import Recipe, RecipeData
-from tsugiki.recipe_run import RecipeRun, prepare
-from tsugiki.recipe_training import train_seed
-from tsugiki_embeddings.contrast_pairs import QUOTED, contrast_pairs, plain
-from tsugiki_embeddings.tree_classification import binary_answers, binary_truth
+from tsugiki.recipes.prepared_recipe import RecipeRun, prepare
+from tsugiki.recipes.recipe import Recipe, RecipeData
+from tsugiki.recipes.train_recipe import train_seed
+from tsugiki_embeddings.sentiment.contrast_pairs import QUOTED, contrast_pairs, plain
+from tsugiki_embeddings.sentiment.tree_classification import binary_answers, binary_truth
 
 CARDS = Path(__file__).parents[1] / "hub_cards"
 RECIPES = {"mean": "sentiment-mean", "lstm": "sentiment-lstm", "rae": "rae-reviews", "rntn": "rntn-sst"}

@@ -17,11 +17,11 @@ from typing import Any
 import datasets
 import torch
 from torch.utils.data import DataLoader
-from tsugiki.data import load_split
-from tsugiki.evaluation import task_named
-from tsugiki.loading import create_model
+from tsugiki.evaluation.evaluate import task_named
+from tsugiki.load_data import load_split
 from tsugiki.registry import registry
-from tsugiki.table import TensorTable
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
 
 BATCH_SIZE = 128
 

@@ -17,9 +17,9 @@ import time
 import torch
 from torch import nn
 from tsugiki.images import Normalize
-from tsugiki.loading import create_model
-from tsugiki.table import TensorTable
-from tsugiki.training import fit
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
 
 CASES = [  # name, family, config, picture (C, H, W), batch size, steps
     ("LeNet, batch 128", "lenet", {"image_size": 28, "padding": 2}, (1, 28, 28), 128, 150),

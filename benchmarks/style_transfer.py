@@ -24,11 +24,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from tsugiki.data import load_split
-from tsugiki_vision.png_files import write_png
-from tsugiki_vision.style_losses import CONTENT_LAYER, LossNetwork, content_loss
-from tsugiki_vision.style_transfer import STEPS, picture_of_size, transfer_style
-from tsugiki_vision.stylize_command import NETWORK
+from tsugiki.load_data import load_split
+from tsugiki_vision.pictures.png_files import write_png
+from tsugiki_vision.style.style_losses import CONTENT_LAYER, LossNetwork, content_loss
+from tsugiki_vision.style.style_transfer import STEPS, picture_of_size, transfer_style
+from tsugiki_vision.style.stylize_command import NETWORK
 
 PAIRS = (
     ("Eileen Collins", "The Starry Night (1889)"),

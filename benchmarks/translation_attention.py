@@ -21,12 +21,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sacrebleu import __version__ as sacrebleu_version
 from tsugiki import load, load_processor
-from tsugiki.data import load_split
-from tsugiki.evaluation import predict_table
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.load_data import load_split
 from tsugiki.metrics import bootstrap_interval
 from tsugiki.output import write_bytes
-from tsugiki_seq2seq.text_columns import column_texts
-from tsugiki_seq2seq.translation import BLEU_TOKENIZE, TextTranslation, bleu_of_counts
+from tsugiki_seq2seq.texts.text_columns import column_texts
+from tsugiki_seq2seq.translation.translation import BLEU_TOKENIZE, TextTranslation, bleu_of_counts
 
 Counts = NDArray[np.float32]
 Figures = tuple[float, float, float]  # value, and its 95 % interval

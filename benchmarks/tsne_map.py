@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from tsugiki.data import load_split
-from tsugiki_embeddings.tsne_map import (
+from tsugiki.load_data import load_split
+from tsugiki_embeddings.maps.tsne_map import (
     COMPONENTS,
     class_agreement,
     neighbor_agreement,
@@ -42,7 +42,7 @@ def digits(data: str, points: int) -> tuple[Rows, NDArray[np.int64]]:
 
 def word_rows(name: str, points: int) -> Rows:
     """The vectors of the most frequent words with length 1 (N, D)."""
-    from tsugiki_embeddings.vectors import WordVectors
+    from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
     return unit_rows(WordVectors.load(name).matrix[:points])
 

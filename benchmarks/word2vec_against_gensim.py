@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from gensim.models import KeyedVectors
 from numpy.typing import NDArray
-from tsugiki.data import load_split
-from tsugiki_embeddings.gensim_training import train_gensim
-from tsugiki_embeddings.sgns import train_sgns
-from tsugiki_embeddings.trained_vectors import TrainedVectors
-from tsugiki_embeddings.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
+from tsugiki.load_data import load_split
+from tsugiki_embeddings.training.gensim_training import train_gensim
+from tsugiki_embeddings.training.sgns import train_sgns
+from tsugiki_embeddings.training.trained_vectors import TrainedVectors
+from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
 SIMILARITY = {"WordSim-353": "tsugiki/wordsim353", "SimLex-999": "tsugiki/simlex999", "MEN": "tsugiki/men"}
 ANALOGIES = "tsugiki/google_analogies"

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
-from tsugiki_vision.convolution_basics import output_size, padding_pixels, train_xor, xor_network
-from tsugiki_vision.convolution_pictures import draw_edge_filters, draw_output_sizes, draw_xor
+from tsugiki_vision.classifiers.convolution_basics import output_size, padding_pixels, train_xor, xor_network
+from tsugiki_vision.classifiers.convolution_pictures import draw_edge_filters, draw_output_sizes, draw_xor
 
 SIZES = [(6, 3, "valid", 1), (6, 3, "same", 1), (7, 3, "valid", 2), (6, 3, "valid", 2), (28, 5, 2, 1), (224, 11, 2, 4)]
 HIDDEN_UNITS = (0, 2, 3, 4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from tsugiki.known import CHECKPOINTS
-from tsugiki.snapshot import resolve
-from tsugiki.strict_config import read_json
+from tsugiki.first_party import CHECKPOINTS
+from tsugiki.snapshots.resolve import resolve
+from tsugiki.snapshots.strict_config import read_json
 
 USAGE = re.compile(r"## How to use it\n\n```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
 

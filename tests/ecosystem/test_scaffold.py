@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tsugiki import cli
 from tsugiki.errors import OptionError, OutputError
-from tsugiki.recipe import Recipe
+from tsugiki.recipes.recipe import Recipe
 from tsugiki.scaffold import new_plugin
 from tsugiki.scaffold.new_plugin import FIRST_PARTY, LONGEST
 

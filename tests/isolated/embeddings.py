@@ -7,8 +7,8 @@ from pathlib import Path
 
 import datasets
 import tsugiki
-from tsugiki_embeddings.scdv_vectorizer import SCDVVectorizer
-from tsugiki_embeddings.vectors import WordVectors
+from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer
+from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 TOPICS = {
     "sea": ["the ship lost her anchor in the storm", "a sailor and his captain watched the waves"],

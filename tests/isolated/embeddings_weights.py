@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tsugiki
-from tsugiki_embeddings.vectors import WordVectors
+from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 
 def main() -> None:

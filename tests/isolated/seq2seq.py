@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 import tsugiki
 from tsugiki.errors import PluginError
-from tsugiki.training import fit
-from tsugiki_seq2seq.search_errors import analyse_search
-from tsugiki_seq2seq.sentence_pairs import pair_table
-from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
-from tsugiki_seq2seq.translation import special_token_fields
+from tsugiki.training.fit import fit
+from tsugiki_seq2seq.texts.sentence_pairs import pair_table
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
+from tsugiki_seq2seq.translation.search_errors import analyse_search
+from tsugiki_seq2seq.translation.translation import special_token_fields
 
 
 def check_captioner() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tsugiki.augmentation import Augmentation, counter_uniform
 from tsugiki.errors import OptionError
-from tsugiki.table import TensorTable
+from tsugiki.tensor_table import TensorTable
 
 EVERYTHING = Augmentation(
     flip=True, pad_crop=2, degrees=10, translate=0.1, scale=0.1, shear=5, brightness=0.2, contrast=0.2, cutout=3

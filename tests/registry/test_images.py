@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_images, open_image
-from tsugiki_vision.processing import ColorImageProcessor, GrayscaleImageProcessor
+from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
 
 
 def photographs(sizes: list[tuple[int, int]]) -> list[Image.Image]:

@@ -6,7 +6,7 @@ from scipy import stats
 from tsugiki.augmentation import Augmentation
 from tsugiki.errors import OptionError
 from tsugiki.mixup import draw_partners, mix
-from tsugiki.table import TensorTable
+from tsugiki.tensor_table import TensorTable
 
 
 @pytest.mark.parametrize("alpha", [0.2, 0.4, 1.0])

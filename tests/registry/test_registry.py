@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tsugiki import Family, Plugin, known, list_models
+from tsugiki import Family, Plugin, list_models
+from tsugiki import first_party as known
 from tsugiki.errors import AmbiguousNameError, PluginError, UnknownNameError
 from tsugiki.listing import natural_key
 from tsugiki.registry import refresh, registry

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tsugiki.table import TensorTable
+from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table, token_stream
 
 TEXTS = [[5, 6, 7], [], [8], [9, 10]]

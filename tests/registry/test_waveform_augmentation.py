@@ -4,7 +4,7 @@ import pytest
 import torch
 from tsugiki.augmentation import Augmentation, counter_uniform
 from tsugiki.errors import OptionError
-from tsugiki.table import TensorTable
+from tsugiki.tensor_table import TensorTable
 from tsugiki.waveform_augmentation import WaveformAugmentation, read_augmentation
 
 EVERYTHING = WaveformAugmentation(shift=0.2, speed=0.1, gain=6, noise=0.1)

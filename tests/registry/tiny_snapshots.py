@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tsugiki.loading import create_model
 from tsugiki.registry import registry
+from tsugiki.snapshots.loading import create_model
 
 LABELS = ["ant", "bee", "cow"]
 SIZES: dict[str, dict[str, Any]] = {

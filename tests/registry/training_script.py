@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tsugiki.augmentation import Augmentation
-from tsugiki.evaluation import predict_table, task_named
+from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.images import Normalize
-from tsugiki.loading import create_model
-from tsugiki.table import TensorTable
-from tsugiki.training import fit, is_main_process
+from tsugiki.snapshots.loading import create_model
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit, is_main_process
 
 ROWS, SIDE = 240, 16
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from tsugiki.images import Normalize
-from tsugiki.table import TensorTable
+from tsugiki.tensor_table import TensorTable
 
 NAMES = ["left", "right", "top", "bottom"]
 HALVES = [(slice(None), slice(0, 16)), (slice(None), slice(16, 32)), (slice(0, 16),), (slice(16, 32),)]

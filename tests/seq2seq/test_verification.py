@@ -9,9 +9,9 @@ import datasets
 import numpy as np
 import pytest
 import yaml
-from tsugiki import recipe_training
 from tsugiki.cards.verify import verify
-from tsugiki.provenance import read_provenance
+from tsugiki.recipes import train_recipe as recipe_training
+from tsugiki.snapshots.provenance import read_provenance
 
 CARD = "{{ name }}\n\n## Intended use\n\nTests.\n\n## Limits\n\nAll.\n\n"
 WORDS = ["cat", "dog", "hen", "sat", "ran", "on", "the", "mat", "hill", "red"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from tsugiki_seq2seq.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
-from tsugiki_seq2seq.tokenizer_training import END, PAD, START, learn_tokenizer
+from tsugiki_seq2seq.texts.tokenizer_training import END, PAD, START, learn_tokenizer
+from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
 
 PAIRS = [
     ("彼 は 走 っ た 。", "he ran ."),

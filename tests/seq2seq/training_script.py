@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tsugiki.evaluation import task_named
-from tsugiki.loading import create_model
+from tsugiki.evaluation.evaluate import task_named
 from tsugiki.registry import registry
-from tsugiki.training import fit, is_main_process
-from tsugiki_seq2seq.language_modelling import window_table
-from tsugiki_seq2seq.sentence_pairs import pair_table
-from tsugiki_seq2seq.tokenizer_training import learn_tokenizer
+from tsugiki.snapshots.loading import create_model
+from tsugiki.training.fit import fit, is_main_process
+from tsugiki_seq2seq.language_models.language_modelling import window_table
+from tsugiki_seq2seq.texts.sentence_pairs import pair_table
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 ROWS, BATCH, STEPS = 48, 8, 8
 SIZES: dict[str, dict[str, Any]] = {  # none has dropout, whose draws two processes do not share

@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from tsugiki_vision.alexnet import AlexNetConfig, AlexNetForImageClassification
-from tsugiki_vision.all_cnn import AllCNNConfig, AllCNNForImageClassification
-from tsugiki_vision.autoencoder import AutoencoderConfig, AutoencoderForImageClassification
-from tsugiki_vision.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
-from tsugiki_vision.densenet import DenseNetConfig, DenseNetForImageClassification
-from tsugiki_vision.exemplar_cnn import ExemplarCNNConfig, ExemplarCNNForImageClassification
-from tsugiki_vision.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
-from tsugiki_vision.inception_v3 import InceptionV3Config, InceptionV3ForImageClassification
-from tsugiki_vision.lenet import LeNetConfig, LeNetForImageClassification
-from tsugiki_vision.mlp import MLPConfig, MLPForImageClassification
-from tsugiki_vision.mobilenet import MobileNetConfig, MobileNetForImageClassification
-from tsugiki_vision.neocognitron import NeocognitronConfig, NeocognitronForImageClassification
-from tsugiki_vision.nin import NINConfig, NINForImageClassification
-from tsugiki_vision.sppnet import SPPNetConfig, SPPNetForImageClassification
-from tsugiki_vision.vgg import VGGConfig, VGGForImageClassification
+from tsugiki_vision.classifiers.alexnet import AlexNetConfig, AlexNetForImageClassification
+from tsugiki_vision.classifiers.all_cnn import AllCNNConfig, AllCNNForImageClassification
+from tsugiki_vision.classifiers.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
+from tsugiki_vision.classifiers.densenet import DenseNetConfig, DenseNetForImageClassification
+from tsugiki_vision.classifiers.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
+from tsugiki_vision.classifiers.inception_v3 import InceptionV3Config, InceptionV3ForImageClassification
+from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
+from tsugiki_vision.classifiers.mlp import MLPConfig, MLPForImageClassification
+from tsugiki_vision.classifiers.mobilenet import MobileNetConfig, MobileNetForImageClassification
+from tsugiki_vision.classifiers.nin import NINConfig, NINForImageClassification
+from tsugiki_vision.classifiers.sppnet import SPPNetConfig, SPPNetForImageClassification
+from tsugiki_vision.classifiers.vgg import VGGConfig, VGGForImageClassification
+from tsugiki_vision.generative.autoencoder import AutoencoderConfig, AutoencoderForImageClassification
+from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNConfig, ExemplarCNNForImageClassification
+from tsugiki_vision.unsupervised.neocognitron import NeocognitronConfig, NeocognitronForImageClassification
 
 TINY = {
     "googlenet": (

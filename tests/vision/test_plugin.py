@@ -44,11 +44,11 @@ def test_prediction_needs_no_torchvision_and_imports_no_trainer_datasets_or_matp
 import sys
 sys.modules["torchvision"] = None
 import numpy as np
-from tsugiki_vision.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
-from tsugiki_vision.image_classification import ImageClassification
-from tsugiki_vision.lenet import LeNetConfig, LeNetForImageClassification
-from tsugiki_vision.mlp import MLPConfig, MLPForImageClassification
-from tsugiki_vision.processing import ColorImageProcessor
+from tsugiki_vision.classifiers.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
+from tsugiki_vision.pictures.image_classification import ImageClassification
+from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
+from tsugiki_vision.classifiers.mlp import MLPConfig, MLPForImageClassification
+from tsugiki_vision.pictures.processing import ColorImageProcessor
 model = CifarResNetForImageClassification(CifarResNetConfig(depth=8))
 answers = ImageClassification().predict(model, ColorImageProcessor(), [np.zeros((5, 6, 3), dtype=np.uint8)])
 assert len(answers[0]) == 2

@@ -12,31 +12,31 @@ from .errors import TsugikiError
 from .plugin import Family, Plugin
 
 if TYPE_CHECKING:
-    from .auto_classes import register_all as register
     from .cards.publish import publish
     from .cards.verify import verify
-    from .evaluation import evaluate
+    from .evaluation.evaluate import evaluate
     from .listing import ModelInfo, list_models
-    from .loading import create_model, load, load_processor
-    from .pipelines import pipeline
-    from .recipe_training import train
+    from .recipes.train_recipe import train
     from .registry import refresh
+    from .snapshots.auto_classes import register_all as register
+    from .snapshots.loading import create_model, load, load_processor
+    from .snapshots.pipelines import pipeline
     from .transfer.finetune import FinetuneResult, finetune
 
 _LAZY = {
     "FinetuneResult": "transfer.finetune:FinetuneResult",
     "ModelInfo": "listing:ModelInfo",
-    "create_model": "loading:create_model",
-    "evaluate": "evaluation:evaluate",
+    "create_model": "snapshots.loading:create_model",
+    "evaluate": "evaluation.evaluate:evaluate",
     "finetune": "transfer.finetune:finetune",
     "list_models": "listing:list_models",
-    "load": "loading:load",
-    "load_processor": "loading:load_processor",
-    "pipeline": "pipelines:pipeline",
+    "load": "snapshots.loading:load",
+    "load_processor": "snapshots.loading:load_processor",
+    "pipeline": "snapshots.pipelines:pipeline",
     "publish": "cards.publish:publish",
     "refresh": "registry:refresh",
-    "register": "auto_classes:register_all",
-    "train": "recipe_training:train",
+    "register": "snapshots.auto_classes:register_all",
+    "train": "recipes.train_recipe:train",
     "verify": "cards.verify:verify",
 }
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import known
+from . import first_party as known
 from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
 from .plugin import Family, Plugin
 

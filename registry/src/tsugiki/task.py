@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .errors import OptionError
 from .metrics import Metric
-from .table import TensorTable
+from .tensor_table import TensorTable
 
 if TYPE_CHECKING:
     from datasets import Dataset

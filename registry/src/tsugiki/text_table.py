@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .table import Batch, TensorTable
+from .tensor_table import Batch, TensorTable
 
 START, LENGTH = "start", "length"
 

@@ -5,42 +5,44 @@ from __future__ import annotations
 from tsugiki import Family, Plugin
 
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
-WORDS = "tsugiki_embeddings.word_tokenizer:train_tokenizer"
-SENTIMENT = "tsugiki_embeddings.sentiment_training:train_from_vectors"
-WORDS_AND_VECTORS = "tsugiki_embeddings.sentiment_training:train_tokenizer_with_vectors"
+WORDS = "tsugiki_embeddings.words.word_tokenizer:train_tokenizer"
+MEAN = "tsugiki_embeddings.sentiment.embedding_mean"
+LSTM = "tsugiki_embeddings.sentiment.embedding_lstm"
+SENTIMENT = "tsugiki_embeddings.sentiment.sentiment_training:train_from_vectors"
+WORDS_AND_VECTORS = "tsugiki_embeddings.sentiment.sentiment_training:train_tokenizer_with_vectors"
 
 plugin = Plugin(
     name="embeddings",
     families=(
         Family(
             "word-vectors",
-            config="tsugiki_embeddings.word_vectors:WordVectorsConfig",
+            config="tsugiki_embeddings.vectors.word_vectors_model:WordVectorsConfig",
             models={
-                "word-similarity": "tsugiki_embeddings.word_vectors:WordVectorsModel",
-                "word-analogy": "tsugiki_embeddings.word_vectors:WordVectorsModel",
-                "base": "tsugiki_embeddings.word_vectors:WordVectorsModel",
+                "word-similarity": "tsugiki_embeddings.vectors.word_vectors_model:WordVectorsModel",
+                "word-analogy": "tsugiki_embeddings.vectors.word_vectors_model:WordVectorsModel",
+                "base": "tsugiki_embeddings.vectors.word_vectors_model:WordVectorsModel",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS,
             paper="Mikolov et al. 2013, Distributed representations of words and phrases and their compositionality; "
             "Pennington, Socher and Manning 2014, GloVe",
-            trainers={"word-similarity": "tsugiki_embeddings.word_vector_training:train_word_vectors"},
+            trainers={"word-similarity": "tsugiki_embeddings.training.word_vector_training:train_word_vectors"},
             stages=("embeddings",),
             head="",
             onnx=False,
         ),
         Family(
             "fasttext",
-            config="tsugiki_embeddings.fasttext:FastTextConfig",
+            config="tsugiki_embeddings.vectors.fasttext:FastTextConfig",
             models={
-                "word-similarity": "tsugiki_embeddings.fasttext:FastTextModel",
-                "word-analogy": "tsugiki_embeddings.fasttext:FastTextModel",
-                "base": "tsugiki_embeddings.fasttext:FastTextModel",
+                "word-similarity": "tsugiki_embeddings.vectors.fasttext:FastTextModel",
+                "word-analogy": "tsugiki_embeddings.vectors.fasttext:FastTextModel",
+                "base": "tsugiki_embeddings.vectors.fasttext:FastTextModel",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS,
             paper="Bojanowski, Grave, Joulin and Mikolov 2017, Enriching word vectors with subword information",
-            trainers={"word-similarity": "tsugiki_embeddings.fasttext_training:train_fasttext"},
+            trainers={"word-similarity": "tsugiki_embeddings.training.fasttext_training:train_fasttext"},
             stages=("embeddings", "buckets"),
             head="",
             onnx=False,
@@ -48,10 +50,10 @@ plugin = Plugin(
         ),
         Family(
             "neural-lm",
-            config="tsugiki_embeddings.neural_lm:NeuralLMConfig",
+            config="tsugiki_embeddings.training.neural_lm:NeuralLMConfig",
             models={
-                "word-prediction": "tsugiki_embeddings.neural_lm:NeuralLMForWordPrediction",
-                "base": "tsugiki_embeddings.neural_lm:NeuralLMModel",
+                "word-prediction": "tsugiki_embeddings.training.neural_lm:NeuralLMForWordPrediction",
+                "base": "tsugiki_embeddings.training.neural_lm:NeuralLMModel",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS,
@@ -62,25 +64,25 @@ plugin = Plugin(
         ),
         Family(
             "scdv",
-            config="tsugiki_embeddings.scdv:SCDVConfig",
+            config="tsugiki_embeddings.scdv.scdv:SCDVConfig",
             models={
-                "base": "tsugiki_embeddings.scdv:SCDVModel",
-                "text-classification": "tsugiki_embeddings.scdv:SCDVForSequenceClassification",
+                "base": "tsugiki_embeddings.scdv.scdv:SCDVModel",
+                "text-classification": "tsugiki_embeddings.scdv.scdv:SCDVForSequenceClassification",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS,
             paper="Mekala, Gupta, Paranjape and Karnick 2017, SCDV: sparse composite document vectors using soft "
             "clustering over distributional representations",
             stages=("scdv",),
-            trainers={"text-classification": "tsugiki_embeddings.scdv_training:train_scdv"},
+            trainers={"text-classification": "tsugiki_embeddings.scdv.scdv_training:train_scdv"},
             example={"vocab_size": 50, "hidden_size": 6, "num_clusters": 3},
         ),
         Family(
             "embedding-mean",
-            config="tsugiki_embeddings.embedding_mean:EmbeddingMeanConfig",
+            config=f"{MEAN}:EmbeddingMeanConfig",
             models={
-                "base": "tsugiki_embeddings.embedding_mean:EmbeddingMeanModel",
-                "text-classification": "tsugiki_embeddings.embedding_mean:EmbeddingMeanForSequenceClassification",
+                "base": f"{MEAN}:EmbeddingMeanModel",
+                "text-classification": f"{MEAN}:EmbeddingMeanForSequenceClassification",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS_AND_VECTORS,
@@ -92,10 +94,10 @@ plugin = Plugin(
         ),
         Family(
             "embedding-lstm",
-            config="tsugiki_embeddings.embedding_lstm:EmbeddingLSTMConfig",
+            config=f"{LSTM}:EmbeddingLSTMConfig",
             models={
-                "base": "tsugiki_embeddings.embedding_lstm:EmbeddingLSTMModel",
-                "text-classification": "tsugiki_embeddings.embedding_lstm:EmbeddingLSTMForSequenceClassification",
+                "base": f"{LSTM}:EmbeddingLSTMModel",
+                "text-classification": f"{LSTM}:EmbeddingLSTMForSequenceClassification",
             },
             processor=TOKENIZER,
             processor_trainer=WORDS_AND_VECTORS,
@@ -106,10 +108,10 @@ plugin = Plugin(
         ),
         Family(
             "recursive-autoencoder",
-            config="tsugiki_embeddings.recursive_autoencoder:RecursiveAutoencoderConfig",
+            config="tsugiki_embeddings.sentiment.recursive_autoencoder:RecursiveAutoencoderConfig",
             models={
-                "base": "tsugiki_embeddings.recursive_autoencoder:RecursiveAutoencoderModel",
-                "text-classification": "tsugiki_embeddings.recursive_autoencoder:"
+                "base": "tsugiki_embeddings.sentiment.recursive_autoencoder:RecursiveAutoencoderModel",
+                "text-classification": "tsugiki_embeddings.sentiment.recursive_autoencoder:"
                 "RecursiveAutoencoderForSequenceClassification",
             },
             processor=TOKENIZER,
@@ -122,13 +124,13 @@ plugin = Plugin(
         ),
         Family(
             "rntn",
-            config="tsugiki_embeddings.rntn:RNTNConfig",
+            config="tsugiki_embeddings.sentiment.rntn:RNTNConfig",
             models={
-                "base": "tsugiki_embeddings.rntn:RNTNModel",
-                "tree-classification": "tsugiki_embeddings.rntn:RNTNForTreeClassification",
+                "base": "tsugiki_embeddings.sentiment.rntn:RNTNModel",
+                "tree-classification": "tsugiki_embeddings.sentiment.rntn:RNTNForTreeClassification",
             },
             processor=TOKENIZER,
-            processor_trainer="tsugiki_embeddings.tree_classification:train_tree_tokenizer",
+            processor_trainer="tsugiki_embeddings.sentiment.tree_classification:train_tree_tokenizer",
             paper="Socher et al. 2013, Recursive deep models for semantic compositionality over a sentiment treebank",
             stages=("rntn.words", "rntn.composition"),
             trainers={"tree-classification": SENTIMENT},
@@ -137,18 +139,18 @@ plugin = Plugin(
         ),
     ),
     tasks={
-        "text-classification": "tsugiki.text_classification:TextClassification",
-        "tree-classification": "tsugiki_embeddings.tree_classification:TreeClassification",
-        "word-analogy": "tsugiki_embeddings.word_analogy:WordAnalogy",
-        "word-prediction": "tsugiki_embeddings.word_prediction:WordPrediction",
-        "word-similarity": "tsugiki_embeddings.word_similarity:WordSimilarity",
+        "text-classification": "tsugiki.tasks.text_classification:TextClassification",
+        "tree-classification": "tsugiki_embeddings.sentiment.tree_classification:TreeClassification",
+        "word-analogy": "tsugiki_embeddings.word_tasks.word_analogy:WordAnalogy",
+        "word-prediction": "tsugiki_embeddings.training.word_prediction:WordPrediction",
+        "word-similarity": "tsugiki_embeddings.word_tasks.word_similarity:WordSimilarity",
     },
     commands={
-        "analogy": "tsugiki_embeddings.analogy_command:command",
-        "compare-corpora": "tsugiki_embeddings.compare_command:command",
-        "import-vectors": "tsugiki_embeddings.import_vectors_command:command",
-        "map": "tsugiki_embeddings.map_command:command",
-        "similar": "tsugiki_embeddings.similar_command:command",
+        "analogy": "tsugiki_embeddings.vectors.analogy_command:command",
+        "compare-corpora": "tsugiki_embeddings.maps.compare_command:command",
+        "import-vectors": "tsugiki_embeddings.vectors.import_vectors_command:command",
+        "map": "tsugiki_embeddings.maps.map_command:command",
+        "similar": "tsugiki_embeddings.vectors.similar_command:command",
     },
     pretrained="tsugiki_embeddings/pretrained",
 )

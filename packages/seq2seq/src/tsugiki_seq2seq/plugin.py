@@ -5,20 +5,20 @@ from __future__ import annotations
 from tsugiki import Family, Plugin
 
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
-LEARNT = "tsugiki_seq2seq.tokenizer_training:train_tokenizer"
-LEARNT_OF_DIALOGUES = "tsugiki_seq2seq.dialogue_tables:train_dialogue_tokenizer"
+LEARNT = "tsugiki_seq2seq.texts.tokenizer_training:train_tokenizer"
+LEARNT_OF_DIALOGUES = "tsugiki_seq2seq.dialogue.dialogue_tables:train_dialogue_tokenizer"
 
 plugin = Plugin(
     name="seq2seq",
     families=(
         Family(
             "recurrent",
-            config="tsugiki_seq2seq.recurrent:RecurrentConfig",
+            config="tsugiki_seq2seq.recurrent.recurrent:RecurrentConfig",
             models={
-                "base": "tsugiki_seq2seq.recurrent:RecurrentModel",
-                "text-generation": "tsugiki_seq2seq.recurrent:RecurrentForCausalLM",
-                "token-classification": "tsugiki_seq2seq.recurrent:RecurrentForTokenClassification",
-                "text-classification": "tsugiki_seq2seq.recurrent:RecurrentForSequenceClassification",
+                "base": "tsugiki_seq2seq.recurrent.recurrent:RecurrentModel",
+                "text-generation": "tsugiki_seq2seq.recurrent.recurrent:RecurrentForCausalLM",
+                "token-classification": "tsugiki_seq2seq.recurrent.recurrent:RecurrentForTokenClassification",
+                "text-classification": "tsugiki_seq2seq.recurrent.recurrent:RecurrentForSequenceClassification",
             },
             processor=TOKENIZER,
             processor_trainer=LEARNT,
@@ -26,14 +26,18 @@ plugin = Plugin(
             "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder",
             stages=("recurrent.embeddings", "recurrent.layers"),
             heads={"text-generation": ""},
-            trainers={"text-generation": "tsugiki_seq2seq.language_model_training:train_language_model"},
+            trainers={
+                "text-generation": "tsugiki_seq2seq.language_models.language_model_training:train_language_model"
+            },
             onnx=False,
             example={"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 2},
         ),
         Family(
             "recurrent-seq2seq",
-            config="tsugiki_seq2seq.encoder_decoder:RecurrentSeq2SeqConfig",
-            models={"text-translation": "tsugiki_seq2seq.encoder_decoder:RecurrentForConditionalGeneration"},
+            config="tsugiki_seq2seq.translation.encoder_decoder:RecurrentSeq2SeqConfig",
+            models={
+                "text-translation": "tsugiki_seq2seq.translation.encoder_decoder:RecurrentForConditionalGeneration"
+            },
             processor=TOKENIZER,
             processor_trainer=LEARNT,
             paper="Sutskever, Vinyals and Le 2014, Sequence to sequence learning with neural networks; Bahdanau, Cho "
@@ -45,11 +49,13 @@ plugin = Plugin(
         ),
         Family(
             "image-captioner",
-            config="tsugiki_seq2seq.image_captioner:ImageCaptionerConfig",
-            models={"image-captioning": "tsugiki_seq2seq.image_captioner:ImageCaptionerForConditionalGeneration"},
-            processor="tsugiki_seq2seq.image_captioner_processor:ImageCaptionerProcessor",
-            processor_trainer="tsugiki_seq2seq.image_captioner_processor:train_caption_processor",
-            trainers={"image-captioning": "tsugiki_seq2seq.image_captioner_training:train_captioner"},
+            config="tsugiki_seq2seq.captions.image_captioner:ImageCaptionerConfig",
+            models={
+                "image-captioning": "tsugiki_seq2seq.captions.image_captioner:ImageCaptionerForConditionalGeneration"
+            },
+            processor="tsugiki_seq2seq.captions.image_captioner_processor:ImageCaptionerProcessor",
+            processor_trainer="tsugiki_seq2seq.captions.image_captioner_processor:train_caption_processor",
+            trainers={"image-captioning": "tsugiki_seq2seq.captions.image_captioner_training:train_captioner"},
             paper="Vinyals et al. 2015, Show and tell: a neural image caption generator; Xu et al. 2015, Show, attend "
             "and tell: neural image caption generation with visual attention",
             stages=("encoder", "decoder"),
@@ -69,8 +75,8 @@ plugin = Plugin(
         ),
         Family(
             "hred",
-            config="tsugiki_seq2seq.hred:HREDConfig",
-            models={"dialogue": "tsugiki_seq2seq.hred:HREDForConditionalGeneration"},
+            config="tsugiki_seq2seq.dialogue.hred:HREDConfig",
+            models={"dialogue": "tsugiki_seq2seq.dialogue.hred:HREDForConditionalGeneration"},
             processor=TOKENIZER,
             processor_trainer=LEARNT_OF_DIALOGUES,
             paper="Sordoni et al. 2015, A hierarchical recurrent encoder-decoder for generative context-aware query "
@@ -83,8 +89,8 @@ plugin = Plugin(
         ),
         Family(
             "vhred",
-            config="tsugiki_seq2seq.vhred:VHREDConfig",
-            models={"dialogue": "tsugiki_seq2seq.vhred:VHREDForConditionalGeneration"},
+            config="tsugiki_seq2seq.dialogue.vhred:VHREDConfig",
+            models={"dialogue": "tsugiki_seq2seq.dialogue.vhred:VHREDForConditionalGeneration"},
             processor=TOKENIZER,
             processor_trainer=LEARNT_OF_DIALOGUES,
             paper="Serban et al. 2017, A hierarchical latent variable encoder-decoder model for generating dialogues",
@@ -147,7 +153,7 @@ plugin = Plugin(
             model_type="gpt2",
             processor=TOKENIZER,
             processor_trainer=LEARNT,
-            trainers={"text-generation": "tsugiki_seq2seq.whole_windows:train_on_whole_windows"},
+            trainers={"text-generation": "tsugiki_seq2seq.language_models.whole_windows:train_on_whole_windows"},
             paper="Radford et al. 2019, Language models are unsupervised multitask learners",
             stages=("transformer.wte", "transformer.wpe", "transformer.h.*", "transformer.ln_f"),
             head="",
@@ -165,23 +171,23 @@ plugin = Plugin(
         ),
     ),
     tasks={
-        "dialogue": "tsugiki_seq2seq.dialogue:Dialogue",
-        "fill-mask": "tsugiki_seq2seq.masked_language_modelling:FillMask",
-        "image-captioning": "tsugiki_seq2seq.image_captioning:ImageCaptioning",
-        "search-errors": "tsugiki_seq2seq.search_error_task:SearchErrorShares",
-        "text-generation": "tsugiki_seq2seq.language_modelling:TextGeneration",
-        "text-translation": "tsugiki_seq2seq.translation:TextTranslation",
-        "token-classification": "tsugiki_seq2seq.token_classification:TokenClassification",
+        "dialogue": "tsugiki_seq2seq.dialogue.dialogue:Dialogue",
+        "fill-mask": "tsugiki_seq2seq.language_models.masked_language_modelling:FillMask",
+        "image-captioning": "tsugiki_seq2seq.captions.image_captioning:ImageCaptioning",
+        "search-errors": "tsugiki_seq2seq.translation.search_error_task:SearchErrorShares",
+        "text-generation": "tsugiki_seq2seq.language_models.language_modelling:TextGeneration",
+        "text-translation": "tsugiki_seq2seq.translation.translation:TextTranslation",
+        "token-classification": "tsugiki_seq2seq.tagging.token_classification:TokenClassification",
     },
     datasets={
-        "tsugiki/melodies": "tsugiki_seq2seq.melody_data:make_melodies",
-        "tsugiki/novel_names": "tsugiki_seq2seq.novel_names:make_novel_names",
+        "tsugiki/melodies": "tsugiki_seq2seq.melody.melody_data:make_melodies",
+        "tsugiki/novel_names": "tsugiki_seq2seq.tagging.novel_names:make_novel_names",
     },
     commands={
-        "align": "tsugiki_seq2seq.align_command:command",
-        "melody": "tsugiki_seq2seq.melody_command:command",
-        "score": "tsugiki_seq2seq.score_command:command",
-        "search-errors": "tsugiki_seq2seq.search_errors_command:command",
+        "align": "tsugiki_seq2seq.translation.align_command:command",
+        "melody": "tsugiki_seq2seq.melody.melody_command:command",
+        "score": "tsugiki_seq2seq.language_models.score_command:command",
+        "search-errors": "tsugiki_seq2seq.translation.search_errors_command:command",
     },
     pretrained="tsugiki_seq2seq/pretrained",
 )

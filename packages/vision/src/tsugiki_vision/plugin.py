@@ -5,8 +5,9 @@ from typing import Any
 
 from tsugiki.plugin import Family, Plugin
 
-COLOR = "tsugiki_vision.processing:ColorImageProcessor"
-GRAYSCALE = "tsugiki_vision.processing:GrayscaleImageProcessor"
+MULTI_TASK = "tsugiki_vision.multi_task.multi_task"
+COLOR = "tsugiki_vision.pictures.processing:ColorImageProcessor"
+GRAYSCALE = "tsugiki_vision.pictures.processing:GrayscaleImageProcessor"
 
 
 def classifier(
@@ -31,31 +32,31 @@ plugin = Plugin(
     families=(
         Family(
             "hopfield",
-            config="tsugiki_vision.hopfield:HopfieldConfig",
+            config="tsugiki_vision.unsupervised.hopfield:HopfieldConfig",
             models={
-                "base": "tsugiki_vision.hopfield:HopfieldModel",
-                "pattern-recall": "tsugiki_vision.hopfield:HopfieldForPatternRecall",
+                "base": "tsugiki_vision.unsupervised.hopfield:HopfieldModel",
+                "pattern-recall": "tsugiki_vision.unsupervised.hopfield:HopfieldForPatternRecall",
             },
             processor=GRAYSCALE,
             paper="Hopfield 1982, Neural networks and physical systems with emergent collective computational "
             "abilities",
             head="hopfield",  # it stores new patterns in all of its weights
             onnx=False,
-            trainers={"pattern-recall": "tsugiki_vision.hopfield_training:train_hebb"},
+            trainers={"pattern-recall": "tsugiki_vision.unsupervised.hopfield_training:train_hebb"},
         ),
         classifier(
             "neocognitron",
-            "neocognitron",
+            "unsupervised.neocognitron",
             "Neocognitron",
             processor=GRAYSCALE,
             paper="Fukushima 1980, Neocognitron: a self-organizing neural network model for a mechanism of pattern "
             "recognition unaffected by shift in position",
             stages=("neocognitron.s_layers.*",),
-            trainers={"image-classification": "tsugiki_vision.neocognitron_training:train_neocognitron"},
+            trainers={"image-classification": "tsugiki_vision.unsupervised.neocognitron_training:train_neocognitron"},
         ),
         classifier(
             "lenet",
-            "lenet",
+            "classifiers.lenet",
             "LeNet",
             processor=GRAYSCALE,
             paper="LeCun et al. 1998, Gradient-based learning applied to document recognition",
@@ -63,7 +64,7 @@ plugin = Plugin(
         ),
         classifier(
             "mlp",
-            "mlp",
+            "classifiers.mlp",
             "MLP",
             processor=GRAYSCALE,
             paper="Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
@@ -71,7 +72,7 @@ plugin = Plugin(
         ),
         classifier(
             "alexnet",
-            "alexnet",
+            "classifiers.alexnet",
             "AlexNet",
             processor=COLOR,
             paper="Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional networks",
@@ -86,7 +87,7 @@ plugin = Plugin(
         ),
         classifier(
             "nin",
-            "nin",
+            "classifiers.nin",
             "NIN",
             processor=COLOR,
             paper="Lin, Chen & Yan 2013, Network in network",
@@ -95,7 +96,7 @@ plugin = Plugin(
         ),
         classifier(
             "vgg",
-            "vgg",
+            "classifiers.vgg",
             "VGG",
             processor=COLOR,
             paper="Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
@@ -111,7 +112,7 @@ plugin = Plugin(
         ),
         classifier(
             "googlenet",
-            "googlenet",
+            "classifiers.googlenet",
             "GoogLeNet",
             processor=COLOR,
             paper="Szegedy et al. 2014, Going deeper with convolutions",
@@ -120,7 +121,7 @@ plugin = Plugin(
         ),
         classifier(
             "inception-v3",
-            "inception_v3",
+            "classifiers.inception_v3",
             "InceptionV3",
             processor=COLOR,
             paper="Szegedy et al. 2015, Rethinking the Inception architecture for computer vision",
@@ -129,12 +130,12 @@ plugin = Plugin(
         ),
         classifier(
             "sppnet",
-            "sppnet",
+            "classifiers.sppnet",
             "SPPNet",
             processor=COLOR,
             paper="He et al. 2014, Spatial pyramid pooling in deep convolutional networks for visual recognition",
             stages=("sppnet.stages.*",),
-            trainers={"image-classification": "tsugiki_vision.multi_size_training:train_multi_size"},
+            trainers={"image-classification": "tsugiki_vision.classifiers.multi_size_training:train_multi_size"},
             example={
                 "image_size": 32,
                 "conv_channels": (8, 8),
@@ -149,7 +150,7 @@ plugin = Plugin(
         ),
         classifier(
             "all-cnn",
-            "all_cnn",
+            "classifiers.all_cnn",
             "AllCNN",
             processor=COLOR,
             paper="Springenberg et al. 2014, Striving for simplicity: the all convolutional net",
@@ -157,16 +158,16 @@ plugin = Plugin(
         ),
         classifier(
             "exemplar-cnn",
-            "exemplar_cnn",
+            "unsupervised.exemplar_cnn",
             "ExemplarCNN",
             processor=COLOR,
             paper="Dosovitskiy et al. 2014, Discriminative unsupervised feature learning with exemplar CNNs",
             stages=("exemplar_cnn.stages.*",),
-            trainers={"image-classification": "tsugiki_vision.exemplar_training:train_exemplar"},
+            trainers={"image-classification": "tsugiki_vision.unsupervised.exemplar_training:train_exemplar"},
         ),
         classifier(
             "cifar-resnet",
-            "cifar_resnet",
+            "classifiers.cifar_resnet",
             "CifarResNet",
             processor=COLOR,
             paper="He et al. 2015, Deep residual learning for image recognition, section 4.2",
@@ -187,7 +188,7 @@ plugin = Plugin(
         ),
         classifier(
             "densenet",
-            "densenet",
+            "classifiers.densenet",
             "DenseNet",
             processor=COLOR,
             paper="Huang et al. 2016, Densely connected convolutional networks",
@@ -196,7 +197,7 @@ plugin = Plugin(
         ),
         classifier(
             "mobilenet",
-            "mobilenet",
+            "classifiers.mobilenet",
             "MobileNet",
             processor=COLOR,
             paper="Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision",
@@ -205,19 +206,19 @@ plugin = Plugin(
         ),
         classifier(
             "autoencoder",
-            "autoencoder",
+            "generative.autoencoder",
             "Autoencoder",
-            others={"image-reconstruction": "tsugiki_vision.autoencoder:AutoencoderForImageReconstruction"},
+            others={"image-reconstruction": "tsugiki_vision.generative.autoencoder:AutoencoderForImageReconstruction"},
             processor=GRAYSCALE,
             paper="Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
             stages=("autoencoder.stages.*",),
             heads={"image-reconstruction": "decoder"},
-            trainers={"image-reconstruction": "tsugiki_vision.autoencoder_training:train_autoencoder"},
+            trainers={"image-reconstruction": "tsugiki_vision.generative.autoencoder_training:train_autoencoder"},
         ),
         Family(
             "vae",
-            config="tsugiki_vision.vae:VAEConfig",
-            models={"unconditional-image-generation": "tsugiki_vision.vae:VAEForImageGeneration"},
+            config="tsugiki_vision.generative.vae:VAEConfig",
+            models={"unconditional-image-generation": "tsugiki_vision.generative.vae:VAEForImageGeneration"},
             processor=GRAYSCALE,
             paper="Kingma & Welling 2013, Auto-encoding variational Bayes",
             stages=("encoder",),
@@ -226,8 +227,8 @@ plugin = Plugin(
         ),
         Family(
             "pixelcnn",
-            config="tsugiki_vision.pixelcnn:PixelCNNConfig",
-            models={"unconditional-image-generation": "tsugiki_vision.pixelcnn:PixelCNNForImageGeneration"},
+            config="tsugiki_vision.generative.pixelcnn:PixelCNNConfig",
+            models={"unconditional-image-generation": "tsugiki_vision.generative.pixelcnn:PixelCNNForImageGeneration"},
             processor=GRAYSCALE,
             paper="van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks",
             stages=("stem", "blocks.*"),
@@ -237,67 +238,69 @@ plugin = Plugin(
         ),
         Family(
             "conv1d",
-            config="tsugiki_vision.conv1d:Conv1dConfig",
+            config="tsugiki_vision.waves_clips.conv1d:Conv1dConfig",
             models={
-                "base": "tsugiki_vision.conv1d:Conv1dModel",
-                "audio-classification": "tsugiki_vision.conv1d:Conv1dForAudioClassification",
+                "base": "tsugiki_vision.waves_clips.conv1d:Conv1dModel",
+                "audio-classification": "tsugiki_vision.waves_clips.conv1d:Conv1dForAudioClassification",
             },
-            processor="tsugiki_vision.waveform_processing:WaveformFeatureExtractor",
+            processor="tsugiki_vision.waves_clips.waveform_processing:WaveformFeatureExtractor",
             paper="Dai et al. 2016, Very deep convolutional neural networks for raw waveforms",
             stages=("conv1d.stages.*",),
         ),
         Family(
             "conv3d",
-            config="tsugiki_vision.conv3d:Conv3dConfig",
+            config="tsugiki_vision.waves_clips.conv3d:Conv3dConfig",
             models={
-                "base": "tsugiki_vision.conv3d:Conv3dModel",
-                "video-classification": "tsugiki_vision.conv3d:Conv3dForVideoClassification",
+                "base": "tsugiki_vision.waves_clips.conv3d:Conv3dModel",
+                "video-classification": "tsugiki_vision.waves_clips.conv3d:Conv3dForVideoClassification",
             },
-            processor="tsugiki_vision.clip_processing:GrayscaleClipProcessor",
+            processor="tsugiki_vision.waves_clips.clip_processing:GrayscaleClipProcessor",
             paper="Tran et al. 2015, Learning spatiotemporal features with 3D convolutional networks",
             stages=("conv3d.stages.*",),
         ),
         Family(
             "multi-task",
-            config="tsugiki_vision.multi_task:MultiTaskConfig",
-            models={"multi-task-image-classification": "tsugiki_vision.multi_task:MultiTaskForImageClassification"},
-            processor="tsugiki_vision.processing:BackboneImageProcessor",
+            config=f"{MULTI_TASK}:MultiTaskConfig",
+            models={"multi-task-image-classification": f"{MULTI_TASK}:MultiTaskForImageClassification"},
+            processor="tsugiki_vision.pictures.processing:BackboneImageProcessor",
             paper="Caruana 1997, Multitask learning",
             stages=("backbone",),
         ),
         Family(
             "stylizer",
-            config="tsugiki_vision.stylizer:StylizerConfig",
+            config="tsugiki_vision.style.stylizer:StylizerConfig",
             models={
-                "image-to-image": "tsugiki_vision.stylizer:StylizerModel",
-                "base": "tsugiki_vision.stylizer:StylizerModel",
+                "image-to-image": "tsugiki_vision.style.stylizer:StylizerModel",
+                "base": "tsugiki_vision.style.stylizer:StylizerModel",
             },
             processor=COLOR,
             paper="Johnson, Alahi & Fei-Fei 2016, Perceptual losses for real-time style transfer and super-resolution",
             stages=("first", "shrink1", "shrink2", "blocks.*", "enlarge1", "enlarge2"),
             head="last",
-            trainers={"image-to-image": "tsugiki_vision.stylizer_training:train_stylizer"},
+            trainers={"image-to-image": "tsugiki_vision.style.stylizer_training:train_stylizer"},
         ),
     ),
     tasks={
-        "audio-classification": "tsugiki_vision.audio_classification:AudioClassification",
-        "image-classification": "tsugiki_vision.image_classification:ImageClassification",
-        "image-reconstruction": "tsugiki_vision.image_reconstruction:ImageReconstruction",
-        "image-to-image": "tsugiki_vision.image_to_image:ImageToImage",
-        "multi-task-image-classification": ("tsugiki_vision.multi_task_classification:MultiTaskImageClassification"),
-        "pattern-recall": "tsugiki_vision.pattern_recall:PatternRecall",
-        "unconditional-image-generation": "tsugiki_vision.image_generation:UnconditionalImageGeneration",
-        "video-classification": "tsugiki_vision.video_classification:VideoClassification",
+        "audio-classification": "tsugiki_vision.waves_clips.audio_classification:AudioClassification",
+        "image-classification": "tsugiki_vision.pictures.image_classification:ImageClassification",
+        "image-reconstruction": "tsugiki_vision.generative.image_reconstruction:ImageReconstruction",
+        "image-to-image": "tsugiki_vision.style.image_to_image:ImageToImage",
+        "multi-task-image-classification": (
+            "tsugiki_vision.multi_task.multi_task_classification:MultiTaskImageClassification"
+        ),
+        "pattern-recall": "tsugiki_vision.unsupervised.pattern_recall:PatternRecall",
+        "unconditional-image-generation": "tsugiki_vision.generative.image_generation:UnconditionalImageGeneration",
+        "video-classification": "tsugiki_vision.waves_clips.video_classification:VideoClassification",
     },
     datasets={
-        "tsugiki/digit_patterns": "tsugiki_vision.digit_patterns:make_digit_patterns",
-        "tsugiki/moving_mnist": "tsugiki_vision.moving_digits:make_moving_digits",
-        "tsugiki/multitask_fashion": "tsugiki_vision.fashion_tasks:make_fashion_tasks",
+        "tsugiki/digit_patterns": "tsugiki_vision.unsupervised.digit_patterns:make_digit_patterns",
+        "tsugiki/moving_mnist": "tsugiki_vision.waves_clips.moving_mnist:make_moving_digits",
+        "tsugiki/multitask_fashion": "tsugiki_vision.multi_task.multitask_fashion:make_fashion_tasks",
     },
     commands={
-        "explain": "tsugiki_vision.explain_command:command",
-        "sample": "tsugiki_vision.sample_command:command",
-        "stylize": "tsugiki_vision.stylize_command:command",
+        "explain": "tsugiki_vision.explain.command:command",
+        "sample": "tsugiki_vision.generative.sample_command:command",
+        "stylize": "tsugiki_vision.style.stylize_command:command",
     },
     pretrained="tsugiki_vision/pretrained",
     public_weights={

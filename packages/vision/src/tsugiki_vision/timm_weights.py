@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tsugiki.public_weights import PublicWeights
+from tsugiki.snapshots.public_weights import PublicWeights
 
 TASK = "image-classification"
 CHANNELS = 3
@@ -79,7 +79,7 @@ def read_vgg(values: Mapping[str, Any]) -> PublicWeights:
 
 def _vgg_convolutions(depth: int, has_norm: bool) -> dict[int, str]:
     """Number in timm's one row of layers -> the convolution or norm here. ReLU and pooling take a number too."""
-    from .vgg import BLOCK_LAYERS
+    from .classifiers.vgg import BLOCK_LAYERS
 
     names: dict[int, str] = {}
     number = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TsugikiError
-from ..provenance import FILE as PROVENANCE
+from ..snapshots.provenance import FILE as PROVENANCE
 from .front_matter import INTERVAL, parse_front_matter, short_name, split_card
 from .render import render_card, stored_prose
 from .results import parse_results, result_rows

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import snapshot
 from ..errors import CardError, HubError, OptionError, TsugikiError
 from ..output import atomic_folder
-from ..provenance import read_provenance, write_provenance
+from ..snapshots import resolve as snapshot
+from ..snapshots.provenance import read_provenance, write_provenance
 from .render import write_card
 from .validate import snapshot_files, validate_card
 

@@ -15,7 +15,7 @@ import yaml
 
 from ..errors import CardError
 from ..output import write_text
-from ..provenance import read_provenance, write_provenance
+from ..snapshots.provenance import read_provenance, write_provenance
 from . import numbers
 from .front_matter import render_front_matter, short_name, split_card
 from .prose import Prose, read_prose

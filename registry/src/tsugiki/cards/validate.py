@@ -14,9 +14,9 @@ from typing import Any
 
 from ..errors import TsugikiError
 from ..fingerprint import file_sha256
-from ..hub import FILE_PATTERNS
-from ..provenance import FILE as PROVENANCE
-from ..provenance import read_provenance
+from ..snapshots.hub import FILE_PATTERNS
+from ..snapshots.provenance import FILE as PROVENANCE
+from ..snapshots.provenance import read_provenance
 from .agreement import disagreements
 from .front_matter import parse_front_matter, pipeline_tag, split_card
 from .licenses import check_license

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import snapshot
 from ..errors import DataError, SnapshotError, TsugikiError
-from ..provenance import fast_rows, fast_score, named_metrics, read_provenance
+from ..snapshots import resolve as snapshot
+from ..snapshots.provenance import fast_rows, fast_score, named_metrics, read_provenance
 from .front_matter import short_name
 from .validate import validate_card
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from ..table import TensorTable
     from ..task import Predictions, Task
+    from ..tensor_table import TensorTable
 
 EXAMPLES = 2
 RELATIVE = 1e-3
@@ -128,8 +128,8 @@ class _Measurement:
     def __init__(self, folder: Path, task: str, provenance: Mapping[str, Any]) -> None:
         import torch
 
-        from ..evaluation import task_named
-        from ..loading import load, load_processor
+        from ..evaluation.evaluate import task_named
+        from ..snapshots.loading import load, load_processor
 
         self.provenance = provenance
         self.task_name = task
@@ -139,7 +139,7 @@ class _Measurement:
 
     def __call__(self, evaluation: Mapping[str, Any], data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""
-        from ..evaluation import task_named
+        from ..evaluation.evaluate import task_named
 
         self.task = task_named(evaluation.get("task", self.task_name))
         dataset = self._dataset(evaluation, data)
@@ -152,9 +152,9 @@ class _Measurement:
             self._measure(dataset, evaluation, found)
 
     def _dataset(self, evaluation: Mapping[str, Any], data: Any) -> Dataset:
-        from ..data import load_split
-        from ..transfer.parts import IN_MEMORY
+        from ..load_data import load_split
         from ..transfer.rows import hold_out
+        from ..transfer.splits import IN_MEMORY
 
         name = evaluation["dataset"]
         records = [record for record in self.provenance["data"].values() if record and record["id"] == name]
@@ -205,14 +205,14 @@ class _Measurement:
         return table.select(fast_rows(len(table), seed=seed).tolist())
 
     def _table(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
-        from ..evaluation import model_label_names
+        from ..evaluation.evaluate import model_label_names
 
         given = evaluation.get("columns")
         columns = self.task.columns(dataset, given) if given else None
         return self.task.table(dataset, self.processor, columns, label_names=model_label_names(self.model))
 
     def _predictions(self, table: TensorTable) -> Predictions:
-        from ..evaluation import predict_table
+        from ..evaluation.evaluate import predict_table
 
         return predict_table(self.model, table, device="cpu", task=self.task)
 

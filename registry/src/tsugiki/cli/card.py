@@ -38,7 +38,7 @@ def command(
         raise UsageError("--write and --check exclude each other")
     if name is None:
         return _checkout(Path(root), write=write, check=check, json=json)
-    from ..snapshot import resolve
+    from ..snapshots.resolve import resolve
 
     folder = resolve(name)
     if check:
@@ -58,7 +58,7 @@ def command(
         raise CardError(f"{name} has no card: {path} is missing; `tsugiki card {name} --write` renders it")
     text = path.read_text(encoding="utf-8")
     if json:
-        from ..provenance import read_provenance
+        from ..snapshots.provenance import read_provenance
 
         print_json({"name": name, "path": str(path), "card": text, "provenance": read_provenance(folder)})
     else:
@@ -82,8 +82,8 @@ def _check(name: str, folder: Path, json: bool) -> int:
 
 def _write(folder: Path, root: Path) -> list[str]:
     """Render one card, from the checkout's prose where there is one, and set it beside its recipe."""
-    from ..cards.index import HUB_CARDS, copy_card
     from ..cards.render import README, write_card
+    from ..recipes.index import HUB_CARDS, copy_card
 
     recipe = root / HUB_CARDS / folder.name
     prose = recipe / "card.md"
@@ -98,7 +98,7 @@ def _checkout(root: Path, *, write: bool, check: bool, json: bool) -> int:
     """Everything in a checkout that is generated from cards."""
     if not (write or check):
         raise UsageError("name a model, or give --write or --check for all cards of a checkout")
-    from ..cards.index import HUB_CARDS, check_generated, write_generated
+    from ..recipes.index import HUB_CARDS, check_generated, write_generated
 
     if not (root / HUB_CARDS).is_dir():
         raise UsageError(f"{root} holds no {HUB_CARDS}/; run this in a checkout, or name it with --root")

@@ -44,9 +44,9 @@ def command(
         tsugiki evaluate translate-ja-en-transformer pairs.csv --columns source=ja,target=en
     """
     with only_results_on_stdout():
-        from ..ensemble import evaluate_ensemble
-        from ..evaluation import evaluate
-        from ..views import Views
+        from ..evaluation.ensemble import evaluate_ensemble
+        from ..evaluation.evaluate import evaluate
+        from ..evaluation.views import Views
 
         views = Views(flip=flip, crop=crop, sizes=_numbers(sizes))
         options: dict[str, Any] = {"columns": parse_columns(columns), "split": split, "batch_size": batch_size}

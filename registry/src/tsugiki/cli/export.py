@@ -26,7 +26,7 @@ def command(
         tsugiki export lenet5-mnist --onnx lenet5.onnx --check
     """
     with only_results_on_stdout():
-        from ..export import export_onnx
+        from ..export.export_onnx import export_onnx
 
         export = export_onnx(name, onnx, check=check)
     if json:

@@ -34,7 +34,7 @@ def _facts(name: str) -> dict[str, Any]:
     try:
         return family_facts(registry().family(name))
     except UnknownNameError:
-        from ..snapshot import resolve
+        from ..snapshots.resolve import resolve
 
         return snapshot_facts(resolve(name))
 

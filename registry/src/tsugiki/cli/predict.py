@@ -124,8 +124,8 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
         DataError: A folder holds nothing that the model can read.
     """
     with _no_garbage_collection():
-        from ..evaluation import task_named, task_of
-        from ..loading import load, load_processor
+        from ..evaluation.evaluate import task_named, task_of
+        from ..snapshots.loading import load, load_processor
 
         model, processor = load(name), load_processor(name)
         task = task_named(task_of(model))

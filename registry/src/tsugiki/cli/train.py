@@ -42,8 +42,8 @@ def command(
     chosen = _seeds(seeds)
     started = time.perf_counter()
     with only_results_on_stdout():
-        from ..recipe_training import train
-        from ..training import is_main_process
+        from ..recipes.train_recipe import train
+        from ..training.fit import is_main_process
 
         path = train(recipe, output_dir=output_dir, seeds=chosen, training=training, overwrite=overwrite)
         main_process = is_main_process()
@@ -68,7 +68,7 @@ def _seeds(text: str | None) -> list[int] | None:
 
 
 def _report(path: Path, seconds: float, json: bool) -> None:
-    from ..provenance import read_provenance
+    from ..snapshots.provenance import read_provenance
 
     provenance = read_provenance(path)
     metrics = provenance["evaluations"][0]["metrics"]

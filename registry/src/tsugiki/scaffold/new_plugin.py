@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 from ..errors import OptionError, OutputError
-from ..known import CHECKPOINTS, FAMILIES, TASKS
+from ..first_party import CHECKPOINTS, FAMILIES, TASKS
 from ..output import atomic_folder
 from ..registry import registry
 

@@ -149,7 +149,7 @@ def _plan(family: RegisteredFamily) -> Iterator[tuple[str, tuple[FamilyCheck, ..
 
 def _import(family: RegisteredFamily) -> None:
     """Import the family's classes and make them known to transformers."""
-    from ..auto_classes import register_family
+    from ..snapshots.auto_classes import register_family
 
     family.config_class()
     family.processor_class()

@@ -100,7 +100,7 @@ def exports_to_onnx(subject: Subject) -> None:
         raise NotApplicableError("the family does not claim it (onnx=False)")
     if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxruntime") is None:
         raise NotApplicableError("needs onnx and onnxruntime: pip install 'tsugiki[onnx]'")
-    from ..export import export_onnx
+    from ..export.export_onnx import export_onnx
 
     export = export_onnx(subject.model(), subject.folder / "model.onnx", check=True)
     require(

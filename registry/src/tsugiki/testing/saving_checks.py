@@ -125,7 +125,7 @@ def auto_classes(subject: Subject) -> None:
     """After registration, transformers' Auto classes find the family with no call of tsugiki."""
     import transformers
 
-    from ..auto_classes import AUTO_CLASSES
+    from ..snapshots.auto_classes import AUTO_CLASSES
 
     model = subject.model()
     model.save_pretrained(subject.folder)

@@ -19,9 +19,9 @@ def card_is_complete(checkpoint: Checkpoint) -> None:
 
 def snapshot_loads(checkpoint: Checkpoint) -> None:
     """The snapshot loads by name, weights and processor, and holds no pickles."""
-    from ..loading import load, load_processor, missing_requirements
     from ..registry import registry
-    from ..strict_config import read_provenance_of
+    from ..snapshots.loading import load, load_processor, missing_requirements
+    from ..snapshots.strict_config import read_provenance_of
 
     pickles = [path.name for path in checkpoint.path.rglob("*") if path.name.endswith(_PICKLES)]
     require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")

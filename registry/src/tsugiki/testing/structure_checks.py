@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ..auto_classes import AUTO_CLASSES
 from ..errors import PluginError
+from ..snapshots.auto_classes import AUTO_CLASSES
 from .subject import ConformanceError, NotApplicableError, Subject, require
 
 
@@ -84,7 +84,7 @@ def backbone_gives_named_feature_maps(subject: Subject) -> None:
 
 def backbone_loads_from_a_task_snapshot(subject: Subject) -> None:
     """The backbone of a trained model has the trained weights, not fresh ones."""
-    from ..loading import load
+    from ..snapshots.loading import load
 
     tasks = subject.family.family.tasks
     if not tasks:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..auto_classes import AUTO_CLASSES
-from ..example_inputs import example_inputs, example_labels, image_size
+from ..export.example_inputs import example_inputs, example_labels, image_size
 from ..registry import RegisteredFamily
+from ..snapshots.auto_classes import AUTO_CLASSES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel

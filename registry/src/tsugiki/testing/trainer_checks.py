@@ -76,7 +76,7 @@ def loss_function_fits_the_task(subject: Subject) -> None:
     """
     from transformers.loss.loss_utils import LOSS_MAPPING
 
-    from ..auto_classes import AUTO_CLASSES
+    from ..snapshots.auto_classes import AUTO_CLASSES
 
     model = subject.model()
     name = type(model).__name__

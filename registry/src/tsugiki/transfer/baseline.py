@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import set_seed
 
-from ..table import TensorTable
+from ..tensor_table import TensorTable
 from .graft import fresh
 from .options import Options
+from .resumable_run import Run, Schedule
 from .rows import Rows
-from .run import Run, Schedule
 from .stages import stages_of
 from .tuning import SCRATCH, Tuned, rates_for, tune
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..table import TensorTable
+from ..tensor_table import TensorTable
 from .features import HEAD, stage_features
 from .heads import folds_of, standardisation
 from .options import Options

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..table import TensorTable
-from .run import Schedule
+from ..tensor_table import TensorTable
+from .resumable_run import Schedule
 from .stages import only_top_trained
 from .tuning import number_of_views, steps_of
 

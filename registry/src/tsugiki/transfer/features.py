@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..fingerprint import tensors_fingerprint
-from ..table import TensorTable
+from ..tensor_table import TensorTable
 from .cache import FeatureCache
 from .stages import Stage, head_of, stages_of
 

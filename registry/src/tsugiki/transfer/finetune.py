@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError
-from ..evaluation import task_named
+from ..evaluation.evaluate import task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
 from ..task import Predictions, Task
-from ..training import is_main_process, wait_for_all
+from ..training.fit import is_main_process, wait_for_all
 from .baseline import train_from_scratch
 from .depth import DepthChoice, choose_depth
 from .estimate import Estimate, estimate
 from .graft import graft
 from .options import LIGHT, Options, read_options
-from .parts import Parts, read_parts
-from .record import command_of, measure, write_snapshot
 from .report import Report
+from .resumable_run import Run, of_main_process
 from .rows import class_counts
-from .run import Run, of_main_process
+from .snapshot_writer import command_of, measure, write_snapshot
+from .splits import Parts, read_parts
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
     TRANSFER,
@@ -172,9 +172,9 @@ def _check_can_tune(model: PreTrainedModel, task: Task) -> None:
 
 def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
     """The base model, its processor, its task, and what its snapshot requires to be installed."""
-    from ..evaluation import task_of
-    from ..loading import load, load_processor, open_snapshot
-    from ..snapshot import resolve
+    from ..evaluation.evaluate import task_of
+    from ..snapshots.loading import load, load_processor, open_snapshot
+    from ..snapshots.resolve import resolve
 
     base = load(name)
     requires = list(open_snapshot(resolve(name)).provenance.get("requires") or [])

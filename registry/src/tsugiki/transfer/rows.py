@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError
-from ..table import TensorTable
+from ..tensor_table import TensorTable
 
 Rows = Tensor  # int64 row numbers
 

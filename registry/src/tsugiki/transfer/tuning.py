@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..evaluation import predict_table
-from ..table import TensorTable
+from ..evaluation.evaluate import predict_table
 from ..task import Predictions, Task
-from ..training import EARLY_STOPPING, FitResult
+from ..tensor_table import TensorTable
+from ..training.fit import EARLY_STOPPING, FitResult
 from .features import head_features
 from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
+from .resumable_run import Run, Schedule
 from .rows import Rows, class_counts, hold_out, repeated
-from .run import Run, Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -1,0 +1,1 @@
+"""Bias of word vectors, measured and taken out."""

@@ -1,0 +1,1 @@
+"""Maps of words and documents in the plane, and words compared between corpora."""

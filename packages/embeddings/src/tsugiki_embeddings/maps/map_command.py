@@ -1,0 +1,232 @@
+"""`tsugiki map`: a t-SNE map of words or documents, as a picture or as a page to look around in."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tsugiki.cli.errors import UsageError
+from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.output import format_seconds, note, only_results_on_stdout, print_json
+from tsugiki.errors import DataError, OptionError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset
+    from numpy.typing import NDArray
+
+    from .tsne_map import Map
+
+SUFFIXES = (".png", ".html")
+WORDS, NEIGHBORS, DOCUMENTS = 1_000, 300, 10_000  # how many points by default
+BATCH = 64  # documents whose vectors are computed at once
+
+
+def command(
+    name: ModelName,
+    words: Annotated[
+        int | None, typer.Option("--words", min=4, help="How many words: the most frequent, or the nearest to --near.")
+    ] = None,
+    near: Annotated[
+        str | None, typer.Option("--near", metavar="WORD", help="Only the neighbourhood of a word.")
+    ] = None,
+    documents: Annotated[
+        str | None,
+        typer.Option("--documents", metavar="DATA", help="A data set of texts, to map those instead of words."),
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Which part of the documents.")] = None,
+    rows: Annotated[int, typer.Option("--rows", min=4, help="How many documents at most.")] = DOCUMENTS,
+    perplexity: Annotated[float, typer.Option("--perplexity", help="About how many neighbours a point has.")] = 30.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the map.")] = 0,
+    output: Annotated[
+        str, typer.Option("--output", metavar="FILE.png|html", help="The picture or page to write.")
+    ] = "map.png",
+    json: Json = False,
+) -> None:
+    """Draw a map of words or documents, near ones beside each other.
+
+    A PNG has labels where there is room. An HTML file is one page that needs no network: drag to move, turn the wheel
+    to come nearer, point at a word, search.
+
+    Example:
+        tsugiki map word2vec-novels --words 2000 --output words.html
+        tsugiki map word2vec-novels --near river --output river.png
+        tsugiki map scdv-20newsgroups --documents tsugiki/20_newsgroups --split test --output groups.html
+    """
+    if documents is not None and (near is not None or words is not None):
+        raise UsageError("--documents maps texts: --near and --words do not go with it")
+    if documents is None and split is not None:
+        raise UsageError("--split is a part of --documents, and there are none")
+    path = check_map_path(output)
+    started = time.perf_counter()
+    with only_results_on_stdout():
+        if documents is None:
+            drawn = words_map(name, words=words, near=near, perplexity=perplexity, seed=seed)
+        else:
+            drawn = documents_map(name, documents, split=split, rows=rows, perplexity=perplexity, seed=seed)
+        labels = write_map(drawn, path)
+    seconds = time.perf_counter() - started
+    facts = {
+        "path": str(path),
+        "name": name,
+        "title": drawn.title,
+        "points": len(drawn.positions),
+        "labels": labels,
+        "seconds": seconds,
+    }
+    if json:
+        print_json(facts)
+        return
+    print(path)
+    note(f"{drawn.title}; took {format_seconds(seconds)}")
+
+
+def check_map_path(output: str | Path) -> Path:
+    """The path of the file to write, refused before any work is done for it.
+
+    Raises:
+        OutputError: The name ends in neither .png nor .html, or the folder is missing or cannot be written.
+    """
+    path = Path(output)
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"a map is a PNG or an HTML file: name the output something.png or something.html, not {output}"
+        )
+    folder = path.absolute().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise OutputError(f"{output} cannot be written; name a file in a folder that exists and is yours")
+    return path
+
+
+def words_map(
+    name: str | Path, *, words: int | None = None, near: str | None = None, perplexity: float = 30.0, seed: int = 0
+) -> Map:
+    """The map of a checkpoint's most frequent words, or of those nearest to one.
+
+    Raises:
+        TsugikiError: The checkpoint or the word is unknown, or there are too few words.
+    """
+    from ..vectors.word_vectors import WordVectors
+    from .tsne_map import map_of_words
+
+    vectors = WordVectors.load(name)
+    called = Path(name).name
+    if near is None:
+        chosen = list(vectors.words[: words or WORDS])
+        title = f"{called}: the {len(chosen):,} most frequent words"
+    else:
+        known = [near] if near in vectors.index else []
+        count = (words or NEIGHBORS) - len(known)
+        chosen = known + [word for word, _ in vectors.most_similar(near, top_k=count)]
+        title = f"{called}: the {len(chosen):,} words nearest to “{near}”"
+    marked = near if near in vectors.index else None
+    return map_of_words(vectors, chosen, title=title, marked=marked, perplexity=perplexity, seed=seed)
+
+
+def documents_map(
+    name: str | Path,
+    data: str | Dataset,
+    *,
+    split: str | None = None,
+    rows: int = DOCUMENTS,
+    perplexity: float = 30.0,
+    seed: int = 0,
+) -> Map:
+    """The map of the texts of a data set, by their vectors from a model, coloured by their classes.
+
+    Of more than `rows` documents some are drawn at random.
+
+    Raises:
+        TsugikiError: The checkpoint or the data is unknown, or has no column of texts.
+    """
+    import numpy as np
+    from datasets import ClassLabel
+    from tsugiki.evaluation.evaluate import pick_split
+    from tsugiki.load_data import load_split
+
+    from .tsne_map import map_of_documents
+
+    dataset = load_split(data, pick_split(data, split))
+    if len(dataset) > rows:
+        kept = np.sort(np.random.default_rng(seed).choice(len(dataset), rows, replace=False))
+        dataset = dataset.select(kept)
+    texts = list(dataset.with_format(None)[text_column(dataset)])
+    labels = [column for column, kind in dataset.features.items() if isinstance(kind, ClassLabel)]
+    classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
+    called = data if isinstance(data, str) else "documents"
+    return map_of_documents(
+        document_vectors(name, texts),
+        texts,
+        title=f"{Path(name).name}: {len(texts):,} documents of {called}",
+        classes=classes,
+        class_names=dataset.features[labels[0]].names if classes is not None else (),
+        perplexity=perplexity,
+        seed=seed,
+    )
+
+
+def text_column(dataset: Dataset) -> str:
+    """The column of texts: `text`, or the only one of strings.
+
+    Raises:
+        DataError: There is none, or several.
+    """
+    from datasets import Value
+
+    strings = [name for name, kind in dataset.features.items() if isinstance(kind, Value) and kind.dtype == "string"]
+    if "text" in strings:
+        return "text"
+    if len(strings) != 1:
+        raise DataError(
+            f"the data has {len(strings)} columns of texts, out of {', '.join(dataset.features)}; call one text"
+        )
+    return strings[0]
+
+
+def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
+    """What a model makes of texts as a whole, (N, D): the mean of word vectors, or SCDV's document vectors.
+
+    Raises:
+        OptionError: The model gives no vector for a text.
+    """
+    import numpy as np
+    import torch
+    import tsugiki
+
+    model, tokenizer = tsugiki.load(name, task="base"), tsugiki.load_processor(name)
+    model.float()
+    found: list[NDArray[Any]] = []
+    with torch.inference_mode():
+        for start in range(0, len(texts), BATCH):
+            batch = [text or "" for text in texts[start : start + BATCH]]
+            encoded = tokenizer(batch, padding=True, return_tensors="pt")
+            ids = encoded["input_ids"].long()  # of texts without a word, floats of no width
+            mask = encoded["attention_mask"].long()
+            if ids.shape[1] == 0:
+                ids, mask = torch.zeros(len(batch), 1, dtype=torch.long), torch.zeros(len(batch), 1, dtype=torch.long)
+            pooled = getattr(model(input_ids=ids, attention_mask=mask), "pooler_output", None)
+            if pooled is None or pooled.ndim != 2:
+                raise OptionError(
+                    f"{name} is a {type(model).__name__}, which has no vector for a text; name word vectors"
+                )
+            found.append(pooled.float().numpy())
+    return np.concatenate(found)
+
+
+def write_map(drawn: Map, path: Path) -> int:
+    """Write a map as what the file's name says; the number of points that have a label.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    if path.suffix.lower() == ".html":
+        from .map_page import write_page
+
+        write_page(drawn, path)
+        return sum(bool(label) for label in drawn.labels)
+    from .map_picture import draw_map
+
+    return draw_map(drawn, path)

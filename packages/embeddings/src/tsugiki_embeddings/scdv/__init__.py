@@ -1,0 +1,1 @@
+"""Sparse composite document vectors: the model, its arithmetic, its training, the vectorizer."""

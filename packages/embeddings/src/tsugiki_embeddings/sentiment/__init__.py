@@ -1,0 +1,1 @@
+"""Classifiers over word vectors and parse trees: mean, LSTM, recursive networks."""

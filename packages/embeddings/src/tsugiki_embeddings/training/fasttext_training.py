@@ -1,0 +1,155 @@
+"""Training of fastText vectors, which is gensim's: on the CPU, by skip-gram or CBOW with negative sampling.
+
+With several workers gensim's threads write over each other in an order that nobody can repeat, so the default is one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tsugiki.errors import DataError, OptionError
+from tsugiki.task import Task
+from tsugiki.tensor_table import TensorTable
+from tsugiki.text_table import token_stream
+from tsugiki.training.fit import FitResult
+from tsugiki.training.gradient_free import read_options
+
+from ..vectors.fasttext import FastTextModel
+from ..words.word_tokenizer import SPECIAL, word_list
+
+OPTIONS: dict[str, Any] = {
+    "skip_gram": True,  # CBOW otherwise
+    "window": 5,
+    "negative": 5,
+    "epochs": 5,
+    "learning_rate": 0.025,
+    "sample": 1e-4,  # words more frequent than this are thinned out
+    "workers": 1,
+}
+LONGEST = 10_000  # words of a row; gensim drops the rest of a longer one without a word
+
+
+class _Sentences:
+    """The rows of a corpus as lists of words, unknown ones left out."""
+
+    def __init__(self, tokens: NDArray[np.int32], offsets: NDArray[np.int64], words: Sequence[str]) -> None:
+        self.tokens, self.offsets, self.words = tokens, offsets, words
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            row = [self.words[token] for token in self.tokens[start:end] if token >= SPECIAL]
+            for first in range(0, len(row), LONGEST):
+                yield row[first : first + LONGEST]
+
+
+def train_fasttext(
+    model: FastTextModel,
+    train: TensorTable,
+    *,
+    output_dir: str | Path,
+    arguments: Mapping[str, Any],
+    validation: TensorTable | None = None,
+    task: Task | None = None,
+    progress: bool = True,
+    title: str = "training",
+    processor: Any = None,
+) -> FitResult:
+    """Train the vectors of a model in place; the trainer of the family ``fasttext``.
+
+    Args:
+        model: Its vocabulary is that of the corpus.
+        train: The corpus, a `tsugiki.text_table.text_table`.
+        output_dir: Unused: gensim leaves nothing to continue.
+        arguments: A seed and the options of `OPTIONS`.
+        validation: Unused: nothing is chosen.
+        task: Unused.
+        progress: Unused: gensim shows none.
+        title: Unused.
+        processor: The tokenizer that made the corpus: n-grams take the letters of its words.
+
+    Raises:
+        OptionError: An option is unknown or out of range, or the tokenizer is missing or another one.
+        DataError: The corpus holds fewer than two words.
+    """
+    from gensim.models import FastText
+
+    options, seed = read_options(arguments, OPTIONS)
+    for name in ("window", "epochs", "workers", "negative"):
+        if not isinstance(options[name], int) or options[name] < 1:
+            raise OptionError(f"{name} must be a whole number of at least 1, not {options[name]!r}")
+    if processor is None:
+        raise OptionError("fastText learns from the letters of words: give the tokenizer as processor=")
+    words = word_list(processor)
+    if len(words) != model.config.vocab_size:
+        raise OptionError(f"the tokenizer has {len(words)} words and the model {model.config.vocab_size}; make it anew")
+    tokens, offsets = token_stream(train)
+    counts = np.bincount(tokens, minlength=len(words))
+    counts[:SPECIAL] = 0
+    if (counts > 0).sum() < 2:
+        raise DataError("the corpus holds fewer than two different words of the vocabulary; vectors need at least two")
+    started = time.perf_counter()
+    sentences = _Sentences(tokens, offsets, words)
+    trained = FastText(
+        vector_size=model.config.hidden_size,
+        window=options["window"],
+        negative=options["negative"],
+        sg=int(options["skip_gram"]),
+        alpha=options["learning_rate"],
+        sample=options["sample"],
+        workers=options["workers"],
+        bucket=model.config.num_buckets,
+        min_n=model.config.min_n,
+        max_n=model.config.max_n,
+        min_count=1,  # the tokenizer has chosen the words
+        seed=seed,
+    )
+    trained.build_vocab_from_freq({words[number]: int(counts[number]) for number in np.flatnonzero(counts)})
+    trained.train(sentences, total_examples=len(offsets) - 1, epochs=options["epochs"])
+    set_fasttext(model, trained.wv, words, counts)
+    return FitResult(
+        history=[],
+        seconds=time.perf_counter() - started,
+        steps=options["epochs"],
+        processes=1,
+        best_metric=None,
+        precision="fp32",
+        device="cpu",
+    )
+
+
+@torch.no_grad()
+def set_fasttext(
+    model: FastTextModel, vectors: Any, words: Sequence[str], counts: NDArray[np.int64] | None = None
+) -> None:
+    """Put gensim's vectors into a model.
+
+    Args:
+        model: Of the same sizes.
+        vectors: A gensim `FastTextKeyedVectors`.
+        words: Every token of the tokenizer by number, the special ones first; words that gensim has not are made from
+            their n-grams.
+        counts: How often each occurred (V,).
+
+    Raises:
+        DataError: The sizes differ.
+    """
+    config = model.config
+    sizes = (vectors.vector_size, vectors.bucket, vectors.min_n, vectors.max_n, len(words))
+    if sizes != (config.hidden_size, config.num_buckets, config.min_n, config.max_n, config.vocab_size):
+        raise DataError(f"the vectors have other sizes (width, buckets, n-grams, words: {sizes}) than the model")
+    model.buckets.weight.copy_(torch.from_numpy(np.array(vectors.vectors_ngrams, np.float32)))
+    rows = np.zeros((len(words), config.hidden_size), np.float32)
+    for number in range(SPECIAL, len(words)):
+        known = vectors.key_to_index.get(words[number])
+        rows[number] = (
+            vectors.vectors[known] if known is not None else model.vector(words[number]).float().cpu().numpy()
+        )
+    model.embeddings.weight.copy_(torch.from_numpy(rows))
+    if counts is not None:
+        model.counts.copy_(torch.from_numpy(np.asarray(counts, np.int64)))

@@ -1,0 +1,201 @@
+"""The task of predicting every word of a text from its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import IGNORED, TensorTable
+from tsugiki.text_table import text_table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROLE = "text"
+WINDOW = 64  # words that a row asks for
+MARGIN = 4  # words on either side that are shown beside them; the widest context of `neural_lm` reaches so far
+BATCH = 1000  # texts tokenised at once
+
+
+class WordPrediction(Task):
+    """Predict words from their neighbours; scored by `perplexity`, less is better.
+
+    The texts are laid out in one stream with an end between two of them, and cut into rows that ask for 64 words each
+    and show four more on either side, so that no word loses its neighbours to a cut and none sees another text. A word
+    that the vocabulary has not is asked for as the one word `<unk>`: perplexities compare only under one vocabulary.
+    The only role is `text`.
+    """
+
+    name: ClassVar[str] = "word-prediction"
+    main_metric: ClassVar[str] = "perplexity"
+    greater_is_better: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "fill-mask"
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the column of texts.
+
+        Args:
+            dataset: The data.
+            given: `{"text": column}`, needed where it has another name and is not the only one.
+
+        Raises:
+            DataError: It is missing, holds no strings, or is one of several.
+        """
+        from datasets import Value
+
+        for role in given or {}:
+            if role != ROLE:
+                raise DataError(f"{self.name} has no role {role!r}, only {ROLE}.{did_you_mean(role, [ROLE])}")
+        kinds = dataset.features
+        strings = [
+            name for name, kind in kinds.items() if isinstance(kind, Value) and kind.dtype in ("string", "large_string")
+        ]
+        column = (given or {}).get(ROLE) or (ROLE if ROLE in strings else None)
+        if column is None and len(strings) == 1:
+            column = strings[0]
+        if column is None:
+            raise DataError(
+                f"the data has {len(strings)} columns of texts and none is called 'text'; name one of "
+                f"{', '.join(kinds)} with columns={{'text': …}}"
+            )
+        if column not in strings:
+            raise DataError(f"the data has no column {column!r} of texts.{did_you_mean(column, strings)}")
+        return {ROLE: column}
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """`vocab_size` and `pad_token_id`, which are the tokenizer's."""
+        return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise the texts and cut them into rows.
+
+        Args:
+            dataset: The data, at least one word.
+            processor: The model's tokenizer.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Returns:
+            `input_ids` and `attention_mask` (N, 72), and `labels` (N, 72) with -100 where nothing is asked.
+
+        Raises:
+            DataError: There is no text, or no word in it.
+        """
+        texts = dataset.with_format(None)[self.columns(dataset, columns)[ROLE]]
+        numbers: list[list[int]] = []
+        for start in range(0, len(texts), BATCH):
+            batch = [text or "" for text in texts[start : start + BATCH]]
+            numbers += processor(batch, add_special_tokens=False)["input_ids"]
+        return word_windows(numbers, pad_token_id=processor.pad_token_id)
+
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """Negative log-probability in nats of the word at each place (B, L)."""
+        logits = model(**batch).logits  # (B, L, V)
+        return F.cross_entropy(logits.float().transpose(1, 2), batch["input_ids"], reduction="none")
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """Nats a word of each row (N,)."""
+        nats, words = _sums(predictions)
+        return nats / np.maximum(words, 1)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`perplexity`, the exponential of the mean nats a word, with a bootstrap 95 % interval over the rows."""
+        nats, words = _sums(predictions)
+
+        def perplexity(rows: NDArray[np.int64]) -> float:
+            return float(np.exp(nats[rows].sum() / words[rows].sum()))
+
+        low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
+        return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()))}
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The likeliest words at the one place of each text that is written `<unk>`.
+
+        Args:
+            model: A model of this task.
+            processor: Its tokenizer.
+            inputs: Texts, each with one `<unk>` where a word is wanted.
+            top_k: How many words.
+
+        Returns:
+            For each text the words as `{"label": word, "score": probability}`, best first.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+            DataError: A text has not exactly one place to fill.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for text in inputs:
+            before, found, after = str(text).partition(processor.unk_token)
+            if not found or processor.unk_token in after:
+                raise DataError(f"the text must have one {processor.unk_token} where a word is wanted: {text!r}")
+            parts = [processor(part, add_special_tokens=False)["input_ids"] for part in (before, after)]
+            ids = torch.tensor([[*parts[0], processor.unk_token_id, *parts[1]]], dtype=torch.int64, device=model.device)
+            with torch.inference_mode():
+                chances = model(input_ids=ids).logits[0, len(parts[0])].float().softmax(-1)
+            scores, words = chances.topk(min(top_k, len(chances)))
+            named = processor.convert_ids_to_tokens(words.tolist())
+            answers.append(
+                [{"label": word, "score": score} for word, score in zip(named, scores.tolist(), strict=True)]
+            )
+        return answers
+
+
+def word_windows(texts: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> TensorTable:
+    """A table that asks for every word of some texts once.
+
+    Args:
+        texts: Numbers of the words of each text.
+        pad_token_id: The word between two texts.
+
+    Returns:
+        Batches of `input_ids`, `attention_mask` and `labels`, (B, 4 + 64 + 4) each.
+
+    Raises:
+        DataError: There is no word.
+    """
+    gap = np.full(MARGIN, pad_token_id, np.int32)
+    pieces = [piece for text in texts if len(text) for piece in (np.asarray(text, np.int32), gap)]
+    if not pieces:
+        raise DataError("the texts hold no word")
+    stream = np.concatenate(pieces)
+    rows = -(-len(stream) // WINDOW)
+    padded = np.full(MARGIN + rows * WINDOW + MARGIN, pad_token_id, np.int32)
+    padded[MARGIN : MARGIN + len(stream)] = stream
+    width = WINDOW + 2 * MARGIN
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)[::WINDOW]  # (N, width)
+    labels = np.where(windows == pad_token_id, IGNORED, windows)
+    labels[:, :MARGIN] = labels[:, MARGIN + WINDOW :] = IGNORED
+    kept = (labels != IGNORED).any(1)
+    windows, labels = windows[kept], labels[kept]
+    offsets = np.arange(len(windows) + 1, dtype=np.int64) * width
+    return text_table(
+        (windows.ravel(), offsets), pad_token_id=pad_token_id, labels=torch.from_numpy(labels.astype(np.int64))
+    )
+
+
+def _sums(predictions: Predictions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nats and number of the words that each row asks for, (N,) both."""
+    asked = predictions.labels != IGNORED
+    return np.where(asked, predictions.logits, 0).sum(1, dtype=np.float64), asked.sum(1).astype(np.float64)

@@ -1,0 +1,106 @@
+"""Word vectors: one matrix with a row per word of a vocabulary, and how often each word was seen.
+
+Whatever trained them (word2vec, GloVe, a neural language model), this is the network that holds them: it turns the
+numbers of words into their vectors, and a text into the mean of its words' vectors.
+"""
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils.generic import can_return_tuple
+
+from ..words.word_tokenizer import SPECIAL
+
+
+@strict
+class WordVectorsConfig(PreTrainedConfig):
+    """Shape of a matrix of word vectors.
+
+    Attributes:
+        vocab_size: Rows, the two of padding and unknown words included.
+        hidden_size: Numbers a word.
+        pad_token_id: Row that fills texts up.
+    """
+
+    model_type = "tsugiki_word_vectors"
+
+    vocab_size: int = 1000
+    hidden_size: int = 100
+    pad_token_id: int | None = 0
+
+    def __post_init__(self, **kwargs: object) -> None:
+        super().__post_init__(**kwargs)
+        if self.vocab_size <= SPECIAL or self.hidden_size < 1:
+            raise ValueError(
+                f"vocab_size must be more than {SPECIAL} and hidden_size at least 1, not {self.vocab_size} and "
+                f"{self.hidden_size}"
+            )
+
+
+class WordVectorsPreTrainedModel(PreTrainedModel):
+    """Base of the networks of word vectors."""
+
+    config_class = WordVectorsConfig
+    base_model_prefix = "word_vectors"
+    main_input_name = "input_ids"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """As the C code of word2vec: uniform within half a unit over the width; the special rows are zero."""
+        if isinstance(module, nn.Embedding):
+            init.uniform_(module.weight, -0.5 / module.embedding_dim, 0.5 / module.embedding_dim)
+        if isinstance(module, WordVectorsModel):
+            init.zeros_(module.counts)
+            if not getattr(module.embeddings.weight, "_is_hf_initialized", False):  # set for what was loaded
+                module.embeddings.weight[:SPECIAL] = 0
+
+
+class WordVectorsModel(WordVectorsPreTrainedModel):
+    """The vectors of words, and of a text their mean.
+
+    Attributes:
+        embeddings: The matrix (V, D). Rows 0 (padding) and 1 (unknown) are zero.
+        counts: int64 (V,), how often each word occurred in the corpus; zero where nobody counted.
+    """
+
+    counts: Tensor
+
+    def __init__(self, config: WordVectorsConfig) -> None:
+        super().__init__(config)
+        self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.register_buffer("counts", torch.zeros(config.vocab_size, dtype=torch.int64))
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The matrix."""
+        return self.embeddings
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the matrix."""
+        self.embeddings = value  # type: ignore[assignment]
+
+    @can_return_tuple
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, return_dict: bool | None = None
+    ) -> BaseModelOutputWithPooling:
+        """Look words up.
+
+        Args:
+            input_ids: Numbers of words, int64 (B, L).
+            attention_mask: 1 for a word, 0 for padding (B, L). Unknown words and padding count as nothing either way.
+            return_dict: False for a plain tuple; by default as the config says.
+
+        Returns:
+            ``last_hidden_state`` (B, L, D), the vectors of the words; ``pooler_output`` (B, D), the mean over the known
+            ones, zero where there is none.
+        """
+        vectors = self.embeddings(input_ids)  # (B, L, D)
+        known = input_ids >= SPECIAL
+        if attention_mask is not None:
+            known = known & attention_mask.bool()
+        weights = known.to(vectors.dtype).unsqueeze(-1)  # (B, L, 1)
+        mean = (vectors * weights).sum(1) / weights.sum(1).clamp(min=1)  # (B, D)
+        return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=mean)

@@ -1,0 +1,1 @@
+"""Word vectors measured on themselves: similarity and analogies."""

@@ -1,0 +1,110 @@
+"""What the tasks on single words share: they look words up in a tokenizer's vocabulary and have no classes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tsugiki.errors import DataError, did_you_mean
+from tsugiki.task import Task
+from tsugiki.tasks.classification import is_text, kind_of
+from tsugiki.tasks.text_classification import tokenizer_fields
+
+from ..words.word_tokenizer import SPECIAL, UNKNOWN, word_list
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
+
+class WordTask(Task):
+    """A question about words, each in a column of its own.
+
+    Attributes:
+        word_roles: Roles of the columns that hold words.
+        other_roles: Roles of further columns, and whether the task needs them.
+    """
+
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "feature-extraction"
+    word_roles: ClassVar[tuple[str, ...]]
+    other_roles: ClassVar[Mapping[str, bool]] = {}
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the columns by their names, which are those of the roles, or check the ones that the user named.
+
+        Args:
+            dataset: The data.
+            given: Columns by role; roles that it leaves out are found.
+
+        Raises:
+            DataError: A column is missing or holds no words.
+        """
+        given = given or {}
+        roles = (*self.word_roles, *self.other_roles)
+        for role in given:
+            if role not in roles:
+                raise DataError(
+                    f"{self.name} has no role {role!r}, only {', '.join(roles)}.{did_you_mean(role, roles)}"
+                )
+        found = {role: given.get(role, role) for role in roles}
+        for role, column in list(found.items()):
+            if column in dataset.features:
+                continue
+            if role in given or role in self.word_roles or self.other_roles[role]:
+                raise DataError(
+                    f"the data has no column {column!r}, which {self.name} reads as its {role}; it has "
+                    f"{', '.join(dataset.features)}"
+                )
+            del found[role]
+        for role in self.word_roles:
+            if not is_text(feature := dataset.features[found[role]]):
+                raise DataError(f"column {found[role]!r} holds {kind_of(feature)}, not words")
+        return found
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """`vocab_size` and `pad_token_id`."""
+        return tokenizer_fields(processor)
+
+    def read_words(self, dataset: Dataset, columns: Mapping[str, str]) -> list[list[str]]:
+        """The words of each role, one list a role.
+
+        Raises:
+            DataError: There are no rows, or a word is missing.
+        """
+        if len(dataset) == 0:
+            raise DataError("the data has no rows")
+        plain = dataset.with_format(None)
+        found = []
+        for role in self.word_roles:
+            words = list(plain[columns[role]])
+            if not all(words):
+                row = next(row for row, word in enumerate(words) if not word)
+                raise DataError(f"row {row} has no word in column {columns[role]!r}; remove it or fill it")
+            found.append(words)
+        return found
+
+
+class Vocabulary:
+    """Finds words in the vocabulary of a tokenizer, whatever their case.
+
+    Of words that differ in case alone the first, and so the commonest, is found, as in word2vec's ``compute-accuracy``.
+
+    Args:
+        tokenizer: A word-level tokenizer.
+        most: Know only the first so many words.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, most: int | None = None) -> None:
+        words = word_list(tokenizer)[SPECIAL:]
+        self._numbers: dict[str, int] = {}
+        for number, word in enumerate(words[:most], start=SPECIAL):
+            self._numbers.setdefault(word.lower(), number)
+
+    def numbers(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Numbers of words (N,); `UNKNOWN` for those that are not there."""
+        plain = (unicodedata.normalize("NFC", word).lower() for word in words)
+        return np.fromiter((self._numbers.get(word, UNKNOWN) for word in plain), np.int64, len(words))

@@ -1,0 +1,1 @@
+"""Words of a text and of a vocabulary: tokenizers, subwords, what to say of unknown ones."""

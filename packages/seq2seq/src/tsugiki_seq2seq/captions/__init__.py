@@ -1,0 +1,1 @@
+"""A sentence for a picture: the captioner, its training, task and scores."""

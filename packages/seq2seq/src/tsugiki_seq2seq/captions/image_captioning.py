@@ -1,0 +1,259 @@
+"""The task of image captioning: a sentence for a picture, judged by several that people wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.errors import DataError, OptionError
+from tsugiki.images import Normalize, decode_images
+from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import Batch, TensorTable
+
+from ..translation.translation import special_token_fields
+from .caption_columns import IMAGE, caption_lists, find_columns
+from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of, plain_caption
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+PICTURE = "picture"
+MAX_NEW_TOKENS = 30  # where the model's generation config says nothing
+
+
+class CaptionedPictures:
+    """Normalises pictures and knows their captions; the transform of a caption table.
+
+    Args:
+        normalize: Of the pixels.
+        references: The captions of every picture.
+        tokenizer: Of the captions.
+
+    Attributes:
+        normalize: As given.
+        references: As given; row n of the table, however selected, has the number ``columns["picture"][n]``.
+        tokenizer: As given.
+    """
+
+    def __init__(self, normalize: Normalize, references: Sequence[Sequence[str]], tokenizer: Any) -> None:
+        self.normalize = normalize
+        self.references = references
+        self.tokenizer = tokenizer
+
+    def __call__(self, batch: Batch) -> Batch:
+        """``pixel_values`` float32 (B, C, H, W)."""
+        return self.normalize({"pixel_values": batch["pixel_values"]})
+
+
+class ImageCaptioning(Task):
+    """Write a caption for a picture; scored by `cider`, CIDEr-D (Vedantam et al. 2015) from 0 to 10, and `bleu_1` to
+    `bleu_4` (Papineni et al. 2002, sacrebleu's) of the corpus from 0 to 100, all against every caption of a picture.
+
+    Case and punctuation are ignored. Columns have the roles `image` and `caption`, or `caption_0`, `caption_1`, …. How
+    the model searches stands in its generation config.
+    """
+
+    name: ClassVar[str] = "image-captioning"
+    main_metric: ClassVar[str] = "cider"
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "image-to-text"
+    validates_by_loss: ClassVar[bool] = True
+    pipeline_class: ClassVar[str] = "tsugiki_seq2seq.captions.image_captioning_pipeline:ImageCaptioningPipeline"
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the picture and its captions.
+
+        Args:
+            dataset: The data.
+            given: Roles that the user named, such as `{"image": "photo", "caption": "text"}`.
+
+        Raises:
+            DataError: A column is missing, of the wrong type, or one of several.
+        """
+        return find_columns(dataset, given, task=self.name)
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the special tokens' numbers."""
+        return special_token_fields(processor.tokenizer)
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode every picture once. A row is a picture, so that a part held out shares none with the rest.
+
+        Args:
+            dataset: The data.
+            processor: The model's.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Returns:
+            Batches of ``pixel_values``; the captions stand in the table's `CaptionedPictures`.
+
+        Raises:
+            DataError: A column is missing, a picture does not decode or has no caption, or there are no rows.
+        """
+        found = self.columns(dataset, columns)
+        references = list(caption_lists(dataset, found))
+        if not references:
+            raise DataError("the data has no rows")
+        if [] in references:
+            raise DataError(f"row {references.index([])} has no caption; remove it")
+        pixels = decode_images(_encoded(dataset, found[IMAGE]), processor.image_processor, name=lambda n: f"row {n}")
+        return TensorTable(
+            {"pixel_values": pixels, PICTURE: torch.arange(len(pixels))},
+            transform=CaptionedPictures(
+                Normalize.from_processor(processor.image_processor), references, processor.tokenizer
+            ),
+        )
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
+        """Caption every picture, and count what the scores are made of.
+
+        Returns:
+            As `logits` what `caption_counts` gives (N, 11); no labels.
+        """
+        transform = captioned(table)
+        written = write_captions(model, table, batch_size=batch_size)
+        references = [transform.references[number] for number in table.columns[PICTURE].tolist()]
+        counts = caption_counts(written, references, CiderD(transform.references))
+        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """The CIDEr-D of each row (N,)."""
+        return predictions.logits[:, -1].astype(np.float64)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`cider`, and `bleu_1` to `bleu_4`, with bootstrap 95 % intervals over the pictures.
+
+        The document frequencies of CIDEr-D stay those of all pictures in every draw.
+        """
+        counts = predictions.logits.astype(np.float64)
+        rows = np.arange(len(counts))
+        figures = {"cider": mean_metric(counts[:, -1], seed=seed)}
+        for order in range(1, ORDER + 1):
+
+            def of_rows(drawn: NDArray[np.int64], order: int = order) -> float:
+                return bleu_of(counts[drawn, :-1].sum(0), order)
+
+            low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
+            figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts))
+        return figures
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The best captions of each picture.
+
+        Args:
+            model: A model of this task.
+            processor: Its processor.
+            inputs: Pillow images.
+            top_k: How many captions; more than one are those that a beam search of so many ends with.
+
+        Returns:
+            For each picture the captions as `{"label": caption, "score": P(caption | picture)}`, best first.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for picture in inputs:
+            pixels = processor.image_processor(images=[picture], return_tensors="pt")["pixel_values"].to(model.device)
+            beams = max(top_k, model.generation_config.num_beams or 1)
+            with torch.inference_mode():
+                written = model.generate(
+                    pixel_values=pixels,
+                    num_beams=beams,
+                    num_return_sequences=top_k,
+                    do_sample=False,
+                    **length_limit(model),
+                )
+                scores = log_probabilities(model, pixels, written)
+            texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+            order = scores.argsort(descending=True).tolist()
+            answers.append([{"label": texts[n], "score": float(scores[n].exp())} for n in order])
+        return answers
+
+
+def captioned(table: TensorTable) -> CaptionedPictures:
+    """What a caption table knows of its captions.
+
+    Raises:
+        DataError: It is another kind of table.
+    """
+    if not isinstance(table.transform, CaptionedPictures):
+        raise DataError("captioning works on a table of captioned pictures; make it with ImageCaptioning().table(…)")
+    return table.transform
+
+
+def _encoded(dataset: Dataset, column: str) -> Iterator[Any]:
+    """The pictures of a column as they are stored."""
+    from datasets import Image
+
+    rows = dataset.with_format(None).select_columns([column]).cast_column(column, Image(decode=False))
+    for row in rows:
+        yield row[column]
+
+
+def length_limit(model: Any) -> dict[str, int]:
+    """The generation's length, where the model's own config names none."""
+    return {} if model.generation_config.max_new_tokens is not None else {"max_new_tokens": MAX_NEW_TOKENS}
+
+
+def write_captions(model: Any, table: TensorTable, *, batch_size: int) -> list[str]:
+    """What a model writes for each row of a caption table, searched as its generation config says."""
+    tokenizer = captioned(table).tokenizer
+    texts: list[str] = []
+    for batch in table.batches(batch_size, device=model.device):
+        with torch.inference_mode():
+            written = model.generate(**batch, do_sample=False, **length_limit(model))
+        texts += tokenizer.batch_decode(written, skip_special_tokens=True)
+    return texts
+
+
+def log_probabilities(model: Any, pixel_values: Tensor, written: Tensor) -> Tensor:
+    """log P(caption | picture) in nats, the end token included.
+
+    Args:
+        model: A captioner.
+        pixel_values: One picture (1, C, H, W).
+        written: Decoder tokens (N, 1 + T), the start token first, padded behind the end.
+
+    Returns:
+        (N,).
+    """
+    features = model.get_encoder()(pixel_values)[0].expand(len(written), -1, -1)
+    logits = model(encoder_outputs=(features,), decoder_input_ids=written[:, :-1]).logits
+    targets = written[:, 1:]
+    nats = logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]  # (N, T)
+    ended = torch.isin(targets, torch.as_tensor(model.generation_config.eos_token_id, device=targets.device))
+    real = ended.cumsum(1) - ended.long() == 0  # up to the first end token and with it
+    return (nats * real).sum(1)
+
+
+def caption_counts(written: Sequence[str], references: Sequence[Sequence[str]], cider: CiderD) -> NDArray[np.float32]:
+    """What the scores of each caption are made of, float32 (N, 11): `bleu_counts`, and its CIDEr-D."""
+    rows = [
+        [*bleu_counts(text, texts), cider.score(text, texts)] for text, texts in zip(written, references, strict=True)
+    ]
+    return np.array(rows, np.float32).reshape(len(rows), 2 * ORDER + 3)
+
+
+def caption_tokens(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:
+    """The tokens of each caption with ``</s>`` at the end."""
+    ids = tokenizer([plain_caption(text) for text in texts], add_special_tokens=False)["input_ids"]
+    return [[*row, tokenizer.eos_token_id] for row in ids]

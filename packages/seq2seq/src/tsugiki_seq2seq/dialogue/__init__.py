@@ -1,0 +1,1 @@
+"""Answers in a dialogue: HRED and VHRED, their tables, task and pipeline."""

@@ -1,0 +1,262 @@
+"""The task of guessing the next token of a text, for any causal language model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import pre_tokenizers
+from torch import Tensor
+from tsugiki.errors import DataError, OptionError
+from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import IGNORED, Batch, TensorTable
+
+from ..texts.text_columns import check_roles, column_texts, find_column
+from ..texts.tokenizer_training import END
+from ..translation.translation import special_token_fields
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROLE = "text"
+WINDOW = 128  # tokens that a row asks for
+CONTEXT = 128  # tokens before them that it shows, as far as there are any
+BATCH = 1000  # texts tokenised at once
+SAMPLES, SAMPLE_TOKENS = 3, 200  # that a card shows
+
+
+class TokenWindows:
+    """Turns places in a stream of tokens into rows of context and window; the transform of a `window_table`.
+
+    Args:
+        stream: All tokens, int32 (T,).
+        characters: How many characters of text each token of the vocabulary stands for, float32 (V,).
+
+    Attributes:
+        stream: As given; moved to the device of the batches at first use.
+        characters: As given.
+    """
+
+    def __init__(self, stream: Tensor, characters: Tensor) -> None:
+        self.stream = stream
+        self.characters = characters
+
+    def __call__(self, batch: Batch) -> Batch:
+        """``input_ids`` and ``labels`` int64 (B, CONTEXT + WINDOW); -100 at the context and behind the stream's end."""
+        place = batch["place"]
+        if self.stream.device != place.device:
+            self.stream = self.stream.to(place.device)
+        offsets = torch.arange(-CONTEXT, WINDOW, device=place.device)
+        index = place[:, None] + offsets  # (B, CONTEXT + WINDOW)
+        known = (index >= 0) & (index < len(self.stream))
+        # Before the stream's first token stands its end-of-text, as often as it takes: a beginning like all others.
+        tokens = self.stream[index.clamp(0, len(self.stream) - 1)].long()
+        input_ids = torch.where(known, tokens, int(self.stream[0]))
+        labels = torch.where(known & (offsets >= 0) & (index > 0), input_ids, IGNORED)
+        return {"input_ids": input_ids, "labels": labels}
+
+
+class TextGeneration(Task):
+    """Guess every token of some texts from all before it; scored by `perplexity` a token and `bits_per_character`, of
+    which less is better.
+
+    The texts are laid out in one stream with an end-of-text token between them, which is guessed like any other. A row
+    asks for 128 tokens and shows the 128 before them. A token that the vocabulary has not is asked for as ``<unk>``, so
+    figures compare only under one vocabulary. The role is `text`.
+    """
+
+    name: ClassVar[str] = "text-generation"
+    main_metric: ClassVar[str] = "perplexity"
+    greater_is_better: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    validates_by_loss: ClassVar[bool] = True
+    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.language_models.continuation_pipeline:ContinuationPipeline"
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the column of texts.
+
+        Raises:
+            DataError: It is missing, holds no strings, or is one of several.
+        """
+        check_roles(given, [ROLE], task=self.name)
+        return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the special tokens' numbers; a text begins with the end of the one before."""
+        fields = special_token_fields(processor)
+        return {**fields, "bos_token_id": fields["eos_token_id"]}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise the texts and lay them out.
+
+        Args:
+            dataset: The data.
+            processor: The model's tokenizer.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Raises:
+            DataError: There is no text.
+        """
+        return window_table(column_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
+        """Guess every token once.
+
+        Returns:
+            As `logits` float32 (N, 3): nats, tokens and characters of each row; no labels.
+        """
+        transform = table.transform
+        if not isinstance(transform, TokenWindows):
+            raise DataError("a language model is measured on a table of token windows")
+        found = []
+        for batch in table.batches(min(batch_size, 32), device=model.device):
+            labels = batch["labels"]
+            asked = labels != IGNORED
+            nats = token_nats(model, batch["input_ids"], first=CONTEXT)  # (B, WINDOW)
+            characters = transform.characters.to(labels.device)[labels.clamp(min=0)] * asked
+            asked = asked[:, CONTEXT:]
+            found.append(torch.stack([(nats * asked).sum(1), asked.sum(1), characters.sum(1)], dim=1).float().cpu())
+        logits = torch.cat(found).numpy()
+        return Predictions(logits, np.empty((len(logits), 0), np.int64))
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """Nats a token of each row (N,); 0 where none was asked for."""
+        nats, tokens = predictions.logits[:, :2].astype(np.float64).T
+        return nats / np.maximum(tokens, 1)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`perplexity` a token and `bits_per_character`, with bootstrap 95 % intervals over the rows.
+
+        Only characters of the texts count as characters; an end of text is guessed all the same and its bits counted.
+        """
+        nats, tokens, characters = predictions.logits.astype(np.float64).T
+
+        def perplexity(rows: NDArray[np.int64]) -> float:
+            return float(np.exp(nats[rows].sum() / tokens[rows].sum()))
+
+        def bits(rows: NDArray[np.int64]) -> float:
+            return float(nats[rows].sum() / math.log(2) / max(characters[rows].sum(), 1))
+
+        rows = np.arange(len(nats))
+        return {
+            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()))
+            for name, of, count in (("perplexity", perplexity, tokens), ("bits_per_character", bits, characters))
+        }
+
+    def samples(self, model: Any, processor: Any) -> list[str]:
+        """Three texts of 200 tokens, drawn as the model's generation config says but never greedily.
+
+        Where one text ends, the next begins in a new line.
+        """
+        drawn, end = [], processor.eos_token_id
+        for seed in range(SAMPLES):
+            torch.manual_seed(seed)
+            never = len(processor)  # a token that is not drawn, so that no text ends the sample
+            tokens = model.generate(do_sample=True, max_new_tokens=SAMPLE_TOKENS, eos_token_id=never)[0].tolist()
+            ends = [place for place, token in enumerate([*tokens, end]) if token == end]
+            starts = [0, *(place + 1 for place in ends)]
+            texts = [tokens[start:stop] for start, stop in zip(starts, ends, strict=False)]
+            drawn.append("\n".join(processor.decode(text, skip_special_tokens=True).strip() for text in texts if text))
+        return drawn
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The likeliest next tokens of each text; `tsugiki.pipeline` writes whole continuations.
+
+        Args:
+            model: A model of this task.
+            processor: Its tokenizer.
+            inputs: Texts, which may be empty.
+            top_k: How many tokens.
+
+        Returns:
+            For each text the tokens as `{"label": token, "score": probability}`, best first.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for text in inputs:
+            ids = [processor.eos_token_id, *processor(str(text), add_special_tokens=False)["input_ids"]]
+            with torch.inference_mode():
+                logits = model(input_ids=torch.tensor([ids], device=model.device)).logits[0, -1]
+            never = torch.tensor(model.generation_config.suppress_tokens or [], dtype=torch.long, device=logits.device)
+            logits = logits.index_fill(0, never, -torch.inf)  # such as <unk>
+            scores, tokens = logits.float().softmax(-1).topk(min(top_k, len(logits)))
+            named = [processor.decode([token]) for token in tokens.tolist()]
+            answers.append(
+                [{"label": word, "score": score} for word, score in zip(named, scores.tolist(), strict=True)]
+            )
+        return answers
+
+
+def token_nats(model: Any, input_ids: Tensor, *, first: int = 1) -> Tensor:
+    """-ln P(token | all before it) of the tokens from place `first` on.
+
+    Args:
+        model: A causal language model.
+        input_ids: (B, L).
+        first: At least 1.
+
+    Returns:
+        float32 (B, L - first).
+    """
+    logits = model(input_ids=input_ids).logits[:, first - 1 : -1].float()
+    chosen = logits.gather(2, input_ids[:, first:, None])[..., 0]
+    return logits.logsumexp(-1) - chosen
+
+
+def window_table(texts: Sequence[str], tokenizer: Any) -> TensorTable:
+    """A table that asks for every token of some texts once, each text with its end.
+
+    Args:
+        texts: Empty ones are left out.
+        tokenizer: Of the model; its end-of-text token stands before the first text and behind each.
+
+    Raises:
+        DataError: There is no text.
+    """
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else END
+    pieces = [np.array([end], np.int32)]
+    for start in range(0, len(texts), BATCH):
+        batch = [text for text in texts[start : start + BATCH] if text]
+        if batch:
+            rows = tokenizer(batch, add_special_tokens=False)["input_ids"]
+            pieces += [np.array([*row, end], np.int32) for row in rows]
+    if len(pieces) == 1:
+        raise DataError("the texts hold no token")
+    stream = torch.from_numpy(np.concatenate(pieces))
+    places = torch.arange(1, len(stream), WINDOW)  # the first token is the end before the first text
+    return TensorTable({"place": places}, transform=TokenWindows(stream, token_characters(tokenizer)))
+
+
+def token_characters(tokenizer: Any) -> Tensor:
+    """How many characters of text each token stands for, float32 (V,); none for special tokens, one for ``<unk>``."""
+    special = set(tokenizer.all_special_ids)
+    backend = tokenizer.backend_tokenizer
+    separate = backend.decoder is None  # words with a space between them
+    signs_apart = isinstance(backend.pre_tokenizer, pre_tokenizers.Split)  # which have none before them
+    lengths = []
+    for number, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))):
+        if number in special:
+            lengths.append(1 if number == tokenizer.unk_token_id else 0)
+        else:
+            lengths.append(len(token) + (1 if separate and (token[0].isalnum() or not signs_apart) else 0))
+    return torch.tensor(lengths, dtype=torch.float32)

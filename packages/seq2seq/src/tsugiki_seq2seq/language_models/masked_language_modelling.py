@@ -1,0 +1,158 @@
+"""The task of guessing masked tokens from both sides (Devlin et al. 2019), for any masked language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from tsugiki.errors import DataError, OptionError
+from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import TensorTable
+
+from ..texts.sentence_pairs import check_lengths
+from ..texts.text_columns import check_roles, column_texts, find_column
+from ..translation.translation import special_token_fields
+from .language_modelling import IGNORED
+from .masked_windows import MaskedWindows, masked_table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROLE = "text"
+BATCH = 32  # rows whose logits are held at once
+
+
+class FillMask(Task):
+    """Guess masked tokens from the text around them; scored by `masked_perplexity`, of which less is better, and
+    `accuracy`.
+
+    The texts are laid out in one stream and cut into windows of 128 tokens. In each, 15 % of the tokens are asked for:
+    of these 80 % are masked, 10 % replaced by another token and 10 % left as they are. In training they are other ones
+    in every epoch, in evaluation always the same. `masked_perplexity` is e to the mean of -ln P(token) over the tokens
+    that are asked for. It is no perplexity of the text: those tokens are guessed apart from each other, with what
+    follows in view, so it does not compare with a language model's. The role is `text`.
+    """
+
+    name: ClassVar[str] = "fill-mask"
+    main_metric: ClassVar[str] = "masked_perplexity"
+    greater_is_better: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    validates_by_loss: ClassVar[bool] = True
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the column of texts.
+
+        Raises:
+            DataError: It is missing, holds no strings, or is one of several.
+        """
+        check_roles(given, [ROLE], task=self.name)
+        return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the special tokens' numbers."""
+        return special_token_fields(processor)
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise the texts and lay them out.
+
+        Args:
+            dataset: The data.
+            processor: The model's tokenizer.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Raises:
+            DataError: The tokenizer has no mask token, or there is no text.
+        """
+        return masked_table(column_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
+        """Guess the masked tokens of every row.
+
+        Returns:
+            As `logits` float32 (N, 3): nats, tokens asked for, and how many of them were guessed right; no labels.
+        """
+        if not isinstance(table.transform, MaskedWindows):
+            raise DataError("a masked language model is measured on a table of masked windows")
+        found = []
+        for batch in table.batches(min(batch_size, BATCH), device=model.device):
+            labels = batch.pop("labels")  # (B, L)
+            asked = labels != IGNORED
+            logits = model(**batch).logits[asked].float()  # (tokens asked for, V)
+            row = asked.nonzero()[:, 0]
+            nats = F.cross_entropy(logits, labels[asked], reduction="none")
+            right = (logits.argmax(-1) == labels[asked]).float()
+            values = torch.stack([nats, torch.ones_like(nats), right], dim=1)  # (tokens asked for, 3)
+            found.append(values.new_zeros(len(labels), 3).index_add_(0, row, values).cpu())
+        counts = torch.cat(found).numpy()
+        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """Nats a token of each row (N,); 0 where none was asked for."""
+        nats, tokens = predictions.logits[:, :2].astype(np.float64).T
+        return nats / np.maximum(tokens, 1)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`masked_perplexity` and `accuracy` of the tokens asked for, with bootstrap 95 % intervals over the rows."""
+        nats, tokens, right = predictions.logits.astype(np.float64).T
+
+        def perplexity(rows: NDArray[np.int64]) -> float:
+            return float(np.exp(nats[rows].sum() / max(tokens[rows].sum(), 1)))
+
+        def accuracy(rows: NDArray[np.int64]) -> float:
+            return float(right[rows].sum() / max(tokens[rows].sum(), 1))
+
+        rows = np.arange(len(nats))
+        return {
+            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(tokens.sum()))
+            for name, of in (("masked_perplexity", perplexity), ("accuracy", accuracy))
+        }
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The likeliest tokens for the mask of each text.
+
+        Args:
+            model: A model of this task.
+            processor: Its tokenizer.
+            inputs: Texts with one mask token each, such as `"The <mask> was dark."`.
+            top_k: How many tokens.
+
+        Returns:
+            For each text the tokens as `{"label": token, "score": probability}`, best first.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+            DataError: A text has no mask, or several, or is longer than the model reads.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for text in inputs:
+            ids = torch.tensor(processor([str(text)])["input_ids"], device=model.device)  # (1, L)
+            places = (ids[0] == processor.mask_token_id).nonzero()
+            if len(places) != 1:
+                raise DataError(f"a text with one {processor.mask_token} is needed, not with {len(places)}: {text!r}")
+            check_lengths(model, [ids.shape[1]])
+            with torch.inference_mode():
+                logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, int(places)]
+            scores, tokens = logits.float().softmax(-1).topk(min(top_k, len(logits)))
+            named = [processor.decode([token]) for token in tokens.tolist()]
+            answers.append(
+                [{"label": word, "score": score} for word, score in zip(named, scores.tolist(), strict=True)]
+            )
+        return answers

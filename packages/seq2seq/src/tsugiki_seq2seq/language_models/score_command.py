@@ -1,0 +1,82 @@
+"""`tsugiki score`: what a language model thinks of whole texts."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+from typing import Annotated, Any
+
+import typer
+from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.output import format_number, note, only_results_on_stdout, print_json, print_table
+from tsugiki.errors import OptionError
+
+TASK = "text-generation"
+SHOWN = 200  # characters of a text in the table
+
+
+def command(
+    name: ModelName,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT…", help="One text or several.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Score texts with a language model, the likeliest first.
+
+    A score is the logarithm of the text's probability, its end included. Perplexity is per token, so it compares texts
+    of different lengths; of two readings of the same words the one with the higher probability is the better.
+
+    Example:
+        tsugiki score lm-word-novels "The apple and pear salad" "The apple and pair salad"
+    """
+    with only_results_on_stdout():
+        scores = score(name, texts)
+    if json:
+        print_json(scores)
+        return
+    print_table(
+        ("rank", "ln P", "perplexity", "tokens", "unknown", "text"),
+        [
+            (
+                str(one["rank"]),
+                f"{one['log_probability']:.2f}",
+                format_number(one["perplexity"]),
+                str(one["tokens"]),
+                str(one["unknown"]),
+                shorten(one["text"], SHOWN, placeholder=" …"),
+            )
+            for one in sorted(scores, key=lambda one: one["rank"])
+        ],
+        right=("rank", "ln P", "perplexity", "tokens", "unknown"),
+    )
+    if any(one["unknown"] for one in scores):
+        note("tsugiki: words that the vocabulary has not count as <unk>, which makes texts with more of them likelier")
+
+
+def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
+    """For each text, in the order given, ``{"text", "log_probability", "perplexity", "tokens", "unknown", "rank"}``.
+
+    Raises:
+        OptionError: The model is no language model.
+        TsugikiError: There is no such model, or a text is empty.
+    """
+    from tsugiki.snapshots.loading import load, load_processor, open_snapshot
+    from tsugiki.snapshots.resolve import resolve
+
+    snapshot = open_snapshot(resolve(name))
+    if snapshot.task != TASK:
+        raise OptionError(
+            f"{name} is no language model: its task is {snapshot.task or 'none'}, not {TASK}; "
+            f"`tsugiki list --task {TASK}` shows those that are"
+        )
+    from .rescoring import score_texts
+
+    return [
+        {
+            "text": one.text,
+            "log_probability": one.log_probability,
+            "perplexity": one.perplexity,
+            "tokens": one.tokens,
+            "unknown": one.unknown,
+            "rank": one.rank,
+        }
+        for one in score_texts(load(name, task=TASK), load_processor(name), texts)
+    ]

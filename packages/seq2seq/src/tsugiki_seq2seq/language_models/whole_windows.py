@@ -1,0 +1,116 @@
+"""Training of language models without a state, such as GPT-2: windows in which every token is asked for.
+
+The task's rows show 128 tokens that are not asked for, so that each token is judged with a context. A network without
+a state reads them at full cost, so in training two neighbouring rows are one, and all that is read is learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tsugiki.errors import DataError, OptionError
+from tsugiki.task import Task
+from tsugiki.tensor_table import Batch, TensorTable
+from tsugiki.training.fit import FitResult, fit
+
+from .language_modelling import CONTEXT, WINDOW, TokenWindows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainerCallback
+
+PLACE, WHOLE = "place", "whole"
+
+
+class WholeWindows(TokenWindows):
+    """Windows whose context is asked for too, where the column ``whole`` says so; the transform of `whole_windows`."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """``input_ids`` and ``labels`` int64 (B, CONTEXT + WINDOW); the first token, which nothing precedes, never."""
+        read = super().__call__(batch)
+        offsets = torch.arange(-CONTEXT, WINDOW, device=batch[PLACE].device)
+        context = (offsets > -CONTEXT) & (offsets < 0) & (batch[PLACE][:, None] + offsets > 0)
+        labels = torch.where(batch[WHOLE][:, None] & context, read["input_ids"], read["labels"])
+        return {"input_ids": read["input_ids"], "labels": labels}
+
+
+def whole_windows(table: TensorTable) -> TensorTable:
+    """Join rows that follow each other in the text, two and two.
+
+    Args:
+        table: As `language_modelling.window_table` makes it, or rows selected from it. A row whose neighbour was taken
+            out of it stays as it is, and asks for nothing of the neighbour.
+
+    Returns:
+        A table in which no token is asked for twice.
+
+    Raises:
+        DataError: It is no table of token windows.
+    """
+    windows = table.transform
+    if not isinstance(windows, TokenWindows):
+        raise DataError("a language model learns from a table of token windows, as its task makes it")
+    places, whole = [], []
+    waiting: int | None = None  # a row that the next may be joined to
+    for place in sorted(table.columns[PLACE].tolist()):
+        if waiting is not None and waiting + CONTEXT == place:
+            places.append(place)
+            whole.append(True)
+            waiting = None
+            continue
+        if waiting is not None:
+            places.append(waiting)
+            whole.append(False)
+        waiting = place
+    if waiting is not None:
+        places.append(waiting)
+        whole.append(False)
+    columns = {PLACE: torch.tensor(places), WHOLE: torch.tensor(whole)}
+    return TensorTable(columns, transform=WholeWindows(windows.stream, windows.characters)).to(table.device)
+
+
+def train_on_whole_windows(
+    model: PreTrainedModel,
+    train: TensorTable,
+    *,
+    output_dir: str | Path,
+    arguments: Mapping[str, Any],
+    validation: TensorTable | None = None,
+    task: Task | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    progress: bool = True,
+    title: str = "training",
+) -> FitResult:
+    """Train a causal language model in place, as `tsugiki.training.fit`, on the whole windows of a table.
+
+    Args:
+        model: A causal language model that reads `CONTEXT + WINDOW` tokens.
+        train: As `whole_windows` takes it.
+        output_dir: As `fit` takes it, as all that follow.
+        arguments: The same.
+        validation: The same.
+        task: The same.
+        callbacks: The same.
+        progress: The same.
+        title: The same.
+
+    Raises:
+        OptionError: An option is unknown or out of range, or the model reads too few tokens.
+        DataError: `train` is no table of token windows.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is not None and longest < CONTEXT + WINDOW:
+        raise OptionError(f"the model reads {longest} tokens, and rows have {CONTEXT + WINDOW}; raise n_positions")
+    return fit(
+        model,
+        whole_windows(train),
+        output_dir=output_dir,
+        arguments=arguments,
+        validation=validation,
+        task=task,
+        callbacks=callbacks,
+        progress=progress,
+        title=title,
+    )

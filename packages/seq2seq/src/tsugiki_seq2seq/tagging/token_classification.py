@@ -1,0 +1,293 @@
+"""The task of tagging: a label for every word, such as whether it is part of a person's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import TensorTable
+
+from ..texts.text_columns import check_roles
+from .tagged_sentences import IGNORED, tagged_table
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TOKENS, TAGS = "tokens", "tags"
+ROLES = (TOKENS, TAGS)
+USUAL = {TOKENS: ("tokens", "words"), TAGS: ("tags", "ner_tags", "labels")}  # names of columns, best first
+OUTSIDE = "O"
+
+
+class TokenClassification(Task):
+    """Tag every word; scored by `precision`, `recall` and `f1` of whole entities, as conlleval counts them (Tjong Kim
+    Sang and De Meulder 2003), and by the `accuracy` of single tags.
+
+    The roles are `tokens`, a column of lists of words, and `tags`, one of as long lists of `ClassLabel` or strings:
+    ``O``, ``B-…`` for the first word of an entity and ``I-…`` for its other words.
+    """
+
+    name: ClassVar[str] = "token-classification"
+    main_metric: ClassVar[str] = "f1"
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    validates_by_loss: ClassVar[bool] = True
+    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.tagging.tagging_pipeline:TaggingPipeline"
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the columns of words and tags.
+
+        Raises:
+            DataError: One is missing or holds no lists of the right kind.
+        """
+        check_roles(given, ROLES, task=self.name)
+        found = {role: _find(dataset, role, given) for role in ROLES}
+        if _tag_kind(dataset, found[TOKENS]) != "string":
+            raise DataError(f"column {found[TOKENS]!r} holds no lists of words; name one that does with columns=")
+        if _tag_kind(dataset, found[TAGS]) is None:
+            raise DataError(
+                f"column {found[TAGS]!r} holds no lists of ClassLabel or strings; name one that does with columns="
+            )
+        return found
+
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Names of the tags: those of a `ClassLabel` in its order, strings by the alphabet behind ``O``.
+
+        Raises:
+            DataError: One is neither ``O`` nor begins with ``B-`` or ``I-``.
+        """
+        feature = _inner(dataset, columns[TAGS])
+        if _tag_kind(dataset, columns[TAGS]) == "class":
+            names = list(feature.names)
+        else:
+            seen = {tag for row in dataset.with_format(None)[columns[TAGS]] for tag in row or ()}
+            names = [OUTSIDE, *sorted(seen - {OUTSIDE})]
+        for name in names:
+            split_tag(name)
+        return names
+
+    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """`id2label` and `label2id`."""
+        return {"id2label": dict(enumerate(label_names)), "label2id": {name: n for n, name in enumerate(label_names)}}
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the number of padding."""
+        return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise the sentences.
+
+        Args:
+            dataset: The data.
+            processor: The model's tokenizer, a fast one.
+            columns: Columns by role; found where left out.
+            label_names: The model's tags, matched by name; by default the data's own.
+
+        Returns:
+            Batches of ``input_ids``, ``attention_mask`` and ``labels`` (B, L).
+
+        Raises:
+            DataError: There are no rows, a row has not as many tags as words, or a tag is unknown to the model.
+        """
+        found = self.columns(dataset, columns)
+        own = self.label_names(dataset, found)
+        names = list(own if label_names is None else label_names)
+        numbers = {name: number for number, name in enumerate(names)}
+        plain = dataset.with_format(None)
+        sentences, tags = plain[found[TOKENS]][:], plain[found[TAGS]][:]
+        if not sentences:
+            raise DataError("the data has no rows")
+        is_class = _tag_kind(dataset, found[TAGS]) == "class"
+        rows = []
+        for row, (words, given) in enumerate(zip(sentences, tags, strict=True)):
+            if words is None or given is None or len(words) != len(given):
+                have = (len(words or ()), len(given or ()))
+                raise DataError(f"row {row} has {have[0]} words and {have[1]} tags; every word needs one tag")
+            called = [own[tag] if is_class and 0 <= tag < len(own) else tag for tag in given]
+            if unknown := next((tag for tag in called if tag not in numbers), None):
+                raise DataError(
+                    f"row {row}: the tag {unknown!r} is unknown to the model, which knows {', '.join(names)}."
+                    f"{did_you_mean(str(unknown), names)}"
+                )
+            rows.append([numbers[tag] for tag in called])
+        return tagged_table(sentences, rows, processor)
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
+        """Tag every row and count.
+
+        Returns:
+            As `logits` float32 (N, 5): of each row the entities found right, found, and in the data, the words tagged
+            right, and the words; no labels.
+        """
+        names = [model.config.id2label[number] for number in range(model.config.num_labels)]
+        counts = []
+        for batch in table.batches(batch_size, device=model.device):
+            labels = batch.pop("labels").cpu()
+            answers = model(**batch).logits.argmax(-1).cpu()  # (B, L)
+            for answer, label in zip(answers, labels, strict=True):
+                asked = label != IGNORED
+                said = [names[number] for number in answer[asked].tolist()]
+                right = [names[number] for number in label[asked].tolist()]
+                counts.append(count_row(said, right))
+        return Predictions(np.array(counts, np.float32), np.empty((len(counts), 0), np.int64))
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """F1 of each row's own entities (N,), 1 where there are none and none was found."""
+        both, found, wanted = predictions.logits.astype(np.float64).T[:3]
+        return np.where(found + wanted > 0, 2 * both / np.maximum(found + wanted, 1), 1.0)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`f1`, `precision` and `recall` of entities over all rows, and the `accuracy` of tags, as fractions.
+
+        The intervals are bootstrapped over rows. A share of nothing is 0, as in conlleval.
+        """
+        counts = predictions.logits.astype(np.float64)
+        rows = np.arange(len(counts))
+        figures = {}
+        for name, (part, whole) in _SHARES.items():
+
+            def share(drawn: NDArray[np.int64], part: Any = part, whole: Any = whole) -> float:
+                total = counts[drawn].sum(0)
+                return float(total @ part / max(total @ whole, 1))
+
+            low, high = bootstrap_interval(len(counts), share, seed=seed)
+            figures[name] = Metric(share(rows), low, high, len(counts))
+        return figures
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The entities of each text.
+
+        Args:
+            model: A model of this task.
+            processor: Its tokenizer.
+            inputs: Texts, which may be empty.
+            top_k: How many entities of a text, the surest ones.
+
+        Returns:
+            For each text its entities as ``{"label": the words, "score": mean probability of its tags, "entity": its
+            kind, "start", "end": its place in characters}``, in the order of scores.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for text in inputs:
+            found = sorted(find_entities(model, processor, str(text)), key=lambda one: -one["score"])
+            answers.append(found[:top_k])
+        return answers
+
+
+# What of the counts is divided by what: F1 = 2 x right / (found + wanted).
+_SHARES = {
+    "f1": (np.array([2.0, 0, 0, 0, 0]), np.array([0.0, 1, 1, 0, 0])),
+    "precision": (np.array([1.0, 0, 0, 0, 0]), np.array([0.0, 1, 0, 0, 0])),
+    "recall": (np.array([1.0, 0, 0, 0, 0]), np.array([0.0, 0, 1, 0, 0])),
+    "accuracy": (np.array([0.0, 0, 0, 1, 0]), np.array([0.0, 0, 0, 0, 1])),
+}
+
+
+def find_entities(model: Any, tokenizer: Any, text: str) -> list[dict[str, Any]]:
+    """The entities of a text in its order, as `TokenClassification.predict` gives them."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    if not ids:
+        return []
+    with torch.inference_mode():
+        chances = model(input_ids=torch.tensor([ids], device=model.device)).logits[0].float().softmax(-1)  # (L, C)
+    scores, numbers = chances.max(-1)
+    tags = [model.config.id2label[number] for number in numbers.tolist()]
+    found = []
+    for kind, first, end in entities(tags):
+        start, stop = offsets[first][0], offsets[end - 1][1]
+        score = float(scores[first:end].mean())
+        found.append({"label": text[start:stop], "score": score, "entity": kind, "start": start, "end": stop})
+    return found
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """``B-PER`` to ``("B", "PER")``, and ``O`` to ``("O", "")``.
+
+    Raises:
+        DataError: It is neither.
+    """
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    prefix, dash, kind = tag.partition("-")
+    if prefix not in ("B", "I") or not dash or not kind:
+        raise DataError(f"the tag {tag!r} is neither O nor begins with B- or I-; write tags in the BIO scheme")
+    return prefix, kind
+
+
+def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The entities of a tagged sentence as conlleval reads them.
+
+    ``B-`` begins one always, ``I-`` where the tag before it is not of its kind.
+
+    Returns:
+        Kind, first word, and the word behind the last.
+    """
+    found: list[tuple[str, int, int]] = []
+    begun: tuple[str, int] | None = None
+    for place, (prefix, kind) in enumerate([*map(split_tag, tags), (OUTSIDE, "")]):
+        goes_on = prefix == "I" and begun is not None and begun[0] == kind
+        if begun is not None and not goes_on:
+            found.append((begun[0], begun[1], place))
+            begun = None
+        if prefix != OUTSIDE and not goes_on:
+            begun = (kind, place)
+    return found
+
+
+def count_row(said: Sequence[str], right: Sequence[str]) -> list[int]:
+    """Entities found right, found, and wanted; tags right, and tags of a sentence."""
+    found, wanted = set(entities(said)), set(entities(right))
+    same = sum(one == other for one, other in zip(said, right, strict=True))
+    return [len(found & wanted), len(found), len(wanted), same, len(right)]
+
+
+def _find(dataset: Dataset, role: str, given: Mapping[str, str] | None) -> str:
+    """The column of a role: the one named, or the one with a usual name."""
+    names = list(dataset.features)
+    if (wanted := (given or {}).get(role)) is not None:
+        if wanted not in names:
+            raise DataError(f"the data has no column {wanted!r}.{did_you_mean(wanted, names)}")
+        return wanted
+    for name in USUAL[role]:
+        if name in names:
+            return name
+    raise DataError(
+        f"token-classification needs a column for {role!r}, and the data has {', '.join(names)}; name one with "
+        f"columns={{{role!r}: …}}"
+    )
+
+
+def _inner(dataset: Dataset, column: str) -> Any:
+    """The feature of a list's items; None where the column holds no lists."""
+    return getattr(dataset.features[column], "feature", None)
+
+
+def _tag_kind(dataset: Dataset, column: str) -> str | None:
+    """``class`` or ``string`` for lists of these, else None."""
+    from datasets import ClassLabel
+
+    inner = _inner(dataset, column)
+    if isinstance(inner, ClassLabel):
+        return "class"
+    return "string" if getattr(inner, "dtype", None) in ("string", "large_string") else None

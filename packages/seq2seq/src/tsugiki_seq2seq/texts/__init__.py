@@ -1,0 +1,1 @@
+"""Texts on their way in: columns, words, tokenizers, pairs of sentences."""

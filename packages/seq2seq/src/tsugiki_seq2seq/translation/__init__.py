@@ -1,0 +1,1 @@
+"""One text for another: encoder-decoders, attention, search and its errors."""

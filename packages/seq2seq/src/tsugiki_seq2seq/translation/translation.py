@@ -1,0 +1,296 @@
+"""The task of writing one text for another: translation, and whatever else is a text for a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.errors import DataError, OptionError
+from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.task import Predictions, Task
+from tsugiki.tensor_table import TensorTable
+
+from ..texts.sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
+from ..texts.text_columns import check_roles, column_texts, find_column
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROLES = ("source", "target")
+MAX_NEW_TOKENS = 128  # where the model's generation config says nothing
+BLEU_TOKENIZE = "13a"  # mteval's; a tokenizer's config may name another of sacrebleu's
+ORDER = 4  # longest n-grams of BLEU
+CHRF_ORDER = 6
+
+
+class TextTranslation(Task):
+    """Write a target text for a source text; scored by `bleu` (Papineni et al. 2002), `chrf` (Popovic 2015), both of
+    them sacrebleu's, and `exact_match`.
+
+    The roles are `source` and `target`. How the model searches (beam, length penalty) stands in its generation config.
+    """
+
+    name: ClassVar[str] = "text-translation"
+    main_metric: ClassVar[str] = "bleu"
+    counted: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "translation"
+    validates_by_loss: ClassVar[bool] = True
+    pipeline_class: ClassVar[str] = "tsugiki_seq2seq.translation.translation_pipeline:TextTranslationPipeline"
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find source and target.
+
+        Args:
+            dataset: The data.
+            given: `{"source": column, "target": column}`; a language of a column of translations by its name alone.
+
+        Raises:
+            DataError: A column is missing or holds no texts, or one plays both roles.
+        """
+        check_roles(given, ROLES, task=self.name)
+        found = {role: find_column(dataset, role, given, task=self.name) for role in ROLES}
+        if found["source"] == found["target"]:
+            raise DataError(f"source and target are the same column {found['source']!r}; name two with columns=")
+        return found
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the special tokens' numbers."""
+        return special_token_fields(processor)
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise the pairs.
+
+        Args:
+            dataset: The data.
+            processor: The model's tokenizer.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Returns:
+            Batches of ``input_ids``, ``attention_mask`` and ``labels``.
+
+        Raises:
+            DataError: A column is missing, there are no rows, or a source or target is empty.
+        """
+        found = self.columns(dataset, columns)
+        sources, targets = (column_texts(dataset, found[role]) for role in ROLES)
+        if not sources:
+            raise DataError("the data has no rows")
+        for role, texts in zip(ROLES, (sources, targets), strict=True):
+            if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
+                raise DataError(
+                    f"row {empty[0]} has an empty {role} in column {found[role]!r}"
+                    f"{f', and so have {len(empty) - 1:,} more' if len(empty) > 1 else ''}; leave such rows out"
+                )
+        return pair_table(sources, targets, processor)
+
+    def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
+        """Translate every row, and count what the scores are made of.
+
+        Returns:
+            As `logits` the counts of each row (N, F), see `counts_of`; no labels.
+        """
+        transform = table.transform
+        if not isinstance(transform, PaddedPairs):
+            raise DataError("translation is measured on a table of sentence pairs")
+        check_lengths(model, table.columns["length"].tolist(), "row")
+        written = generate_texts(model, table, transform.tokenizer, batch_size=batch_size)
+        references = [transform.references[row] for row in table.columns[ROW].tolist()]
+        scheme = transform.tokenizer.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
+        counts = counts_of(written, references, tokenize=scheme)
+        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """Each row's own BLEU, smoothed (N,), between 0 and 1."""
+        return np.array([bleu_of_counts(row, effective_order=True) for row in predictions.logits]) / 100
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`bleu` and `chrf` of the corpus, 0 to 100 as usual, and the share of `exact_match`."""
+        counts = predictions.logits.astype(np.float64)
+        rows = np.arange(len(counts))
+        figures = {}
+        for name, score in (("bleu", bleu_of_counts), ("chrf", _chrf)):
+
+            def of_rows(drawn: NDArray[np.int64], score: Any = score) -> float:
+                return float(score(counts[drawn].sum(0)))
+
+            low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
+            figures[name] = Metric(of_rows(rows), low, high, len(counts))
+        return {**figures, "exact_match": mean_metric(counts[:, -1], seed=seed)}
+
+    def signatures(self, processor: Any) -> dict[str, str]:
+        """Those of sacrebleu, for BLEU and chrF with one reference."""
+        from sacrebleu.metrics import BLEU, CHRF
+
+        found = {}
+        scheme = processor.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
+        for name, metric in (("bleu", BLEU(tokenize=scheme)), ("chrf", CHRF())):
+            metric.corpus_score(["a"], [["a"]])  # the number of references is part of it
+            found[name] = str(metric.get_signature())
+        return found
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """The best translations of each text.
+
+        Args:
+            model: A model of this task.
+            processor: Its tokenizer.
+            inputs: Texts.
+            top_k: How many translations; more than one are those a beam search of so many ends with.
+
+        Returns:
+            For each text the translations as `{"label": text, "score": P(text | source)}`, best first.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+            DataError: A text is empty, or longer than the model reads.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers = []
+        for text in inputs:
+            ids = encode_source(model, processor, text).to(model.device)
+            beams = max(top_k, model.generation_config.num_beams or 1)
+            with torch.inference_mode():
+                out = model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    num_beams=beams,
+                    num_return_sequences=top_k,
+                    do_sample=False,
+                    **length_limit(model),
+                )
+                scores = log_probabilities(model, ids.expand(top_k, -1), out)
+            texts = processor.batch_decode(out, skip_special_tokens=True)
+            order = scores.argsort(descending=True).tolist()
+            answers.append([{"label": texts[n], "score": float(scores[n].exp())} for n in order])
+        return answers
+
+
+def special_token_fields(processor: Any) -> dict[str, Any]:
+    """Config fields that follow from a tokenizer."""
+    return {
+        "vocab_size": len(processor),
+        "pad_token_id": processor.pad_token_id,
+        "bos_token_id": processor.bos_token_id,
+        "eos_token_id": processor.eos_token_id,
+    }
+
+
+def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
+    """The tokens of a text to translate, int64 (1, S).
+
+    Raises:
+        DataError: It is no text, an empty one, or longer than the model reads.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"a text with at least one word is needed, not {text!r}")
+    ids = torch.tensor(encode(tokenizer, [text]))
+    check_lengths(model, [ids.shape[1]])
+    return ids
+
+
+def length_limit(model: Any) -> dict[str, int]:
+    """The generation's length, where the model's own config names none."""
+    config = model.generation_config
+    return {} if config.max_new_tokens is not None else {"max_new_tokens": MAX_NEW_TOKENS}
+
+
+def generate_texts(model: Any, table: TensorTable, tokenizer: Any, *, batch_size: int) -> list[str]:
+    """What a model writes for each row of a table, searched as its generation config says.
+
+    Rows of like length go together, so that little is computed on padding; the texts come back in the table's order.
+    """
+    order = table.columns["length"].argsort(stable=True).tolist()
+    texts = [""] * len(order)
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        batch = table.batch(rows)
+        batch.pop("labels", None)
+        inputs = {name: value.to(model.device) for name, value in batch.items()}
+        with torch.inference_mode():
+            out = model.generate(**inputs, do_sample=False, **length_limit(model))
+        for row, text in zip(rows, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True):
+            texts[row] = text
+    return texts
+
+
+def log_probabilities(model: Any, input_ids: Tensor, written: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    """log P(written | source) in nats, the end token included (B,).
+
+    Args:
+        model: Any encoder-decoder of transformers.
+        input_ids: Sources (B, S).
+        written: Decoder tokens (B, 1 + T), the start token first, padded behind the end, as ``generate()`` gives them.
+        attention_mask: Of the sources (B, S); all ones where left out.
+    """
+    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    logits = model(input_ids=input_ids, attention_mask=mask, decoder_input_ids=written[:, :-1]).logits
+    targets = written[:, 1:]
+    nats = logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]  # (B, T)
+    ends = model.generation_config.eos_token_id
+    ended = torch.isin(targets, torch.as_tensor(ends, device=targets.device))
+    real = ended.cumsum(1) - ended.long() == 0  # up to the first end token and with it
+    return (nats * real).sum(1)
+
+
+def counts_of(
+    written: Sequence[str], references: Sequence[str], *, tokenize: str = BLEU_TOKENIZE
+) -> NDArray[np.float32]:
+    """What BLEU, chrF and exact match are made of, for each row.
+
+    Args:
+        written: Hypotheses.
+        references: One for each.
+        tokenize: By sacrebleu's name.
+
+    Returns:
+        float32 (N, 4 + 4 + 2 + 18 + 1): n-grams of a row that the reference has, n-grams of it, its length and the
+        reference's, for n-grams of characters how many it has, how many the reference has and how many they share, and
+        1 where the texts are equal.
+    """
+    from sacrebleu.metrics import BLEU, CHRF
+
+    bleu, chrf = BLEU(tokenize=tokenize, effective_order=True), CHRF()
+    rows = []
+    for text, reference in zip(written, references, strict=True):
+        score = bleu.sentence_score(text, [reference])
+        characters = chrf._extract_corpus_statistics([text], [[reference]])[0]  # its own bootstrap reads them too
+        same = float(text.strip() == reference.strip())
+        rows.append([*score.counts, *score.totals, score.sys_len, score.ref_len, *characters, same])
+    return np.array(rows, np.float32).reshape(len(rows), 2 * ORDER + 2 + 3 * CHRF_ORDER + 1)
+
+
+def bleu_of_counts(counts: NDArray[Any], *, effective_order: bool = False) -> float:
+    """BLEU of summed counts (F,), 0 to 100, smoothed as sacrebleu's default."""
+    from sacrebleu.metrics import BLEU
+
+    numbers = [round(float(value)) for value in counts[: 2 * ORDER + 2]]
+    correct, total, (written, reference) = numbers[:ORDER], numbers[ORDER : 2 * ORDER], numbers[2 * ORDER :]
+    return float(
+        BLEU.compute_bleu(
+            correct, total, written, reference, smooth_method="exp", effective_order=effective_order
+        ).score
+    )
+
+
+def _chrf(counts: NDArray[Any]) -> float:
+    """chrF2 of summed counts (F,), 0 to 100."""
+    from sacrebleu.metrics import CHRF
+
+    start = 2 * ORDER + 2
+    return float(CHRF()._compute_f_score([round(float(value)) for value in counts[start : start + 3 * CHRF_ORDER]]))

@@ -1,0 +1,1 @@
+"""Image classifiers from LeNet to MobileNet, one file a family, and what they are made of."""

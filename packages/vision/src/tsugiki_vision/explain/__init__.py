@@ -1,0 +1,1 @@
+"""What a classifier looked at: maps, their picture, and the command that draws it."""

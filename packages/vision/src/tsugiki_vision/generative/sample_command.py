@@ -1,0 +1,70 @@
+"""`tsugiki sample`: pictures that a generative model draws, in one PNG file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.output import only_results_on_stdout, print_json
+from tsugiki.errors import TsugikiError
+
+MOST = 10_000  # pictures in one file
+
+
+def command(
+    name: ModelName,
+    count: Annotated[int, typer.Option("--count", min=1, max=MOST, help="How many pictures to draw.")] = 64,
+    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn: the same seed, the same pictures.")] = 0,
+    output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "samples.png",
+    json: Json = False,
+) -> None:
+    """Draw new pictures with a generative model.
+
+    They are laid out in one PNG file, pixel for pixel.
+
+    Example:
+        tsugiki sample vae-mnist
+        tsugiki sample pixelcnn-mnist --count 16 --seed 1 --output digits.png
+    """
+    with only_results_on_stdout():
+        facts = sample(name, count=count, seed=seed, output=output)
+    if json:
+        print_json(facts)
+        return
+    print(facts["path"])
+
+
+def sample(name: str, *, count: int, seed: int, output: str) -> dict[str, Any]:
+    """Write the picture and return what it shows: path, model, count, seed and the size of one picture.
+
+    Raises:
+        TsugikiError: The model is unknown or draws no pictures, or the output cannot be written.
+    """
+    from ..pictures.png_files import check_png_path, write_png
+
+    path = check_png_path(output)
+    import torch
+    import tsugiki
+
+    from ..pictures.picture_grid import picture_grid
+
+    model = tsugiki.load(name)
+    draw = getattr(model, "sample", None)
+    if not callable(draw):
+        raise TsugikiError(
+            f"{name} ({type(model).__name__}) draws no pictures; "
+            "tsugiki list --task unconditional-image-generation names those that do"
+        )
+    pictures = draw(count, torch.Generator().manual_seed(seed))  # (count, C, H, W), from 0 to 1
+    caption = f"{count} pictures of {Path(name).name}, seed {seed}"
+    write_png(path, picture_grid(pictures), {"Title": "tsugiki sample", "Description": caption})
+    height, width = pictures.shape[2:]
+    return {
+        "path": str(path),
+        "name": Path(name).name,
+        "count": count,
+        "seed": seed,
+        "picture_size": {"height": int(height), "width": int(width)},
+    }

@@ -1,0 +1,122 @@
+"""What the tasks share that need pictures and no labels: what comes out is held against the picture itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.images import Normalize
+from tsugiki.task import Task
+from tsugiki.tasks.classification import check_column_exists, the_only_one
+from tsugiki.tensor_table import TensorTable
+
+from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROLE = "image"
+
+
+class UnlabelledPictures(Task):
+    """A task whose only role is `image`, a column of `datasets.Image`; lower figures are better, no row is counted."""
+
+    greater_is_better: ClassVar[bool] = False
+    counted: ClassVar[bool] = False
+    score_name: ClassVar[str]  # of what `score` measures
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the column of pictures.
+
+        Args:
+            dataset: The data.
+            given: `{"image": column}`, needed where there are several.
+
+        Raises:
+            DataError: It is missing, of the wrong type, or one of several.
+        """
+        given = given or {}
+        for role, column in given.items():
+            if role != ROLE:
+                raise DataError(f"{self.name} has no role {role!r}, only {ROLE}.{did_you_mean(role, [ROLE])}")
+            check_column_exists(dataset, column)
+        pictures = given.get(ROLE) or the_only_one(*find_image_columns(dataset), ROLE, dataset)
+        check_image_column(dataset, pictures)
+        return {ROLE: pictures}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode every picture once.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's image processor, which must leave pixels from 0 to 1.
+            columns: Columns by role; found where left out.
+            label_names: Unused.
+
+        Returns:
+            `pixel_values` uint8 (N, C, H, W), from 0 to 1 batch by batch, and as `labels` the same, uint8.
+
+        Raises:
+            DataError: There are no rows, a picture does not decode, or the processor gives other pixels.
+        """
+        if len(dataset) == 0:
+            raise DataError("the data has no rows")
+        normalize = unit_normalization(processor, self.name)
+        pixels = decode_pictures(dataset, self.columns(dataset, columns)[ROLE], processor)
+        return TensorTable({"pixel_values": pixels, "labels": pixels}, transform=normalize)
+
+    def score(self, model: Any, pixel_values: Tensor) -> NDArray[Any]:
+        """The main figure of single pictures (N, C, H, W) from 0 to 1, (N,)."""
+        raise NotImplementedError  # abstract
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """Measure single pictures.
+
+        Args:
+            model: A model of this task.
+            processor: Its image processor.
+            inputs: Pictures that the processor takes, such as Pillow images.
+            top_k: Unused: there is one answer.
+
+        Returns:
+            For each picture one entry, `{"label": name of the figure, "score": figure}`.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        if not inputs:
+            return []
+        pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            scores = self.score(model, pixel_values.to(model.device, model.dtype))
+        return [[{"label": self.score_name, "score": float(score)}] for score in scores]
+
+
+def unit_normalization(processor: Any, task: str) -> Normalize:
+    """The processor's normalisation, made sure to bring 0..255 to 0..1 and no more.
+
+    Raises:
+        DataError: It does something else.
+    """
+    normalize = Normalize.from_processor(processor)
+    if any(normalize.mean) or any(value != 1 for value in normalize.std) or abs(normalize.rescale * 255 - 1) > 1e-6:
+        raise DataError(
+            f"{task} is measured on pixels from 0 to 1, and the image processor gives others: set its image_mean to 0 "
+            "and its image_std to 1, for every channel"
+        )
+    return normalize

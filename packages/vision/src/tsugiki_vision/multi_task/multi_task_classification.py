@@ -1,0 +1,289 @@
+"""The task of answering several questions about one picture, some of whose answers are missing in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.images import Normalize
+from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.task import Picture, Predictions, Task
+from tsugiki.tasks.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
+from tsugiki.tensor_table import TensorTable
+
+from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
+from .multi_task import MISSING, logit_names, tasks_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+class MultiTaskImageClassification(Task):
+    """Answer several questions about a picture; scored by the accuracy of each and their mean.
+
+    Columns have the role `image` and a role per task, named after the task: by default every `ClassLabel` column is a
+    task of its own name. A label is missing where it is null, -1 or -100; it is neither learnt from nor measured.
+
+    The names of the labels are those of the logits, `"task: class"`, task after task. The names of the tasks in the
+    metrics are those that this object saw last, in `table` or in a model that it evaluated.
+    """
+
+    name: ClassVar[str] = "multi-task-image-classification"
+    main_metric: ClassVar[str] = "accuracy"
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "image-classification"
+    pipeline_class: ClassVar[str] = "tsugiki_vision.multi_task.multi_task_pipeline:MultiTaskImageClassificationPipeline"
+
+    def __init__(self) -> None:
+        self._tasks: list[str] = []
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the columns by feature type, or check the ones that the user named.
+
+        Args:
+            dataset: The data.
+            given: Columns by role, such as `{"footwear": "is_shoe"}`. If tasks are among them, there are no others.
+
+        Returns:
+            The column of the role `image`, and of every task.
+
+        Raises:
+            DataError: A column is missing, of the wrong type, or one of several; or there is no task.
+        """
+        from datasets import ClassLabel
+
+        given = dict(given or {})
+        for column in given.values():
+            check_column_exists(dataset, column)
+        image = given.pop("image", None)
+        if image is None:
+            image = the_only_one(*find_image_columns(dataset), "image", dataset)
+        check_image_column(dataset, image)
+        tasks = given or {name: name for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
+        if not tasks:
+            raise DataError(
+                "the data has no column of classes (a ClassLabel); name a column for each task with "
+                f"columns={{'<task>': …}}, out of {', '.join(dataset.features)}"
+            )
+        for column in tasks.values():
+            check_label_column(dataset, column)
+        return {"image": image, **tasks}
+
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Name the logits after the classes of training data.
+
+        Args:
+            dataset: The training data.
+            columns: Columns by role, as `columns` returns them.
+
+        Returns:
+            `"task: class"`, task after task; classes as a `ClassLabel` orders them, else sorted.
+
+        Raises:
+            DataError: A class has no rows, or a task fewer than two classes.
+        """
+        tasks = {}
+        for task, column in columns.items():
+            if task == "image":
+                continue
+            names, labels = known_labels(dataset, column)
+            counts = np.bincount(labels[labels != MISSING], minlength=len(names))
+            if empty := [name for name, count in zip(names, counts, strict=True) if count == 0]:
+                raise DataError(f"task {task!r}: no row of column {column!r} is known to be {listed(empty)}")
+            if len(names) < 2:
+                raise DataError(f"task {task!r}: column {column!r} holds {len(names)} class; a task needs two or more")
+            tasks[task] = names
+        return logit_names(tasks)
+
+    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """`tasks`, and the `id2label` and `label2id` that follow from it."""
+        return {
+            "tasks": tasks_of(list(label_names)),
+            "id2label": dict(enumerate(label_names)),
+            "label2id": {name: number for number, name in enumerate(label_names)},
+        }
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode every picture once.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's image processor.
+            columns: Columns by role; roles that it leaves out are found.
+            label_names: Names of the model's logits; classes are matched by name. By default the data's own.
+
+        Returns:
+            `pixel_values` uint8 (N, C, H, W), normalised batch by batch, and `labels` int64 (N, number of tasks) with
+            -100 where a label is missing.
+
+        Raises:
+            DataError: A picture does not decode, a task of the model has no column, or a class is unknown to it.
+        """
+        columns = self.columns(dataset, columns)
+        if len(dataset) == 0:
+            raise DataError("the data has no rows")
+        tasks = tasks_of(list(label_names) if label_names is not None else self.label_names(dataset, columns))
+        labels = [_labels_of_task(dataset, columns, task, classes) for task, classes in tasks.items()]
+        self._tasks = list(tasks)
+        return TensorTable(
+            {
+                "pixel_values": decode_pictures(dataset, columns["image"], processor),
+                "labels": torch.from_numpy(np.stack(labels, axis=1)),
+            },
+            transform=Normalize.from_processor(processor),
+        )
+
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits by task (B, number of tasks, most classes of any); minus infinity where a task has no class."""
+        self._tasks = list(model.config.tasks)
+        return logits_by_task(model(**batch).logits, model.config.task_sizes)
+
+    def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Whether every known label of a row is met (N,)."""
+        return (_right(predictions) | (predictions.labels == MISSING)).all(axis=1)
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`accuracy`, the mean over tasks, and `accuracy_<task>` of each.
+
+        Each is a share of known labels, with its bootstrap 95 % interval over rows; a task without known labels is left
+        out. Tasks whose names this object has not seen go by their numbers, from 1.
+        """
+        right, known = _right(predictions), predictions.labels != MISSING
+
+        def mean_over_tasks(rows: NDArray[np.int64]) -> float:
+            counts = known[rows].sum(axis=0)
+            measured = counts > 0
+            return float((right[rows].sum(axis=0)[measured] / counts[measured]).mean())
+
+        everything = np.arange(len(known))
+        low, high = bootstrap_interval(len(known), mean_over_tasks, seed=seed)
+        metrics = {"accuracy": Metric(mean_over_tasks(everything), low, high, len(known))}
+        tasks = self._tasks if len(self._tasks) == known.shape[1] else [str(n + 1) for n in range(known.shape[1])]
+        for number, task in enumerate(tasks):
+            if known[:, number].any():
+                key = f"accuracy_{task.replace(' ', '_')}"
+                metrics[key] = mean_metric(right[known[:, number], number], seed=seed)
+        return metrics
+
+    def pictures(
+        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+    ) -> list[Picture]:
+        """Draw the accuracy of every task beside the share of its commonest class."""
+        from .multi_task_pictures import draw_task_accuracies
+
+        return [
+            draw_task_accuracies(_right(predictions), predictions.labels, list(tasks_of(list(label_names))), folder)
+        ]
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """Answer single pictures.
+
+        Args:
+            model: A model of this task.
+            processor: Its image processor.
+            inputs: Pictures that the processor takes, such as Pillow images.
+            top_k: Classes to return for each task, at most.
+
+        Returns:
+            For each picture, task after task, the likeliest classes, best first, as
+            `{"label": "task: class", "score": probability}`.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        answers: list[list[dict[str, Any]]] = []
+        was_training = model.training
+        model.eval()
+        try:
+            for start in range(0, len(inputs), BATCH_SIZE):
+                pictures = list(inputs[start : start + BATCH_SIZE])
+                pixel_values = processor(images=pictures, return_tensors="pt")["pixel_values"]
+                with torch.inference_mode():
+                    logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits.float()
+                answers += [_answers(row, model.config, top_k) for row in logits]
+        finally:
+            model.train(was_training)
+        return answers
+
+
+def logits_by_task(logits: Tensor, task_sizes: Sequence[int]) -> Tensor:
+    """Logits side by side (N, sum of classes) as (N, number of tasks, most classes), padded with minus infinity."""
+    parts = logits.split(list(task_sizes), dim=1)
+    most = max(task_sizes)
+    return torch.stack(
+        [torch.nn.functional.pad(part, (0, most - part.shape[1]), value=-torch.inf) for part in parts], dim=1
+    )
+
+
+def known_labels(dataset: Dataset, column: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Class names of a column, and the number of each row's class among them (N,), -100 where it is missing."""
+    from datasets import ClassLabel
+
+    feature = dataset.features[column]
+    values = list(dataset.with_format(None)[column])
+    has_names = isinstance(feature, ClassLabel) and bool(feature.names)
+    known = np.array([value is not None and value not in (-1, MISSING) for value in values])
+    labels = np.full(len(values), MISSING, dtype=np.int64)
+    kept = [value for value, is_known in zip(values, known, strict=True) if is_known]
+    if has_names:
+        labels[known] = np.asarray(kept, dtype=np.int64)
+        return list(feature.names), labels
+    distinct, numbers = np.unique(np.asarray(kept), return_inverse=True)
+    labels[known] = numbers
+    return [str(value) for value in distinct], labels
+
+
+def _labels_of_task(
+    dataset: Dataset, columns: Mapping[str, str], task: str, classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Labels of one task by the numbers of the model's classes (N,), -100 where missing."""
+    if task not in columns:
+        names = [name for name in columns if name != "image"]
+        raise DataError(
+            f"the data has no column for the model's task {task!r}, only for {listed(names)}; name it with "
+            f"columns={{{task!r}: …}}.{did_you_mean(task, names)}"
+        )
+    names, labels = known_labels(dataset, columns[task])
+    numbers = {name: number for number, name in enumerate(classes)}
+    unknown = [names[label] for label in np.unique(labels[labels != MISSING]) if names[label] not in numbers]
+    if unknown:
+        raise DataError(
+            f"task {task!r}: {listed(unknown)} of column {columns[task]!r} is unknown to the model, which tells apart "
+            f"{listed(classes)}"
+        )
+    translation = np.array([*(numbers.get(name, MISSING) for name in names), MISSING])  # the last for missing labels
+    return translation[np.where(labels == MISSING, len(names), labels)]
+
+
+def _right(predictions: Predictions) -> NDArray[np.bool_]:
+    """Whether each label is met (N, number of tasks); a missing one is not."""
+    return predictions.logits.argmax(axis=2) == predictions.labels
+
+
+def _answers(logits: Tensor, config: Any, top_k: int) -> list[dict[str, Any]]:
+    """The likeliest classes of each task, from the logits of one picture (sum of classes,)."""
+    answers = []
+    first = 0
+    for size in config.task_sizes:
+        scores, classes = logits[first : first + size].softmax(0).topk(min(top_k, size))
+        for score, number in zip(scores.tolist(), classes.tolist(), strict=True):
+            answers.append({"label": config.id2label[first + number], "score": score})
+        first += size
+    return answers

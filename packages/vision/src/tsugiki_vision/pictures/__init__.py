@@ -1,0 +1,1 @@
+"""Pictures on their way in and out: processors, grids, PNG files."""

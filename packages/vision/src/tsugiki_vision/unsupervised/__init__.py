@@ -1,0 +1,1 @@
+"""Networks that learn without labels: Hopfield, Neocognitron, Exemplar-CNN, layer-wise pre-training."""

@@ -1,0 +1,190 @@
+"""The task of pattern recall: a picture in black and white, damaged, and the stored one to be found again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.augmentation import counter_uniform
+from tsugiki.errors import DataError, OptionError
+from tsugiki.metrics import Metric, mean_metric
+from tsugiki.task import Picture, Predictions
+from tsugiki.tasks.classification import Classification
+from tsugiki.tensor_table import TensorTable
+
+from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+DAMAGE = 0.3  # share of the bits that are flipped, each by itself
+RECALLED = 0.95  # overlap of a retrieved pattern; at the limit of capacity it is 0.967 (Amit et al. 1985)
+BLACK = 128  # gray values from here on count as +1
+DRAW = "draw"  # a column that tells rows with the same picture apart, so that each is damaged otherwise
+_PRIME = 1_000_003
+
+
+@dataclass(frozen=True)
+class DamagedBits:
+    """Turns a batch of clean black and white pictures into what a network has to recall from.
+
+    Which bits flip is a function of the picture and its draw alone, so that some of the rows of a table are damaged as
+    they are among all.
+
+    Attributes:
+        share: Of the bits that flip.
+        seed: Of the flips.
+    """
+
+    share: float = DAMAGE
+    seed: int = 0
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """From `pixel_values` uint8 0 or 255 (B, C, H, W) and `draw` (B,) to `pixel_values` float -1 or 1."""
+        clean = batch["pixel_values"] >= BLACK
+        bits = clean.flatten(1)  # (B, N)
+        places = torch.arange(1, bits.shape[1] + 1, device=bits.device)
+        identity = (bits * (places * places)).sum(1) * _PRIME + batch["draw"]  # (B,)
+        flips = counter_uniform(identity, bits.shape[1], seed=self.seed, epoch=0) < self.share
+        damaged = torch.where(bits ^ flips, 1.0, -1.0).view(clean.shape)
+        kept = {name: value for name, value in batch.items() if name not in ("pixel_values", "draw", "pattern")}
+        return {**kept, "pixel_values": damaged}
+
+
+class PatternRecall(Classification):
+    """Find stored black and white patterns again from damaged ones.
+
+    Pictures are split into bits at half of their brightness, and in evaluation 30 % of the bits are flipped. A row
+    counts as recalled where the overlap with its own picture, the mean over all bits of the product of the two (-1 or
+    1), is at least 0.95. Columns have the roles `image` and `label`, as in image classification; a column `draw` of
+    integers may tell rows with the same picture apart.
+    """
+
+    name: ClassVar[str] = "pattern-recall"
+    main_metric: ClassVar[str] = "recall"
+    has_classes: ClassVar[bool] = False
+    pipeline_tag: ClassVar[str | None] = "image-to-image"
+    input_role: ClassVar[str] = "image"
+    inputs_called: ClassVar[str] = "pictures"
+
+    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
+        """Columns of `datasets.Image`."""
+        return find_image_columns(dataset)
+
+    def check_input_column(self, dataset: Dataset, column: str) -> None:
+        """Refuse what `datasets` cannot cast to pictures with a DataError."""
+        check_image_column(dataset, column)
+
+    def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
+        """`pixel_values` (N, C, H, W) of pictures that are damaged already."""
+        return {"pixel_values": processor(images=inputs, return_tensors="pt")["pixel_values"]}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode every picture once, and split it into bits.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's image processor.
+            columns: Columns by role; roles that it leaves out are found.
+            label_names: Names of the stored patterns; labels are matched by name.
+
+        Returns:
+            `pixel_values` uint8 0 or 255 (N, C, H, W), damaged batch by batch; `labels` int64 (N, C * H * W), the clean
+            bits as -1 or 1; `pattern` int64 (N,), the number of the label; `draw` int64 (N,).
+
+        Raises:
+            DataError: A picture does not decode, or a label is missing or unknown to the model.
+        """
+        columns = self.columns(dataset, columns)
+        numbers = self.labels(dataset, columns, label_names)
+        white = decode_pictures(dataset, columns["image"], processor) >= BLACK
+        return TensorTable(
+            {
+                "pixel_values": white.to(torch.uint8) * 255,
+                "labels": white.flatten(1).long() * 2 - 1,
+                "pattern": numbers,
+                "draw": _draws(dataset),
+            },
+            transform=DamagedBits(),
+        )
+
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+        """The states in which the network rests (B, N)."""
+        return model(pixel_values=batch["pixel_values"]).states
+
+    def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Whether the overlap with the row's own picture is at least 0.95 (N,)."""
+        return overlaps(predictions) >= RECALLED
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`recall`, the share of rows recalled, and `overlap`, the mean overlap; with bootstrap 95 % intervals."""
+        return {
+            "recall": mean_metric(self.correct(predictions), seed=seed),
+            "overlap": mean_metric(overlaps(predictions), seed=seed),
+        }
+
+    def pictures(
+        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+    ) -> list[Picture]:
+        """Draw for each pattern what was stored, what the network got, and what it made of it."""
+        from .pattern_recall_pictures import draw_recall
+
+        return [draw_recall(predictions, table, label_names, folder)]
+
+    def predict(
+        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
+    ) -> list[list[dict[str, Any]]]:
+        """Tell which stored pattern the network recalls from single pictures.
+
+        Args:
+            model: A network of this task.
+            processor: Its image processor.
+            inputs: Pictures that the processor takes, such as Pillow images.
+            top_k: Patterns to return for each, at most.
+
+        Returns:
+            For each picture the patterns nearest to the state in which the network rests, as
+            `{"label": name, "score": overlap}`, the overlap from -1 to 1.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        if not inputs:
+            return []
+        pixel_values = self.model_inputs(processor, list(inputs))["pixel_values"]
+        with torch.inference_mode():
+            logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits
+        scores, labels = logits.float().topk(min(top_k, logits.shape[-1]))
+        return [
+            [{"label": model.config.id2label[label], "score": score} for score, label in zip(*row, strict=True)]
+            for row in zip(scores.tolist(), labels.tolist(), strict=True)
+        ]
+
+
+def overlaps(predictions: Predictions) -> NDArray[np.float64]:
+    """Mean over all bits of the product of state and target, from -1 (the negative) to 1 (the picture), (N,)."""
+    return (predictions.logits * predictions.labels).mean(axis=1, dtype=np.float64)
+
+
+def _draws(dataset: Dataset) -> Tensor:
+    if DRAW not in dataset.features:
+        return torch.zeros(len(dataset), dtype=torch.int64)
+    values = dataset.with_format(None)[DRAW]
+    if not all(isinstance(value, int) for value in values):
+        raise DataError(f"column {DRAW!r} tells rows with the same picture apart and must hold integers; rename it")
+    return torch.tensor(list(values), dtype=torch.int64)

@@ -1,0 +1,1 @@
+"""Convolution in one and three dimensions: recordings and short clips."""

@@ -1,0 +1,105 @@
+"""The task of video classification: one short clip, one of several classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from tsugiki.errors import DataError
+from tsugiki.images import Normalize
+from tsugiki.tasks.classification import Classification, kind_of
+from tsugiki.tensor_table import TensorTable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ROWS_AT_ONCE = 256
+
+
+class VideoClassification(Classification):
+    """Tell to which class a clip belongs; scored by accuracy.
+
+    Columns have the roles `video` (frames as `datasets.Array3D` (T, H, W) or `Array4D` (T, H, W, C) of bytes, a list of
+    `datasets.Image`, or animated pictures as `datasets.Image`) and `label` (a `ClassLabel`, or a column of strings or
+    integers with one of the usual names).
+    """
+
+    name: ClassVar[str] = "video-classification"
+    input_role: ClassVar[str] = "video"
+    inputs_called: ClassVar[str] = "clips"
+
+    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
+        """Columns of arrays, lists of pictures or pictures."""
+        found = [name for name, feature in dataset.features.items() if _holds_clips(feature)]
+        return found, "of clips (datasets.Array3D, Array4D, or a list of Image)"
+
+    def check_input_column(self, dataset: Dataset, column: str) -> None:
+        """Refuse what holds no frames with a DataError."""
+        feature = dataset.features[column]
+        if not _holds_clips(feature):
+            raise DataError(
+                f"column {column!r} holds {kind_of(feature)}, not clips; name a column of arrays (T, H, W) or of lists "
+                f"of images with columns={{'video': …}}, out of {', '.join(dataset.features)}"
+            )
+
+    def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
+        """`pixel_values` (N, T, C, H, W) of arrays, lists of frames or animated pictures."""
+        clips = [processor([clip], return_tensors="pt")["pixel_values"] for clip in inputs]
+        return {"pixel_values": torch.cat(clips)}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode every clip once.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's clip processor.
+            columns: Columns by role; roles that it leaves out are found.
+            label_names: The model's classes, matched by name; by default the data's own.
+
+        Returns:
+            `pixel_values` uint8 (N, T, C, H, W), normalised batch by batch, and `labels` int64 (N,).
+
+        Raises:
+            DataError: A clip does not decode, or a label is missing or unknown to the model.
+        """
+        columns = self.columns(dataset, columns)
+        labels = self.labels(dataset, columns, label_names)
+        return TensorTable(
+            {"pixel_values": _decode(dataset, columns["video"], processor), "labels": labels},
+            transform=Normalize.from_processor(processor),
+        )
+
+
+def _holds_clips(feature: Any) -> bool:
+    from datasets import Array3D, Array4D, Image, List
+
+    return isinstance(feature, Array3D | Array4D | Image) or (
+        isinstance(feature, List) and isinstance(feature.feature, Image)
+    )
+
+
+def _decode(dataset: Dataset, column: str, processor: Any) -> Tensor:
+    """All clips of a column as uint8 (N, T, C, H, W)."""
+    from datasets import Array3D, Array4D
+
+    is_array = isinstance(dataset.features[column], Array3D | Array4D)
+    rows = dataset.select_columns([column]).with_format("numpy" if is_array else None)
+    parts = []
+    for batch in rows.iter(ROWS_AT_ONCE):
+        try:
+            clips = [list(clip) if is_array else clip for clip in batch[column]]  # arrays as their frames
+            arrays = processor(clips, do_rescale=False, do_normalize=False)["pixel_values"]
+        except (ValueError, TypeError, OSError) as error:
+            raise DataError(f"column {column!r}: a clip does not decode: {' '.join(str(error).split())}") from error
+        parts.append(torch.from_numpy(np.clip(np.rint(arrays), 0, 255).astype(np.uint8)))
+    return torch.cat(parts)

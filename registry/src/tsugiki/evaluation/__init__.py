@@ -1,0 +1,1 @@
+"""Measuring a model: predictions on a table, ensembles, several views of a picture."""

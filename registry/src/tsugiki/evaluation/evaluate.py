@@ -1,0 +1,171 @@
+"""Evaluation: a model's predictions on every row of a table, and the task's figures on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError, OptionError
+from ..metrics import Metric
+from ..task import Predictions, Task
+from ..tensor_table import Batch, TensorTable
+from .views import Views, average_probabilities
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def predict_table(
+    model: PreTrainedModel,
+    table: TensorTable,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str | None = None,
+    task: Task | None = None,
+    views: Views | None = None,
+) -> Predictions:
+    """Run a model over a table in order, in eval mode.
+
+    Args:
+        model: Any model; its training mode is restored afterwards.
+        table: Rows, with labels where the task has some.
+        batch_size: Rows a forward pass.
+        device: Where to compute; by default where the model is.
+        task: Says what to keep of a forward pass; by default the output's ``logits``.
+        views: Views of each picture whose answers are averaged.
+
+    Returns:
+        Outputs and labels of all rows.
+    """
+    place = torch.device(device) if device is not None else next(model.parameters()).device
+    was_training = model.training
+    model.to(place).eval()  # type: ignore[arg-type]
+    logits: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    try:
+        with torch.inference_mode():
+            if task is not None and not views:
+                whole = task.predictions(model, table, batch_size=batch_size)
+                if whole is not None:
+                    return whole
+            for batch in table.batches(batch_size, device=place):
+                given = batch.pop("labels", None)
+                outputs = _outputs(model, batch, task, views)
+                logits.append(outputs.float().cpu().numpy())
+                labels.append(np.empty((len(outputs), 0), np.int64) if given is None else given.cpu().numpy())
+    finally:
+        model.train(was_training)
+    return Predictions(np.concatenate(logits), np.concatenate(labels))
+
+
+def _outputs(model: PreTrainedModel, batch: Batch, task: Task | None, views: Views | None) -> Tensor:
+    """What is kept of one batch, over all views of its pictures."""
+
+    def answer(inputs: Batch) -> Tensor:
+        return model(**inputs).logits if task is None else task.outputs(model, inputs)
+
+    if not views:
+        return answer(batch)
+    if "pixel_values" not in batch or batch["pixel_values"].ndim != 4:
+        raise OptionError("views are made of pictures (N, C, H, W), and this model takes none")
+    return average_probabilities([answer({**batch, "pixel_values": one}) for one in views.of(batch["pixel_values"])])
+
+
+def model_label_names(model: PreTrainedModel) -> list[str]:
+    """Class names of a classifier, by number."""
+    id2label: dict[Any, str] = model.config.id2label or {}
+    return [id2label[index] for index in range(len(id2label))]
+
+
+def pick_split(data: Any, split: str | None) -> str | None:
+    """The split to evaluate on: the one named, else ``test``, else ``validation``, else the only one there is.
+
+    Raises:
+        DataError: There are several splits and none of these.
+    """
+    from ..load_data import splits
+
+    if split is not None:
+        return split
+    names = splits(data)
+    for candidate in ("test", "validation"):
+        if candidate in names:
+            return candidate
+    if len(names) > 1:
+        raise DataError(f"the data has the splits {', '.join(names)}; name one with split=")
+    return names[0] if names else None
+
+
+def evaluate(
+    model_or_name: PreTrainedModel | str | Path,
+    data: Any,
+    *,
+    task: str | None = None,
+    split: str | None = None,
+    processor: Any = None,
+    columns: dict[str, str] | None = None,
+    batch_size: int = 256,
+    device: str | None = None,
+    views: Views | None = None,
+) -> dict[str, Metric]:
+    """Measure a model on data.
+
+    Args:
+        model_or_name: A model, or what `tsugiki.load` takes.
+        data: A Hub id, a folder, a `datasets.Dataset` or `DatasetDict`, or a `TensorTable`.
+        task: The task's name; by default the one the model was made for.
+        split: Which part of the data; by default ``test``, then ``validation``.
+        processor: The model's processor; needed only when `model_or_name` is a model that was not loaded from a folder.
+        columns: Roles of columns that the task does not find by itself.
+        batch_size: Rows a forward pass.
+        device: Where to compute.
+        views: Views of each picture whose answers are averaged: mirrored, cut, resized.
+
+    Returns:
+        Metric name -> figure with its 95 % interval.
+
+    Raises:
+        TsugikiError: The name, the data or a column is unknown.
+    """
+    from ..snapshots.loading import load, load_processor
+
+    model = load(model_or_name, task=task) if isinstance(model_or_name, str | Path) else model_or_name
+    chosen = task_named(task or task_of(model))
+    if isinstance(data, TensorTable):
+        table = data
+    else:
+        from ..load_data import load_split
+
+        if processor is None:
+            processor = load_processor(
+                model_or_name if isinstance(model_or_name, str | Path) else model.config._name_or_path
+            )
+        dataset = load_split(data, pick_split(data, split))
+        table = chosen.table(dataset, processor, columns, label_names=model_label_names(model))
+    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views))
+
+
+def task_of(model: PreTrainedModel) -> str:
+    """The task a model was made for, by its class.
+
+    Raises:
+        DataError: Its family is not registered, or it is a bare network without a head.
+    """
+    from ..registry import registry
+
+    family = registry().family_of_model_type(model.config.model_type)
+    for task in family.family.tasks if family else ():
+        if family is not None and family.family.models[task].endswith(f":{type(model).__name__}"):
+            return task
+    raise DataError(f"{type(model).__name__} belongs to no registered task; name one with task=")
+
+
+def task_named(name: str) -> Task:
+    """The task object of this name, from whichever plugin owns it."""
+    from ..registry import registry
+
+    return registry().task_class(name)()

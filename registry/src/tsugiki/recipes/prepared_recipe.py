@@ -1,0 +1,190 @@
+"""What a recipe needs before its first step: data that is the one it names, a processor, tables and a fresh model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError, RecipeError
+from ..evaluation.evaluate import task_named
+from ..registry import registry
+from ..snapshots import provenance
+from ..task import Predictions, Task
+from ..tensor_table import TensorTable
+from .recipe import Recipe, RecipeEvaluation
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Data that the card's figures are measured on, and the task that scores it."""
+
+    spec: RecipeEvaluation
+    task: Task
+    table: TensorTable
+    fingerprint: str
+    rows: int
+
+    def record(self, predictions: Predictions, processor: Any) -> dict[str, Any]:
+        """Its entry of the provenance's ``evaluations``, of answers by a model with this processor."""
+        spec = self.spec
+        record = provenance.evaluation_record(
+            self.task,
+            predictions,
+            dataset=spec.id,
+            split=spec.split,
+            revision=spec.revision,
+            fingerprint=self.fingerprint,
+            rows=self.rows,
+            name=spec.name,
+        )
+        more = {"task": spec.task, "license": spec.license, "source": spec.source, "columns": spec.columns}
+        signatures = self.task.signatures(processor)
+        more |= {"signatures": {name: line for name, line in signatures.items() if name in record["metrics"]}}
+        return record | {name: value for name, value in more.items() if value}
+
+
+@dataclass
+class RecipeRun:
+    """A recipe with everything it needs at hand."""
+
+    recipe: Recipe
+    task: Task
+    processor: Any
+    label_names: list[str]
+    train: TensorTable
+    validation: TensorTable | None
+    judges: list[Judge]
+    fingerprints: dict[str, str]
+    rows: dict[str, int]
+
+    @property
+    def evaluation(self) -> TensorTable:
+        """The data that the first figures are measured on."""
+        return self.judges[0].table
+
+
+def prepare(recipe: Recipe) -> RecipeRun:
+    """Find, check and decode the data of a recipe, and build its processor.
+
+    Raises:
+        DataError: A data set is missing or is not the one the recipe names.
+        RecipeError: The family has no processor, or a field of it is refused.
+    """
+    from ..load_data import load_split
+
+    data, task = recipe.data, task_named(recipe.task)
+    names = [data.train, *(name for name in (data.evaluation, data.validation) if isinstance(name, str))]
+    loaded, fingerprints = {}, {}
+    for split in dict.fromkeys(names):
+        loaded[split] = load_split(data.id, split, revision=data.revision, source=data.source)
+        fingerprints[split] = _checked_fingerprint(loaded[split], data.id, split, data.fingerprints.get(split))
+    columns = task.columns(loaded[data.train], data.columns)
+    label_names = task.label_names(loaded[data.train], columns)
+    processor = _build_processor(recipe, loaded[data.train], columns)
+    tables = {
+        split: task.table(dataset, processor, columns, label_names=label_names) for split, dataset in loaded.items()
+    }
+    train, validation = tables[data.train], None
+    if isinstance(data.validation, str):
+        validation = tables[data.validation]
+    elif data.validation is not None:
+        train, validation = hold_out(train, data.validation)
+    judges = [_judge(spec, recipe, processor, label_names) for spec in recipe.evaluations]
+    if data.evaluation is not None:  # the provenance's record of the data says its licence and source
+        spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
+        split = data.evaluation
+        judges.insert(0, Judge(spec, task, tables[split], fingerprints[split], len(loaded[split])))
+    return RecipeRun(
+        recipe=recipe,
+        task=task,
+        processor=processor,
+        label_names=label_names,
+        train=train,
+        validation=validation,
+        judges=judges,
+        fingerprints=fingerprints,
+        rows={split: len(dataset) for split, dataset in loaded.items()},
+    )
+
+
+def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str]) -> Any:
+    """The base model's processor, or the recipe's own, learnt from the training rows where the family's is."""
+    family = registry().family(recipe.family)
+    learn = family.processor_trainer()
+    if recipe.base_model is not None and not recipe.processor:
+        from ..snapshots.loading import load_processor
+
+        return load_processor(recipe.base_model)
+    if recipe.base_model is not None and learn is not None:
+        raise RecipeError(
+            f"recipe {recipe.name}: the base model {recipe.base_model} brings its processor; leave out processor"
+        )
+    try:
+        if learn is not None:
+            return learn(train, columns, **recipe.processor)
+        processor_class = family.processor_class()
+        if processor_class is None:
+            raise RecipeError(f"recipe {recipe.name}: the family {recipe.family!r} has no processor")
+        return processor_class(**recipe.processor)
+    except TypeError as error:
+        raise RecipeError(f"recipe {recipe.name}: processor: {error}") from error
+
+
+def _judge(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: list[str]) -> Judge:
+    """One of the recipe's own evaluation sets, checked and decoded."""
+    from ..load_data import load_split
+
+    task = task_named(spec.task or recipe.task)
+    dataset = load_split(spec.id, spec.split, revision=spec.revision, source=spec.source)
+    fingerprint = _checked_fingerprint(dataset, spec.id, spec.split, spec.fingerprint)
+    columns = task.columns(dataset, spec.columns)
+    table = task.table(dataset, processor, columns, label_names=label_names)
+    return Judge(spec, task, table, fingerprint, len(dataset))
+
+
+def _checked_fingerprint(dataset: Dataset, data_id: str, split: str, expected: str | None) -> str:
+    """The content fingerprint of a split, or a DataError where the recipe was written for another."""
+    from ..fingerprint import content_fingerprint
+
+    found = content_fingerprint(dataset)
+    if expected is not None and expected != found:
+        raise DataError(
+            f"{data_id} [{split}] has the fingerprint {found}, the recipe says {expected}; "
+            f"it is not the data this recipe was written for"
+        )
+    return found
+
+
+def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:
+    """Split rows at random into the larger part and the held-out fraction."""
+    import torch
+
+    order = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))
+    held = max(1, round(len(table) * fraction))
+    return table.select(order[held:].sort().values), table.select(order[:held].sort().values)
+
+
+def build_model(run: RecipeRun, seed: int) -> PreTrainedModel:
+    """The recipe's model: fresh weights drawn from `seed`, or its base model with a new head."""
+    from transformers import set_seed
+
+    from ..snapshots.loading import create_model, load
+
+    set_seed(seed)
+    follow = {**run.task.processor_fields(run.processor), **run.task.config_fields(run.label_names)}
+    fields = {**run.recipe.config, **follow}
+    if run.recipe.base_model is not None:
+        model = load(run.recipe.base_model, task=run.recipe.task, **fields)
+    else:
+        model = create_model(run.recipe.family, run.recipe.task, **fields)
+    if run.recipe.generation:
+        if not model.can_generate():
+            raise RecipeError(f"recipe {run.recipe.name}: {type(model).__name__} writes nothing; leave out generation")
+        if unknown := model.generation_config.update(**run.recipe.generation):
+            raise RecipeError(f"recipe {run.recipe.name}: generation has no field {', '.join(sorted(unknown))}")
+    return model

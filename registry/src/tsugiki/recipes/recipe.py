@@ -1,0 +1,223 @@
+"""Recipes: the whole truth of how a checkpoint is made, in one YAML file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError, RecipeError, did_you_mean
+
+FILE = "recipe.yaml"
+STATUSES = ("trained", "untrained")
+STORAGES = ("float32", "float16")
+
+
+def _read_fields(cls: type, values: Any, where: str) -> dict[str, Any]:
+    """Check a mapping against a dataclass: required fields there, none unknown."""
+    if not isinstance(values, Mapping):
+        raise RecipeError(f"{where} must be a mapping, not {type(values).__name__}")
+    names = [item.name for item in fields(cls)]
+    for name in values:
+        if name not in names:
+            raise RecipeError(f"{where}: unknown field {name!r}.{did_you_mean(str(name), names)}")
+    for item in fields(cls):
+        required = item.default is MISSING and item.default_factory is MISSING
+        if required and values.get(item.name) is None:
+            raise RecipeError(f"{where}: the field {item.name!r} is missing")
+    return dict(values)
+
+
+@dataclass(frozen=True)
+class RecipeData:
+    """The data of a recipe.
+
+    Attributes:
+        id: Hub id, or ``tsugiki/...`` for a set of this project.
+        train: Split to train on.
+        license: Licence of the data.
+        evaluation: Split the card's figures are measured on; never used to choose anything. A recipe may leave it
+            away and name other data sets in its ``evaluations``.
+        source: Address and commit it comes from.
+        revision: Commit on the Hub.
+        validation: Split to stop early on, or a fraction of the training split that is held out for it.
+        columns: Roles of columns the task does not find by itself.
+        fingerprints: Split -> content fingerprint, checked before the first step.
+    """
+
+    id: str
+    train: str
+    license: str
+    evaluation: str | None = None
+    source: str = ""
+    revision: str | None = None
+    validation: str | float | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecipeEvaluation:
+    """A data set of its own that the card's figures are measured on.
+
+    Attributes:
+        id: Hub id, or ``tsugiki/...`` for a set of this project.
+        split: Split to measure on; never used to choose anything.
+        license: Licence of the data.
+        name: Its name in the metrics' keys: ``spearman`` measured on ``wordsim353`` becomes ``spearman_wordsim353``.
+        task: The task that scores it; by default the recipe's.
+        source: Address and commit it comes from.
+        revision: Commit on the Hub.
+        columns: Roles of columns the task does not find by itself.
+        fingerprint: Content fingerprint, checked before the first step.
+    """
+
+    id: str
+    split: str
+    license: str
+    name: str | None = None
+    task: str | None = None
+    source: str = ""
+    revision: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a checkpoint is made.
+
+    Attributes:
+        name: The checkpoint's name; also the name of its folder.
+        plugin: The plugin that carries it.
+        family: Architecture.
+        task: Task name.
+        license: Licence of the weights, which may follow from the data.
+        data: What it learns from.
+        training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience``,
+            ``channels_last`` and ``attn_implementation`` besides.
+            The batch size is that of all processes together (``split_batches``) unless the recipe says otherwise.
+        seeds: Seeds; the first makes the snapshot, the others are measured for mean and deviation.
+        status: ``trained``, or ``untrained`` for a recipe without a snapshot yet.
+        config: Fields of the model's config.
+        processor: Fields of the processor.
+        augmentation: Fields of `tsugiki.augmentation.Augmentation`, or for audio of
+            `tsugiki.waveform_augmentation.WaveformAugmentation`.
+        generation: Fields of the model's generation config, such as ``num_beams``, of a model that writes.
+        target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
+        base_model: Checkpoint it starts from. Its processor is taken where `processor` is left out, as it must be where
+            the family learns processors from texts.
+        evaluations: More data sets to measure on, each by a task of its own.
+        citation: Papers.
+        license_name: Name of the licence where `license` is ``other``.
+        storage: Number format of the published weights, ``float32`` or ``float16``. The figures are those of the stored
+            weights, computed in float32.
+    """
+
+    name: str
+    plugin: str
+    family: str
+    task: str
+    license: str
+    data: RecipeData
+    training: dict[str, Any]
+    seeds: list[int] = field(default_factory=lambda: [0])
+    status: str = "trained"
+    config: dict[str, Any] = field(default_factory=dict)
+    processor: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] = field(default_factory=dict)
+    generation: dict[str, Any] = field(default_factory=dict)
+    target: dict[str, float] = field(default_factory=dict)
+    base_model: str | None = None
+    evaluations: list[RecipeEvaluation] = field(default_factory=list)
+    citation: str = ""
+    license_name: str | None = None
+    storage: str = "float32"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read a recipe from its folder or file.
+
+        Raises:
+            RecipeError: It is missing, not YAML, or has a wrong field.
+        """
+        return cls.from_dict(read_yaml(recipe_file(path)), where=str(recipe_file(path)))
+
+    @classmethod
+    def from_dict(cls, values: Any, *, where: str = "recipe") -> Recipe:
+        """Check and convert plain data.
+
+        Raises:
+            RecipeError: A field is missing, unknown or of the wrong type.
+        """
+        from ..waveform_augmentation import read_augmentation
+
+        checked = _read_fields(cls, values, where)
+        data = RecipeData(**_read_fields(RecipeData, checked["data"], f"{where}: data"))
+        more = _read_evaluations(checked.pop("evaluations", None), where)
+        if data.evaluation is None and not more:
+            raise RecipeError(f"{where}: nothing to measure on; give data.evaluation or evaluations")
+        given = {key: value for key, value in checked.items() if value is not None}
+        recipe = cls(**{**given, "data": data, "evaluations": more})
+        if recipe.status not in STATUSES:
+            raise RecipeError(f"{where}: status must be one of {', '.join(STATUSES)}, not {recipe.status!r}")
+        if recipe.storage not in STORAGES:
+            raise RecipeError(f"{where}: storage must be one of {', '.join(STORAGES)}, not {recipe.storage!r}")
+        for name in ("training", "config", "processor", "augmentation", "generation", "target"):
+            if not isinstance(getattr(recipe, name), dict):
+                raise RecipeError(f"{where}: {name} must be a mapping")
+        seeds = recipe.seeds
+        if not seeds or not all(isinstance(seed, int) for seed in seeds) or len(set(seeds)) != len(seeds):
+            raise RecipeError(f"{where}: seeds must be a list of different whole numbers, not {seeds!r}")
+        validation = data.validation
+        if isinstance(validation, float) and not 0 < validation < 1:
+            raise RecipeError(f"{where}: data.validation = {validation} must be a split or a fraction below 1")
+        try:
+            read_augmentation(recipe.augmentation)
+        except OptionError as error:
+            raise RecipeError(f"{where}: {error}") from error
+        return recipe
+
+
+def _read_evaluations(values: Any, where: str) -> list[RecipeEvaluation]:
+    """The field ``evaluations``: a list of mappings with names of their own."""
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise RecipeError(f"{where}: evaluations must be a list")
+    found = [
+        RecipeEvaluation(**_read_fields(RecipeEvaluation, value, f"{where}: evaluations[{index}]"))
+        for index, value in enumerate(values)
+    ]
+    names = [(evaluation.task, evaluation.name) for evaluation in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecipeError(f"{where}: two evaluations have the name {twice[0][1]!r}, and so the same metrics")
+    return found
+
+
+def recipe_file(path: str | Path) -> Path:
+    """The YAML file of a recipe folder, or the file itself."""
+    return Path(path) / FILE if Path(path).is_dir() else Path(path)
+
+
+def recipe_sha256(path: str | Path) -> str:
+    """SHA-256 of the recipe file."""
+    return hashlib.sha256(recipe_file(path).read_bytes()).hexdigest()
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file.
+
+    Raises:
+        RecipeError: It is missing or not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

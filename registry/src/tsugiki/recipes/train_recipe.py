@@ -1,0 +1,290 @@
+"""Training from a recipe: `tsugiki train hub_cards/<name>` makes the snapshot, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cards.curves import draw_curves
+from ..errors import OutputError, RecipeError
+from ..evaluation.evaluate import predict_table
+from ..output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
+from ..registry import registry
+from ..snapshots import provenance
+from ..snapshots.resolve import CONFIG
+from ..snapshots.strict_config import read_json
+from ..task import Predictions
+from ..training.fit import FitResult, fit, is_main_process, wait_for_all
+from ..training.phases import DONE
+from ..waveform_augmentation import read_augmentation
+from .prepared_recipe import RecipeRun, build_model, prepare
+from .recipe import Recipe, recipe_sha256
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_RUN = "run.json"
+
+
+def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True) -> tuple[PreTrainedModel, FitResult]:
+    """Train one seed of a recipe; continues in `folder` where a killed run stopped.
+
+    Args:
+        run: The prepared recipe.
+        seed: Seed of the weights, the order of rows and the augmentation.
+        folder: Folder of the run's checkpoints.
+        progress: Show a progress bar.
+    """
+    model = build_model(run, seed)
+    options = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
+    train_model = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
+    takes_processor = "processor" in inspect.signature(train_model).parameters
+    result = train_model(
+        model,
+        run.train.with_augmentation(read_augmentation(run.recipe.augmentation) or run.train.augmentation, seed=seed),
+        output_dir=folder,
+        arguments=options,
+        validation=run.validation,
+        task=run.task,
+        progress=progress,
+        title=f"{run.recipe.name} seed {seed}",
+        **({"processor": run.processor} if takes_processor else {}),
+    )
+    return model, result
+
+
+def train(
+    recipe_folder: str | Path,
+    *,
+    output_dir: str | Path | None = None,
+    seeds: Sequence[int] | None = None,
+    training: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Make the snapshot of a recipe.
+
+    The first seed makes the weights; the others are trained and measured for mean and deviation. Nothing is chosen on
+    the evaluation split. A killed run continues with the same command, with the same result.
+
+    Args:
+        recipe_folder: Folder with ``recipe.yaml`` and, for a card, ``card.md``.
+        output_dir: The snapshot folder; by default the plugin's own ``pretrained/<name>``.
+        seeds: Seeds instead of the recipe's.
+        training: Training options over the recipe's; the provenance records them.
+        overwrite: Replace an existing snapshot.
+        progress: Show a progress bar.
+
+    Returns:
+        The snapshot folder.
+
+    Raises:
+        RecipeError: The recipe is wrong.
+        DataError: Its data is missing or not what it says.
+        OutputError: The output exists, or cannot be written.
+    """
+    recipe = Recipe.read(recipe_folder)
+    if training or seeds:
+        recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
+    output = check_output(output_dir or default_output(recipe), overwrite=overwrite)
+    run = prepare(recipe)
+    with _output(output, overwrite) as partial:
+        _claim(partial, recipe)
+        results = []
+        for seed in recipe.seeds:
+            folder = partial / f"seed-{seed}"
+            if not (folder / _RUN).exists():
+                _train_and_measure(run, seed, folder, progress=progress)
+            if is_main_process():
+                results.append(json.loads((folder / _RUN).read_text(encoding="utf-8")))
+        if is_main_process():
+            _write_snapshot(run, partial, results, Path(recipe_folder))
+    wait_for_all()
+    return output
+
+
+def default_output(recipe: Recipe) -> Path:
+    """Where a recipe's snapshot belongs: inside the plugin that carries it."""
+    installed = registry().plugins.get(recipe.plugin)
+    if installed is None or installed.plugin.pretrained is None:
+        raise RecipeError(f"recipe {recipe.name}: no installed plugin {recipe.plugin!r} with snapshots; name an output")
+    import importlib.util
+
+    package, _, rest = installed.plugin.pretrained.partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise RecipeError(f"recipe {recipe.name}: the package {package!r} cannot be found")
+    return Path(next(iter(spec.submodule_search_locations)), rest, recipe.name)
+
+
+@contextlib.contextmanager
+def _output(output: Path, overwrite: bool) -> Iterator[Path]:
+    """The unfinished output; the main process alone creates and renames it."""
+    if not is_main_process():
+        partial_path(output).mkdir(parents=True, exist_ok=True)
+        yield partial_path(output)
+        return
+    with atomic_folder(output, overwrite=overwrite, keep_partial=_has_checkpoint) as partial:
+        yield partial
+
+
+def _has_checkpoint(partial: Path) -> bool:
+    return any(any(partial.glob(f"seed-*/{kept}")) for kept in ("checkpoint-*", "*/checkpoint-*", f"*/{DONE}", _RUN))
+
+
+def _claim(partial: Path, recipe: Recipe) -> None:
+    """Continue a run of the same recipe, and refuse one of another."""
+    record = json.loads(json.dumps(asdict(recipe)))
+    path = partial / "recipe.json"
+    if not is_main_process():
+        return
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != record:
+        raise OutputError(f"{partial} holds an unfinished run of another recipe; remove it to start anew")
+    write_json(path, record)
+
+
+def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: bool) -> None:
+    """Train one seed and leave its weights, predictions' figures and history in `folder`."""
+    import numpy as np
+
+    from ..snapshots.loading import load
+
+    model, result = train_seed(run, seed, folder, progress=progress)
+    if not is_main_process():
+        return
+    model.to("cpu")  # type: ignore[arg-type]
+    with quiet_transformers():
+        save_stored(model, folder / "model", run.recipe.storage)
+    if run.recipe.storage == "float16":  # what a model computes and does not store, such as positions, is not rounded
+        model = load(folder / "model", task=run.recipe.task)
+    metrics: dict[str, float] = {}
+    for number, judge in enumerate(run.judges):
+        predictions = predict_table(model.float(), judge.table, task=judge.task)
+        np.savez(folder / f"predictions-{number}.npz", logits=predictions.logits, labels=predictions.labels)
+        figures = provenance.named_metrics(judge.task.metrics(predictions), judge.spec.name)
+        metrics |= {name: metric.value for name, metric in figures.items()}
+    drawn = run.task.model_pictures(model.eval(), folder / "model")
+    samples = run.task.samples(model, run.processor)
+    hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    write_json(
+        folder / _RUN,
+        {
+            "seed": seed,
+            "seconds": result.seconds,
+            "history": result.history,
+            "metrics": metrics,
+            "pictures": [asdict(picture) for picture in drawn],
+            "samples": samples,
+            "hardware": hardware,
+            "parameters": provenance.parameter_count(model),
+        },
+    )
+
+
+def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
+    """Write a model's weights as `storage` and a config that has them loaded as float32.
+
+    ``from_pretrained`` of transformers computes in the config's dtype, and float16 is a way to store weights but not to
+    train them: without a loss scale a few steps of AdamW end in NaN.
+
+    Args:
+        model: The model; its own weights are rounded to `storage`.
+        folder: Where to.
+        storage: ``float32`` or ``float16``.
+    """
+    if storage == "float16":
+        model.half()
+    model.save_pretrained(folder)
+    config = folder / "config.json"
+    write_json(config, read_json(config) | {"dtype": "float32"})
+
+
+def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
+    """Turn `partial` from a run's folder into the snapshot of its first seed."""
+    import numpy as np
+
+    from ..cards.render import write_card
+
+    recipe, first = run.recipe, results[0]
+    folder = partial / f"seed-{first['seed']}"
+    evaluations, pictures = [], []
+    for number, judge in enumerate(run.judges):
+        predictions = Predictions(**np.load(folder / f"predictions-{number}.npz"))
+        evaluations.append(judge.record(predictions, run.processor))
+        drawn = {type(earlier.task) for earlier in run.judges[:number]}
+        if type(judge.task) not in drawn:  # one data set a task is drawn
+            pictures += judge.task.pictures(predictions, judge.table, run.label_names, partial)
+    for file in (folder / "model").iterdir():
+        shutil.move(file, partial / file.name)
+    (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
+    run.processor.save_pretrained(partial)
+    curves = draw_curves(first["history"], partial, title=recipe.name) if first["history"] else None
+    data = recipe.data
+    family = registry().family(recipe.family)
+    config = json.loads((partial / CONFIG).read_text(encoding="utf-8"))
+    requires = provenance.required_distributions(config, family.distribution)
+
+    def data_record(split: str) -> dict[str, Any]:
+        return {
+            "id": data.id,
+            "split": split,
+            "revision": data.revision,
+            "fingerprint": run.fingerprints[split],
+            "rows": run.rows[split],
+            "license": data.license,
+            "source": data.source,
+        }
+
+    record = {
+        "format": provenance.FORMAT,
+        "name": recipe.name,
+        "plugin": recipe.plugin,
+        "family": recipe.family,
+        "model_type": family.model_type,
+        "task": recipe.task,
+        "pipeline_tag": run.task.pipeline_tag,
+        "parameters": first["parameters"],
+        "license": recipe.license,
+        "license_name": recipe.license_name,
+        "base_model": recipe.base_model,
+        "command": f"tsugiki train hub_cards/{recipe.name}",
+        "recipe_sha256": recipe_sha256(recipe_folder),
+        "recipe": {"config": recipe.config, "training": recipe.training, "augmentation": recipe.augmentation},
+        "citation": recipe.citation,
+        "seed": first["seed"],
+        "commit": provenance.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
+        "versions": provenance.versions(family.distribution),
+        "hardware": first["hardware"],
+        "seconds": round(first["seconds"], 1),
+        "date": provenance.today(),
+        "weights": provenance.weights_record(partial),
+        **({"requires": requires} if requires else {}),
+        "data": {
+            "train": data_record(data.train),
+            "validation": data_record(data.validation) if isinstance(data.validation, str) else None,
+        },
+        "evaluations": evaluations,
+        "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
+        "history": first["history"],
+        **({"samples": first["samples"]} if first.get("samples") else {}),
+        "pictures": [
+            *([asdict(curves)] if curves else []),
+            *first.get("pictures", []),
+            *(asdict(picture) for picture in pictures),
+        ],
+        "transfer": None,
+    }
+    provenance.write_provenance(partial, record)
+    prose = recipe_folder / "card.md"
+    if prose.is_file():
+        write_card(partial, prose.read_text(encoding="utf-8"))
+    for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -1,0 +1,1 @@
+"""From a name to a checked model: folders, configs, weights, processors, provenance."""

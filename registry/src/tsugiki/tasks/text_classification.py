@@ -1,0 +1,115 @@
+"""The task of text classification: one text, one of several classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from ..errors import DataError
+from ..tensor_table import TensorTable
+from ..text_table import text_table
+from .classification import Classification, is_text, kind_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TEXT_COLUMNS = ("text", "sentence", "document", "content", "review")  # taken first where several hold strings
+
+
+class TextClassification(Classification):
+    """Tell to which class a text belongs; scored by accuracy.
+
+    Columns have the roles `text` (a column of strings) and `label` (a `ClassLabel`, or a column of strings or integers
+    with one of the usual names). The processor is the model's tokenizer.
+    """
+
+    name: ClassVar[str] = "text-classification"
+    input_role: ClassVar[str] = "text"
+    inputs_called: ClassVar[str] = "texts"
+
+    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
+        """The column of strings that has one of the usual names, else all of strings."""
+        return find_text_columns(dataset)
+
+    def check_input_column(self, dataset: Dataset, column: str) -> None:
+        """Refuse what holds no strings with a DataError."""
+        check_text_column(dataset, column)
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """`vocab_size` and `pad_token_id`."""
+        return tokenizer_fields(processor)
+
+    def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
+        """`input_ids` and `attention_mask`, (N, L)."""
+        encoded = processor(list(inputs), padding=True, truncation=True, return_tensors="pt")
+        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Tokenise every text once.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's tokenizer.
+            columns: Columns by role; roles that it leaves out are found.
+            label_names: The model's classes, matched by name; by default the data's own.
+
+        Returns:
+            Rows of `input_ids` and `attention_mask`, padded a batch at a time, and `labels` int64 (N,).
+
+        Raises:
+            DataError: A text is missing, or a label is missing or unknown to the model.
+        """
+        columns = self.columns(dataset, columns)
+        labels = self.labels(dataset, columns, label_names)
+        texts = read_texts(dataset, columns["text"])
+        return text_table(tokenize(processor, texts), pad_token_id=processor.pad_token_id or 0, labels=labels)
+
+
+def find_text_columns(dataset: Dataset) -> tuple[list[str], str]:
+    """The column of strings that has one of the usual names, else all of strings; and what such a column is called."""
+    found = [name for name, feature in dataset.features.items() if is_text(feature)]
+    usual = [name for name in TEXT_COLUMNS if name in found]
+    return usual[:1] or found, "of texts (strings)"
+
+
+def check_text_column(dataset: Dataset, column: str) -> None:
+    """Refuse a column that holds no strings with a DataError."""
+    feature = dataset.features[column]
+    if not is_text(feature):
+        raise DataError(
+            f"column {column!r} holds {kind_of(feature)}, not texts; name a column of strings with "
+            f"columns={{'text': …}}, out of {', '.join(dataset.features)}"
+        )
+
+
+def read_texts(dataset: Dataset, column: str) -> list[str]:
+    """The texts of a column.
+
+    Raises:
+        DataError: There are no rows, or one has no text.
+    """
+    texts = list(dataset.with_format(None)[column])
+    if not texts:
+        raise DataError("the data has no rows")
+    if (missing := next((row for row, text in enumerate(texts) if text is None), None)) is not None:
+        raise DataError(f"row {missing} has no text in column {column!r}; remove it or fill it")
+    return texts
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Token numbers of each text, cut to the tokenizer's own limit where it has one, without padding."""
+    return tokenizer(list(texts), padding=False, truncation=True, return_attention_mask=False)["input_ids"]
+
+
+def tokenizer_fields(tokenizer: Any) -> dict[str, Any]:
+    """Config fields that follow from a tokenizer: the size of its vocabulary and the number that fills rows up."""
+    return {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}

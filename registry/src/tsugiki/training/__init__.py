@@ -1,0 +1,1 @@
+"""Training a model: the job, the loop, phases that survive a kill."""

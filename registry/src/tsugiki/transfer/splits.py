@@ -1,0 +1,156 @@
+"""The parts of the data: which rows learn, which choose, and which are kept back to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataError
+from ..fingerprint import content_fingerprint
+from ..load_data import load_split, splits
+from ..task import Task
+from ..tensor_table import TensorTable
+from .options import Options
+from .rows import check_classes, hold_out, pick_examples
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+IN_MEMORY = "data in memory"
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Decoded data with the records that provenance keeps of it.
+
+    Attributes:
+        label_names: Class names, by number.
+        train: Rows to learn from, not augmented.
+        validation: Rows to choose on, where the data has them besides.
+        test: Rows that take no part in training or choosing.
+        train_record: What the training rows are.
+        validation_record: What the validation rows are.
+        test_record: What the test rows are.
+        measured_on: The test rows, in words.
+    """
+
+    label_names: list[str]
+    train: TensorTable
+    validation: TensorTable | None
+    test: TensorTable
+    train_record: dict[str, Any]
+    validation_record: dict[str, Any] | None
+    test_record: dict[str, Any]
+    measured_on: str
+
+
+def read_parts(data: Any, task: Task, processor: Any, options: Options) -> Parts:
+    """Find, check and decode the data.
+
+    Args:
+        data: What `tsugiki.load_data.load_split` takes.
+        task: The task.
+        processor: The base model's processor.
+        options: Which parts to use.
+
+    Raises:
+        DataError: Data, a split or a column is missing, a class is empty, or nothing is left to measure on.
+    """
+    names = splits(data)
+    train_name, validation_name, test_name = _roles(names, options)
+    train_set = load_split(data, train_name, revision=options.revision)
+    columns = task.columns(train_set, options.columns)
+    label_names = task.label_names(train_set, columns)
+
+    def decoded(dataset: Dataset) -> TensorTable:
+        return task.table(dataset, processor, columns, label_names=label_names)
+
+    def record(dataset: Dataset, split: str | None, selection: dict[str, Any] | None = None) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "id": str(data) if isinstance(data, str | Path) else IN_MEMORY,
+            "split": split,
+            "revision": options.revision,
+            "fingerprint": content_fingerprint(dataset),
+            "rows": len(dataset),
+            "license": _licence(data),
+        }
+        if options.columns:
+            facts["columns"] = dict(columns)
+        return facts | ({"selection": selection} if selection else {})
+
+    train = decoded(train_set)
+    check_classes(train.labels, label_names)
+    train_record = record(train_set, train_name)
+    if test_name is None and not _is_dataset(options.test):
+        share = options.test if isinstance(options.test, float) else TEST_SHARE
+        stay, held = hold_out(train.labels, share, seed=options.seed)
+        if not len(held):
+            raise DataError(
+                "every class has one example, and nothing is left to measure the result on; add examples, or name "
+                "test data with test="
+            )
+        test_record = record(train_set.select(held.tolist()), train_name, {"held_out": share, "seed": options.seed})
+        train, test = train.select(stay), train.select(held)
+        measured_on = f"{len(test):,} training rows held out by class, which took no part in training or choosing"
+    else:
+        test_set = options.test if test_name is None else load_split(data, test_name, revision=options.revision)
+        test = decoded(test_set)
+        test_record = record(test_set, test_name)
+        if test_name is None:
+            test_record["id"] = IN_MEMORY
+        measured_on = f"{len(test):,} rows of " + (f"the split {test_name!r}" if test_name else "test data")
+    validation, validation_record = None, None
+    if validation_name is not None:
+        validation_set = load_split(data, validation_name, revision=options.revision)
+        validation, validation_record = decoded(validation_set), record(validation_set, validation_name)
+    if options.examples_per_class is not None:
+        train = train.select(pick_examples(train.labels, options.examples_per_class, seed=options.seed))
+        train_record["selection"] = {"examples_per_class": options.examples_per_class, "seed": options.seed}
+    return Parts(label_names, train, validation, test, train_record, validation_record, test_record, measured_on)
+
+
+def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
+    """The splits to train, to choose and to measure on; None for none of its own."""
+    if not names:
+        for role in ("validation", "test"):
+            if isinstance(named := getattr(options, role), str):
+                raise DataError(f"the data has no splits, so {role}={named!r} names none; give a share such as 0.2")
+        return None, None, None
+    train = "train" if "train" in names else names[0] if len(names) == 1 else None
+    if train is None:
+        raise DataError(f"the data has the splits {', '.join(names)}, and none is called 'train'")
+    test: str | None = options.test if isinstance(options.test, str) else None
+    if options.test is None:
+        spare = [name for name in ("test", "validation") if name in names and name not in (train, options.validation)]
+        test = spare[0] if spare else None
+    validation: str | None = options.validation if isinstance(options.validation, str) else None
+    if options.validation is None and "validation" in names and "validation" not in (train, test):
+        validation = "validation"
+    if test is not None and test in (train, validation):
+        raise DataError(f"test={test!r} is the split that the model is trained or chosen on; name another")
+    return train, validation, test
+
+
+def _is_dataset(value: Any) -> bool:
+    return hasattr(value, "features")
+
+
+def _licence(data: Any) -> str | None:
+    """The licence that a data set's own card states."""
+    from huggingface_hub import DatasetCard
+
+    from ..load_data import mirror_folder
+
+    folder = (
+        (mirror_folder(data) if isinstance(data, str) else None) or Path(data) if isinstance(data, str | Path) else None
+    )
+    if folder is None or not (folder / "README.md").is_file():
+        return None
+    try:
+        stated = DatasetCard.load(folder / "README.md").data.to_dict().get("license")
+    except ValueError:
+        return None
+    return stated if isinstance(stated, str) else None

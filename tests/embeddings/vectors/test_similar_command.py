@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from tsugiki.cli.dispatch import main
+from tsugiki_embeddings.vectors.word_vectors import WordVectors
+
+WORDS = ["man", "woman", "king", "queen", "apple"]
+MATRIX = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1.1, 1, 1], [-0.2, -1, -1]], np.float32)
+
+
+@pytest.fixture
+def vectors(tmp_path) -> WordVectors:
+    vectors = WordVectors(WORDS, MATRIX)
+    vectors.save(tmp_path / "tiny")
+    vectors.to_file(tmp_path / "tiny.txt")
+    return vectors
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny.txt"])
+def test_neighbours_of_each_word_as_json(tmp_path, capsys, vectors, name):
+    assert main(["similar", str(tmp_path / name), "king", "Apple", "--top-k", "2", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [answer["word"] for answer in printed] == ["king", "apple"]
+    for answer in printed:
+        found = [(entry["label"], entry["score"]) for entry in answer["neighbors"]]
+        assert found == [(word, pytest.approx(score)) for word, score in vectors.most_similar(answer["word"], top_k=2)]
+
+
+def test_neighbours_as_a_table(tmp_path, capsys, vectors):
+    assert main(["similar", str(tmp_path / "tiny"), "king", "man"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "king"
+    assert lines[1].split() == ["word", "cosine"]
+    assert lines[3].split()[0] == vectors.most_similar("king")[0][0]
+    assert "man" in lines
+
+
+@pytest.mark.parametrize("method", ["3cosadd", "3cosmul", "euclid"])
+def test_analogy_as_json(tmp_path, capsys, vectors, method):
+    assert main(["analogy", str(tmp_path / "tiny"), "man", "Woman", "king", "--method", method, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["a"], printed["b"], printed["c"], printed["method"]) == ("man", "woman", "king", method)
+    assert [entry["label"] for entry in printed["answers"]] == ["queen", "apple"]
+
+
+def test_analogy_as_a_table(tmp_path, capsys, vectors):
+    assert main(["analogy", str(tmp_path / "tiny"), "man", "woman", "king", "--vocabulary", "4"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("man : woman = king :")
+    assert [line.split()[0] for line in lines[2:]] == ["queen"]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["similar", "{}", "kingg"], "does not have the word 'kingg'. Did you mean 'king'?"),
+        (["analogy", "{}", "man", "woman", "kingg"], "Did you mean 'king'?"),
+        (["analogy", "{}", "man", "woman", "king", "--method", "cos"], "unknown method 'cos', only 3cosadd"),
+        (["similar", "/nowhere", "king"], "is not a folder"),
+    ],
+)
+def test_errors_are_one_line(tmp_path, capsys, vectors, command, message):
+    assert main([word.format(tmp_path / "tiny") for word in command]) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""

@@ -1,0 +1,201 @@
+"""`tsugiki predict`: files, folders, standard input."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tsugiki
+from PIL import Image
+from tsugiki import cli
+from tsugiki.registry import registry
+
+NAMES = ["zero", "one", "two", "three"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: number for number, name in enumerate(NAMES)}}
+    tsugiki.create_model("lenet", **labels).save_pretrained(folder)
+    registry().family("lenet").processor_class()().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3), dtype=np.uint8)
+    for name, pixels in zip(["a10.png", "a2.jpg", "more/b.png", ".hidden/c.png"], noise, strict=True):
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def run(capsys, *words):
+    code = cli.main(["predict", *map(str, words)])
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_a_file_gives_class_names_with_probabilities_best_first(model, pictures, capsys):
+    code, out, err = run(capsys, model, pictures / "a2.jpg")
+    assert (code, err) == (0, "")
+    labels, scores = zip(*(line.split() for line in out.splitlines()), strict=True)
+    assert sorted(labels) == sorted(NAMES)
+    assert sorted(map(float, scores), reverse=True) == [float(score) for score in scores]
+    assert sum(map(float, scores)) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_answer_is_the_models_own(model, pictures, capsys):
+    answer = json.loads(run(capsys, model, pictures / "a2.jpg", "--top-k", 1, "--json")[1])
+    with Image.open(pictures / "a2.jpg") as picture:
+        inputs = tsugiki.load_processor(model)(picture, return_tensors="pt")
+    logits = tsugiki.load(model)(**inputs).logits.detach()
+    best = logits.softmax(-1)[0].max(-1)
+    expected = [{"label": NAMES[best.indices], "score": pytest.approx(float(best.values), abs=1e-6)}]
+    assert answer == [{"input": str(pictures / "a2.jpg"), "predictions": expected}]
+
+
+def test_a_folder_is_searched_for_pictures_in_natural_order(model, pictures, capsys):
+    answers = json.loads(run(capsys, model, pictures, "--json", "--batch-size", 2)[1])
+    names = [str(pictures / name) for name in ("a2.jpg", "a10.png", "more/b.png")]
+    assert [answer["input"] for answer in answers] == names
+    single = json.loads(run(capsys, model, names[1], "--json")[1])
+    scores = [[guess["score"] for guess in answer["predictions"]] for answer in (answers[1], single[0])]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+
+
+def test_standard_input(model, pictures, capsys, monkeypatch):
+    content = (pictures / "a2.jpg").read_bytes()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    assert run(capsys, model, "-")[1] == run(capsys, model, pictures / "a2.jpg")[1]
+
+
+def test_a_picture_that_does_not_decode_is_named_and_the_others_are_predicted(model, pictures, capsys):
+    (pictures / "a3.png").write_bytes((pictures / "a10.png").read_bytes()[:200])
+    (pictures / "a4.png").write_bytes(b"no picture")
+    code, out, err = run(capsys, model, pictures, "--json")
+    assert code == 1
+    answers = json.loads(out)
+    assert [len(answer.get("predictions", [])) for answer in answers] == [4, 0, 0, 4, 4]
+    assert len(err.splitlines()) == 2
+    assert "a3.png does not decode" in err
+    assert "a4.png does not decode" in err
+
+
+def test_a_file_that_does_not_decode_is_one_error(model, pictures, capsys):
+    code, out, err = run(capsys, model, pictures / "notes.txt")
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1
+    assert "notes.txt does not decode as an image" in err
+
+
+def test_csv_is_written(model, pictures, tmp_path, capsys):
+    file = tmp_path / "out.csv"
+    code, out, _ = run(capsys, model, pictures, "-k", 2, "--csv", file)
+    assert (code, out) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert len(rows) == 3 * 2
+    assert rows[0]["input"] == str(pictures / "a2.jpg")
+    assert rows[0]["rank"] == "1"
+    assert float(rows[0]["score"]) >= float(rows[1]["score"])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nowhere.png", "no such file or folder: nowhere.png"),
+        ("nowhere", "no such file or folder: nowhere"),
+        ("", "the input is empty; name a file, a folder, or give a text"),
+        ("empty", "there are no files in the folder empty"),
+    ],
+)
+def test_a_source_without_anything_to_predict_is_one_error(source, said, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    code, out, err = run(capsys, model, source)
+    assert (code, out, err) == (1, "", f"tsugiki: {said}\n")
+
+
+def test_a_folder_without_pictures_is_one_error(model, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "b.txt").write_text("b")
+    code, _, err = run(capsys, model, tmp_path)
+    assert code == 1
+    assert "none of the 2 files of the folder is an image" in err
+
+
+HEAVY = (
+    "heavy = {'datasets', 'sklearn', 'matplotlib', 'transformers.trainer', 'transformers.training_args', "
+    "'transformers.pipelines', 'torchvision', 'onnx'}\n"
+    "print(sorted(heavy & set(sys.modules)))"
+)
+
+
+def test_predicting_imports_nothing_of_training(model, pictures):
+    """Nothing but what transformers' Auto classes import themselves: in 5.17 that is scikit-learn."""
+    code = f"import sys; from tsugiki.cli import main\nassert main(sys.argv[1:]) == 0\n{HEAVY}"
+    words = [sys.executable, "-c", code, "predict", model, str(pictures / "a2.jpg")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    code = f"import sys; from transformers import AutoModelForImageClassification\n{HEAVY}"
+    bare = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] in ("[]", bare.stdout.splitlines()[-1])
+    assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def text_model(tmp_path_factory):
+    from tsugiki_embeddings.words.word_tokenizer import word_tokenizer
+
+    folder, words = tmp_path_factory.mktemp("texts"), word_tokenizer(["good", "bad", "film"])
+    labels = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+    network = tsugiki.create_model("embedding-mean", "text-classification", vocab_size=len(words), **labels)
+    network.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_model_of_texts_takes_the_text_itself_a_file_of_lines_or_standard_input(text_model, tmp_path, capsys):
+    (tmp_path / "reviews.txt").write_text("good film\n\nbad film\n")
+    (one,) = json.loads(run(capsys, text_model, "bad film", "--json")[1])
+    assert one["input"] == "bad film" and {guess["label"] for guess in one["predictions"]} == {"no", "yes"}
+    two = json.loads(run(capsys, text_model, tmp_path / "reviews.txt", "--json")[1])
+    assert [answer["input"] for answer in two] == [f"{tmp_path}/reviews.txt:1", f"{tmp_path}/reviews.txt:3"]
+    assert _scores(two[1]) == pytest.approx(_scores(one))
+    done = subprocess.run(
+        [sys.executable, "-m", "tsugiki", "predict", text_model, "-", "--json"],
+        input=b"bad film\n",
+        capture_output=True,
+    )
+    assert _scores(json.loads(done.stdout)[0]) == pytest.approx(_scores(one)), done.stderr
+
+
+def test_a_text_longer_than_a_file_name_is_a_text(text_model, capsys):
+    code, out, _ = run(capsys, text_model, "good film " * 2000)
+    assert code == 0 and len(out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("source", "code"), [("films.txt", 1), (" ", 1), ("good films.txt", 0), ("good.", 0)])
+def test_the_name_of_a_missing_file_is_no_text(source, code, text_model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.txt").write_text("good")
+    assert run(capsys, text_model, source)[0] == code
+
+
+def _scores(answer):
+    return {guess["label"]: guess["score"] for guess in answer["predictions"]}
+
+
+def test_a_file_that_is_no_text_is_one_error(text_model, tmp_path, capsys):
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
+    code, _, err = run(capsys, text_model, tmp_path / "picture.png")
+    assert code == 1 and err == f"tsugiki: {tmp_path}/picture.png is no text in UTF-8 (byte 0)\n"
+    (tmp_path / "empty.txt").write_text("\n")
+    assert "holds no line of text" in run(capsys, text_model, tmp_path / "empty.txt")[2]

@@ -1,0 +1,232 @@
+"""`tsugiki train`: a recipe becomes a whole snapshot, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+from tsugiki.errors import DataError, OutputError, RecipeError
+from tsugiki.evaluation.evaluate import evaluate
+from tsugiki.fingerprint import content_fingerprint, file_sha256
+from tsugiki.output import partial_path
+from tsugiki.recipes import train_recipe as recipe_training
+from tsugiki.snapshots.provenance import read_provenance
+
+from .. import training_script
+
+PROSE = """Tells lying from standing stripes.
+
+## Intended use
+
+Tests.
+
+## Limits
+
+Stripes only.
+"""
+
+
+def striped(rows: range) -> datasets.Dataset:
+    table = training_script.stripes()
+    features = datasets.Features({"photo": datasets.Image(), "label": datasets.ClassLabel(names=["lying", "standing"])})
+    pictures = [Image.fromarray(table.columns["pixel_values"][row, 0].numpy()) for row in rows]
+    labels = [int(table.labels[row]) for row in rows]
+    return datasets.Dataset.from_dict({"photo": pictures, "label": labels}, features=features)
+
+
+@pytest.fixture
+def recipe_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    data = tmp_path / "mirror" / "org" / "stripes" / "data"
+    data.mkdir(parents=True)
+    fingerprints = {}
+    for split, rows in (("train", range(160)), ("test", range(160, 240))):
+        part = striped(rows)
+        part.to_parquet(data / f"{split}-00000-of-00001.parquet")
+        fingerprints[split] = content_fingerprint(part)
+    monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path / "mirror"))
+    folder = tmp_path / "stripes-mlp"
+    folder.mkdir()
+    recipe = {
+        "name": "stripes-mlp",
+        "plugin": "vision",
+        "family": "mlp",
+        "task": "image-classification",
+        "license": "apache-2.0",
+        "config": {"image_size": 16, "hidden_sizes": [8]},
+        "processor": {"size": {"height": 16, "width": 16}, "image_mean": [0.5], "image_std": [0.25]},
+        "data": {
+            "id": "org/stripes",
+            "train": "train",
+            "evaluation": "test",
+            "license": "apache-2.0",
+            "source": "a loom",
+            "fingerprints": fingerprints,
+        },
+        "augmentation": {"pad_crop": 1},
+        "training": {"num_train_epochs": 4, "per_device_train_batch_size": 32, "learning_rate": 0.01},
+        "seeds": [0, 1],
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (folder / "card.md").write_text(PROSE)
+    return folder
+
+
+def test_weights_stored_as_float16_are_computed_with_as_float32(recipe_folder, tmp_path):
+    import transformers
+
+    file = recipe_folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text()) | {"storage": "float16", "seeds": [0]}
+    file.write_text(yaml.safe_dump(recipe))
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert {tensor.dtype for tensor in load_file(output / "model.safetensors").values()} == {torch.float16}
+    model = transformers.AutoModelForImageClassification.from_pretrained(output)  # as people load it who train it
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(recipe_folder, tmp_path):
+    base = recipe_training.train(recipe_folder, output_dir=tmp_path / "base", progress=False)
+    file = recipe_folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text()) | {"base_model": str(base), "seeds": [0]}
+    del recipe["processor"], recipe["config"]
+    recipe["training"] |= {"num_train_epochs": 1, "learning_rate": 1e-9}
+    file.write_text(yaml.safe_dump(recipe))
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    processors = [json.loads((folder / "preprocessor_config.json").read_text()) for folder in (base, output)]
+    assert processors[0] == processors[1]
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, output))
+    assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
+    assert read_provenance(output)["base_model"] == str(base)
+
+
+def test_a_recipe_becomes_a_snapshot_with_its_record(recipe_folder, tmp_path):
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    names = {path.name for path in output.iterdir()}
+    assert {"README.md", "config.json", "model.safetensors", "preprocessor_config.json", "provenance.json"} <= names
+    assert not any(name.startswith(("seed-", "checkpoint", "training_args")) for name in names)
+    assert not partial_path(output).exists()
+    record = read_provenance(output)
+    assert record["weights"]["sha256"] == file_sha256(output / "model.safetensors")
+    assert record["data"]["train"]["fingerprint"] and record["data"]["train"]["rows"] == 160
+    assert len(record["seeds"]["accuracy"]["values"]) == 2
+    assert record["hardware"]["processes"] == 1 and record["history"][-1]["epoch"] == 4
+    (evaluation,) = record["evaluations"]
+    assert evaluation["metrics"]["accuracy"]["value"] == record["seeds"]["accuracy"]["values"][0]
+    measured = evaluate(output, "org/stripes", split="test")["accuracy"]
+    assert measured.to_dict() == evaluation["metrics"]["accuracy"]
+    assert evaluation["fast"] == {"rows": 80, "seed": 0, "correct": round(measured.value * 80)}
+
+
+def test_the_same_recipe_gives_the_same_weights(recipe_folder, tmp_path):
+    folders = [
+        recipe_training.train(recipe_folder, output_dir=tmp_path / name, seeds=[3], progress=False) for name in "ab"
+    ]
+    first, second = (load_file(folder / "model.safetensors") for folder in folders)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_that_stopped_between_seeds_continues(recipe_folder, tmp_path, monkeypatch):
+    trained = []
+    original = recipe_training.train_seed
+
+    def stopping(run, seed, folder, **options):
+        if seed == 1 and not trained:
+            trained.append(seed)
+            raise KeyboardInterrupt
+        return original(run, seed, folder, **options)
+
+    monkeypatch.setattr(recipe_training, "train_seed", stopping)
+    output = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        recipe_training.train(recipe_folder, output_dir=output, progress=False)
+    assert not output.exists()
+    record = partial_path(output) / "seed-0" / "run.json"
+    before = record.stat().st_mtime_ns
+    with pytest.raises(OutputError, match="unfinished run of another recipe"):
+        recipe_training.train(recipe_folder, output_dir=output, training={"num_train_epochs": 1}, progress=False)
+    assert record.stat().st_mtime_ns == before
+    recipe_training.train(recipe_folder, output_dir=output, progress=False)
+    assert len(json.loads((output / "provenance.json").read_text())["seeds"]["accuracy"]["values"]) == 2
+
+
+def test_other_data_than_the_recipe_names_is_refused_before_the_first_step(recipe_folder, tmp_path):
+    striped(range(100)).to_parquet(tmp_path / "mirror" / "org" / "stripes" / "data" / "train-00000-of-00001.parquet")
+    with pytest.raises(DataError, match=r"org/stripes \[train\] has the fingerprint .*, the recipe says"):
+        recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists() and not partial_path(tmp_path / "out").exists()
+
+
+def test_missing_data_names_its_source(recipe_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="It comes from a loom"):
+        recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+
+
+def test_an_existing_snapshot_is_kept_unless_asked(recipe_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "model.safetensors").write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert (tmp_path / "out" / "model.safetensors").read_text() == "precious"
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(recipe_folder, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
+    with pytest.raises(OutputError, match="no space left on the disk"):
+        recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists() and not partial_path(tmp_path / "out").exists()
+
+
+def test_a_recipe_of_an_absent_plugin_needs_an_output(recipe_folder):
+    path = recipe_folder / "recipe.yaml"
+    path.write_text(path.read_text().replace("plugin: vision", "plugin: telescopes"))
+    with pytest.raises(RecipeError, match="no installed plugin 'telescopes'"):
+        recipe_training.train(recipe_folder, progress=False)
+
+
+def test_two_processes_make_one_snapshot_that_says_so(recipe_folder, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tsugiki"]
+    command += ["train", str(recipe_folder), "--output-dir", str(tmp_path / "out"), "--seeds", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = read_provenance(tmp_path / "out")
+    assert record["hardware"]["processes"] == 2
+    assert not partial_path(tmp_path / "out").exists()
+
+
+def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder, tmp_path):
+    unbroken = recipe_training.train(recipe_folder, output_dir=tmp_path / "unbroken", seeds=[0], progress=False)
+    output = tmp_path / "out"
+    code = (
+        "import os, signal, sys\n"
+        "from transformers import TrainerCallback\n"
+        "from tsugiki import recipe_training, training\n"
+        "class Kill(TrainerCallback):\n"
+        "    def on_step_begin(self, args, state, control, **kwargs):\n"
+        "        if state.global_step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "fit = training.fit\n"
+        "recipe_training.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
+        "recipe_training.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(recipe_folder), str(output)], capture_output=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not output.exists() and partial_path(output).exists()
+    recipe_training.train(recipe_folder, output_dir=output, seeds=[0], progress=False)
+    assert file_sha256(output / "model.safetensors") == file_sha256(unbroken / "model.safetensors")
+    assert read_provenance(output)["history"] == read_provenance(unbroken)["history"]
+    assert not partial_path(output).exists()

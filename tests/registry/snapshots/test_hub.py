@@ -1,0 +1,107 @@
+"""The real `huggingface_hub` client against a Hub on localhost: what is fetched, pinned, cached, said when it fails."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ..local_hub import LocalHub
+from ..tiny_snapshots import write_snapshot
+
+FILES = {
+    "config.json": b'{"model_type": "tsugiki_lenet"}',
+    "model.safetensors": b"weights " * 1000,
+    "README.md": b"# A card",
+}
+
+DOWNLOAD = """
+import json, sys
+from tsugiki.errors import HubError
+from tsugiki.snapshots.hub import download
+answers = []
+for arguments in json.loads({arguments!r}):
+    try:
+        folder = download(*arguments)
+        answers.append([folder.name, sorted(file.name for file in folder.iterdir())])
+    except HubError as error:
+        answers.append(str(error))
+assert "torch" not in sys.modules
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with LocalHub(tmp_path / "hf-home") as server:
+        yield server
+
+
+def download(hub, *arguments, **environment):
+    return json.loads(hub.run(DOWNLOAD.format(arguments=json.dumps(arguments)), **environment))
+
+
+def test_only_files_of_a_snapshot_are_fetched(hub):
+    extra = {
+        "pytorch_model.bin": b"a pickle",
+        "onnx/config.json": b"{}",
+        "training_args.bin": b"a pickle",
+        "run.py": b"evil",
+    }
+    sha = hub.commit("org/net", {**FILES, **extra})
+    assert download(hub, ["org/net"]) == [[sha, sorted(FILES)]]
+    assert not [request for request in hub.requests if any(name in request for name in extra)]
+    assert hub.unknown == []
+
+
+def test_revision_pins_a_commit_and_offline_reads_the_cache(hub):
+    first = hub.commit("org/net", {**FILES, "README.md": b"# Old"})
+    second = hub.commit("org/net", FILES)
+    names = sorted(FILES)
+    assert download(hub, ["org/net"], ["org/net", first]) == [[second, names], [first, names]]
+    hub.requests.clear()
+    offline = download(hub, ["org/net"], ["org/net", first], ["org/other"], HF_HUB_OFFLINE="1")
+    assert offline[:2] == [[second, names], [first, names]]
+    assert "org/other is not in the local cache, and HF_HUB_OFFLINE forbids downloading it" in offline[2]
+    assert hub.requests == []
+
+
+def test_what_cannot_be_fetched_is_one_sentence(hub):
+    hub.commit("org/net", FILES)
+    hub.commit("org/gated", FILES)
+    hub.gated.add("org/gated")
+    missing, revision, gated = download(hub, ["org/nett"], ["org/net", "v9"], ["org/gated"])
+    assert missing.startswith("the Hub has no repository 'org/nett'")
+    assert revision.startswith("org/net has no revision 'v9'")
+    assert gated.startswith("org/gated is gated: accept its terms")
+    assert not any("\n" in message for message in (missing, revision, gated))
+
+
+def test_unreachable_hub_is_one_sentence(hub):
+    [message] = download(hub, ["org/net"], HF_ENDPOINT="http://127.0.0.1:9")
+    assert message == "org/net is not in the local cache, and the Hub cannot be reached: check the network"
+
+
+def test_broken_download_is_resumed_by_the_next_call(hub):
+    sha = hub.commit("org/net", FILES)
+    hub.die_at = "download"
+    [message] = download(hub, ["org/net"])
+    assert message.startswith("downloading org/net broke off; run it again to continue")
+    hub.die_at = None
+    assert download(hub, ["org/net"]) == [[sha, sorted(FILES)]]
+
+
+def test_model_loads_from_the_hub_and_local_folders_ask_no_network(hub, tmp_path):
+    old, new = (write_snapshot(tmp_path / name, seed=seed) for seed, name in enumerate(("old", "new")))
+    contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (old, new)]
+    first, _ = (hub.commit("org/lenet", files) for files in contents)
+    hub.run(f"""
+import torch, tsugiki
+pinned = tsugiki.load("org/lenet", revision={first!r})
+latest, processor = tsugiki.load("org/lenet"), tsugiki.load_processor("org/lenet")
+old, new, _ = tsugiki.load({str(old)!r}), tsugiki.load({str(new)!r}), tsugiki.load_processor({str(new)!r})
+assert all(torch.equal(a, b) for a, b in zip(pinned.parameters(), old.parameters(), strict=True))
+assert all(torch.equal(a, b) for a, b in zip(latest.parameters(), new.parameters(), strict=True))
+assert {first!r} in pinned.name_or_path
+""")
+    assert [request for request in hub.requests if "/org/lenet" not in request] == []

@@ -1,0 +1,42 @@
+"""Tensor tables: batches by one indexing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from tsugiki.tensor_table import TensorTable
+
+
+def table() -> TensorTable:
+    return TensorTable({"pixel_values": torch.arange(40.0).view(10, 4), "labels": torch.arange(10)})
+
+
+def test_a_data_loader_fetches_whole_batches():
+    loader = DataLoader(table(), batch_size=4, collate_fn=lambda batch: batch)
+    batches = list(loader)
+    assert [len(batch["labels"]) for batch in batches] == [4, 4, 2]
+    assert torch.equal(torch.cat([batch["pixel_values"] for batch in batches]), table().columns["pixel_values"])
+
+
+def test_batches_in_order_equal_indexed_batches():
+    rows = table()
+    parts = list(rows.batches(3))
+    assert torch.equal(torch.cat([part["labels"] for part in parts]), rows.labels)
+    assert torch.equal(rows.batch([3, 4, 5])["pixel_values"], parts[1]["pixel_values"])
+
+
+def test_transform_is_applied_everywhere():
+    rows = TensorTable(table().columns, transform=lambda batch: {**batch, "pixel_values": batch["pixel_values"] + 1})
+    assert torch.equal(rows.batch([0])["pixel_values"], torch.tensor([[1.0, 2, 3, 4]]))
+    assert torch.equal(next(rows.batches(1))["pixel_values"], torch.tensor([[1.0, 2, 3, 4]]))
+    assert torch.equal(rows.select([5])[0]["pixel_values"], torch.tensor([21.0, 22, 23, 24]))
+
+
+def test_selected_rows_keep_their_ids():
+    assert table().select([8, 1]).select([1]).row_ids.tolist() == [1]
+
+
+def test_columns_of_different_length_are_refused():
+    with pytest.raises(ValueError, match="share their first dimension"):
+        TensorTable({"a": torch.zeros(2), "b": torch.zeros(3)})

@@ -1,0 +1,204 @@
+"""Training: options, resume after SIGKILL, two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tsugiki.errors import OptionError
+from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.metrics import mean_metric
+from tsugiki.training.fit import check_arguments, fit
+
+from .. import training_script
+
+SCRIPT = Path(training_script.__file__)
+
+
+def run(folder: Path, network: str, *, kill_at: int | None = None, processes: int = 1) -> dict:
+    folder.mkdir(exist_ok=True)
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    command = [*launcher, str(SCRIPT), str(folder), network, *([str(kill_at)] if kill_at else [])]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if kill_at:
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        return {}
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "result.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    return folder, run(folder, "resnet")
+
+
+def test_killed_at_a_random_step_and_resumed_is_bit_equal(unbroken, tmp_path):
+    """Augmentation, batch normalisation, momentum and a schedule, killed inside an epoch after a checkpoint."""
+    folder, whole = unbroken
+    kill_at = random.randint(6, whole["steps"] - 2)
+    run(tmp_path, "resnet", kill_at=kill_at)
+    assert not (tmp_path / "result.json").exists()
+    resumed = run(tmp_path, "resnet")
+    assert resumed["losses"] == whole["losses"], f"killed at batch {kill_at}"
+    expected, weights = load_file(folder / "weights.safetensors"), load_file(tmp_path / "weights.safetensors")
+    assert expected.keys() == weights.keys()
+    assert all(torch.equal(expected[name], weights[name]) for name in expected), f"killed at batch {kill_at}"
+    assert not list((tmp_path / "run").glob("saving"))
+
+
+def test_two_processes_give_the_losses_of_one_at_the_same_global_batch(tmp_path):
+    one, two = run(tmp_path / "one", "lenet"), run(tmp_path / "two", "lenet", processes=2)
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert one["steps"] == two["steps"] == len(one["losses"])
+    assert two["losses"] == pytest.approx(one["losses"], abs=1e-4)
+
+
+def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, tmp_path):
+    _, one = unbroken
+    two = run(tmp_path, "resnet", processes=2)
+    assert two["processes"] == 2
+    correct = torch.arange(training_script.ROWS) < one["correct"]
+    interval = mean_metric(correct.numpy())
+    slack = 1 / training_script.ROWS
+    assert interval.low - slack <= two["correct"] / training_script.ROWS <= interval.high + slack
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path):
+    table = training_script.stripes()
+    train, validation = table.select(range(160)), table.select(range(160, 240))
+    result = fit(
+        training_script.network("lenet"),
+        train,
+        output_dir=tmp_path,
+        arguments={"num_train_epochs": 30, "learning_rate": 0.02, "early_stopping_patience": 2},
+        validation=validation,
+        task=task_named("image-classification"),
+        progress=False,
+    )
+    assert result.best_metric == 1.0
+    assert len(result.history) < 30
+    assert {"epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy"} <= result.history[0].keys()
+
+
+def test_early_stopping_without_validation_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="needs validation data"):
+        fit(
+            training_script.network("lenet"),
+            training_script.stripes(),
+            output_dir=tmp_path,
+            arguments={"early_stopping_patience": 2},
+        )
+
+
+def test_frozen_parts_stay_as_they_are(tmp_path):
+    model = training_script.network("resnet")
+    stem = model.cifar_resnet.stem
+    for parameter in stem.parameters():
+        parameter.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fit(
+        model,
+        training_script.stripes(),
+        output_dir=tmp_path,
+        arguments={"max_steps": 3, "learning_rate": 0.1},
+        frozen=[stem],
+        progress=False,
+    )
+    for name, value in model.state_dict().items():
+        moved = not torch.equal(value, before[name])
+        assert moved != name.startswith("cifar_resnet.stem"), name
+
+
+def test_parameter_groups_have_their_own_learning_rates(tmp_path):
+    model = training_script.network("lenet")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    groups = [
+        {"params": list(model.classifier.parameters()), "lr": 0.1},
+        {"params": list(model.lenet.parameters()), "lr": 0.0},
+    ]
+    fit(
+        model,
+        training_script.stripes(),
+        output_dir=tmp_path,
+        arguments={"max_steps": 2, "optim": "sgd"},
+        parameter_groups=groups,
+        progress=False,
+    )
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]) != name.startswith("classifier"), name
+
+
+def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_path):
+    losses = []
+    for channels_last in (False, True):
+        model = training_script.network("resnet")
+        seen = []
+        model.cifar_resnet.stem.register_forward_hook(
+            lambda module, _, output, seen=seen: seen.append(output.is_contiguous(memory_format=torch.channels_last))
+        )
+        arguments = {"max_steps": 3, "save_strategy": "steps", "save_steps": 1, "channels_last": channels_last}
+        folder = tmp_path / str(channels_last)
+        result = fit(model, training_script.stripes(), output_dir=folder, arguments=arguments, progress=False)
+        losses.append(result.history[-1]["loss"])
+        assert seen == [channels_last] * 3
+        assert all(parameter.is_contiguous() for parameter in model.parameters())
+        model.save_pretrained(folder / "model")
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_after_training_in_bf16_the_model_computes_in_fp32(tmp_path):
+    model, rows = training_script.network("lenet"), training_script.stripes()
+    fit(model, rows, output_dir=tmp_path, arguments={"max_steps": 2, "bf16": True}, progress=False)
+    model.save_pretrained(tmp_path / "model")
+    loaded = type(model).from_pretrained(tmp_path / "model").eval()
+    batch = rows.select(range(20)).batch(range(20))
+    del batch["labels"]
+    with torch.inference_mode():
+        assert torch.equal(model(**batch).logits, loaded(**batch).logits)
+
+
+def test_unknown_options_name_the_nearest():
+    with pytest.raises(OptionError, match=r"unknown training option 'lerning_rate'\. Did you mean 'learning_rate'"):
+        check_arguments({"lerning_rate": 1})
+
+
+def test_refused_values_are_one_error(tmp_path):
+    with pytest.raises(OptionError, match=r"training options: .*nonsense"):
+        fit(
+            training_script.network("lenet"),
+            training_script.stripes(),
+            output_dir=tmp_path,
+            arguments={"lr_scheduler_type": "nonsense"},
+        )
+
+
+def test_validation_keeps_what_the_task_keeps_of_a_forward_pass(tmp_path):
+    class OtherWayRound(type(task_named("image-classification"))):
+        def outputs(self, model, batch):
+            assert "labels" not in batch
+            return -model(**batch).logits
+
+    network, table = training_script.network("lenet"), training_script.stripes()
+    arguments = {"num_train_epochs": 1, "learning_rate": 0.0, "per_device_train_batch_size": 64, "seed": 0}
+    accuracy = {}
+    for task in (task_named("image-classification"), OtherWayRound()):
+        result = fit(
+            network, table, output_dir=tmp_path, arguments=arguments, validation=table, task=task, progress=False
+        )
+        accuracy[type(task).__name__] = result.history[-1]["eval_accuracy"]
+    predictions = predict_table(network, table)
+    best = (predictions.logits.argmax(1) == predictions.labels).mean()
+    worst = (predictions.logits.argmin(1) == predictions.labels).mean()
+    assert accuracy == pytest.approx({"ImageClassification": best, "OtherWayRound": worst})

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+from tsugiki.cli.dispatch import main
+from tsugiki.errors import DataError, OptionError
+from tsugiki_seq2seq.language_models.rescoring import score_texts
+from tsugiki_seq2seq.recurrent.recurrent import (
+    RecurrentConfig,
+    RecurrentForCausalLM,
+    RecurrentForSequenceClassification,
+)
+from tsugiki_seq2seq.texts.tokenizer_training import END, learn_tokenizer
+
+TEXTS = ["the apple and pear salad", "the apple and pair salad", "a pair"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return learn_tokenizer([*TEXTS, "a salad and a pear"], kind="word", vocab_size=50)
+
+
+@pytest.fixture
+def model(tokenizer) -> RecurrentForCausalLM:
+    torch.manual_seed(0)
+    config = RecurrentConfig(vocab_size=len(tokenizer), hidden_size=8, eos_token_id=END)
+    return RecurrentForCausalLM(config).eval()
+
+
+@pytest.fixture
+def snapshot(tmp_path, model, tokenizer):
+    folder = tmp_path / "tiny-lm"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_log_probability_is_that_of_a_hand_computation(model, tokenizer):
+    for with_end in (True, False):
+        for score in score_texts(model, tokenizer, TEXTS, with_end=with_end):
+            ids = [END, *tokenizer.convert_tokens_to_ids(score.text.split()), *([END] if with_end else [])]
+            with torch.no_grad():
+                chances = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+            expected = sum(float(chances[place - 1, ids[place]]) for place in range(1, len(ids)))
+            assert score.log_probability == pytest.approx(expected, rel=1e-5)
+            assert score.tokens == len(ids) - 1
+            assert score.perplexity == pytest.approx(2.718281828459045 ** (-expected / score.tokens), rel=1e-4)
+
+
+def test_all_texts_of_one_length_sum_to_one(model, tokenizer):
+    """With two words of a vocabulary of V, V squared texts: their chances without the end are those of all."""
+    ids = torch.cartesian_prod(*[torch.arange(len(tokenizer))] * 2)
+    with torch.no_grad():
+        chances = model(torch.cat([torch.full((len(ids), 1), END), ids], 1)).logits.log_softmax(-1)
+    total = chances[:, 0].gather(1, ids[:, :1]) + chances[:, 1].gather(1, ids[:, 1:])
+    assert total.exp().sum().item() == pytest.approx(1, rel=1e-4)
+    scored = score_texts(model, tokenizer, ["a pair"], with_end=False)[0]
+    number = tokenizer.convert_tokens_to_ids(["a", "pair"])
+    row = (ids == torch.tensor(number)).all(1).nonzero().item()
+    assert scored.log_probability == pytest.approx(total[row].item(), rel=1e-5)
+
+
+def test_other_texts_beside_one_change_nothing(model, tokenizer):
+    together = score_texts(model, tokenizer, TEXTS)
+    for text, score in zip(TEXTS, together, strict=True):
+        alone = score_texts(model, tokenizer, [text])[0]
+        assert score.log_probability == pytest.approx(alone.log_probability, rel=1e-5)
+    batched = score_texts(model, tokenizer, TEXTS, batch_size=1)
+    assert [one.rank for one in batched] == [one.rank for one in together]
+
+
+def test_ranks_go_by_log_probability(model, tokenizer):
+    scores = score_texts(model, tokenizer, TEXTS)
+    best = sorted(scores, key=lambda one: one.rank)
+    assert [one.rank for one in best] == [1, 2, 3]
+    assert best == sorted(scores, key=lambda one: -one.log_probability)
+
+
+def test_unknown_words_are_counted(model, tokenizer):
+    known, unknown = score_texts(model, tokenizer, ["the pear", "the zebra salad zebra"])
+    assert (known.unknown, unknown.unknown) == (0, 2)
+
+
+def test_a_model_that_was_taught_pears_picks_the_pear(model, tokenizer):
+    optimizer = torch.optim.Adam(model.parameters(), 0.05)
+    ids = torch.tensor([[END, *tokenizer(TEXTS[0])["input_ids"], END]])
+    model.train()
+    for _ in range(30):
+        optimizer.zero_grad()
+        model(ids, labels=ids).loss.backward()
+        optimizer.step()
+    scores = score_texts(model.eval(), tokenizer, TEXTS[:2])
+    assert [one.rank for one in scores] == [1, 2]
+
+
+def test_any_causal_model_scores(tokenizer):
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=8, n_embd=8, n_layer=1, n_head=2, bos_token_id=END, eos_token_id=END
+    )
+    model = GPT2LMHeadModel(config).eval()
+    together = score_texts(model, tokenizer, TEXTS)
+    alone = [score_texts(model, tokenizer, [text])[0] for text in TEXTS]
+    assert [one.log_probability for one in together] == pytest.approx([one.log_probability for one in alone], rel=1e-5)
+    with pytest.raises(DataError, match="text 2 has 10 tokens with its ends, and the model reads 8"):
+        score_texts(model, tokenizer, ["a", "a a a a a a a a"])
+
+
+def test_bad_input_is_refused(model, tokenizer):
+    with pytest.raises(DataError, match="text 2 is empty"):
+        score_texts(model, tokenizer, ["the pear", ""])
+    with pytest.raises(OptionError, match="at least one"):
+        score_texts(model, tokenizer, [])
+
+
+def test_command_prints_json(snapshot, capsys, model, tokenizer):
+    assert main(["score", str(snapshot), *TEXTS, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    expected = score_texts(model, tokenizer, TEXTS)
+    assert [one["text"] for one in printed] == TEXTS
+    assert [one["rank"] for one in printed] == [one.rank for one in expected]
+    assert [one["log_probability"] for one in printed] == pytest.approx([one.log_probability for one in expected])
+    assert [one["perplexity"] for one in printed] == pytest.approx([one.perplexity for one in expected])
+
+
+def test_command_prints_the_likeliest_first(snapshot, capsys, model, tokenizer):
+    assert main(["score", str(snapshot), *TEXTS]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    best = min(score_texts(model, tokenizer, TEXTS), key=lambda one: one.rank)
+    assert lines[0].split() == ["rank", "ln", "P", "perplexity", "tokens", "unknown", "text"]
+    assert lines[2].endswith(best.text)
+
+
+def test_command_warns_of_unknown_words_and_cuts_long_texts(snapshot, capsys):
+    assert main(["score", str(snapshot), "zebra", "the pear " * 200]) == 0
+    printed = capsys.readouterr()
+    assert "count as <unk>" in printed.err
+    assert max(map(len, printed.out.splitlines())) < 300 and "the pear …" in printed.out
+    assert main(["score", str(snapshot), TEXTS[0]]) == 0
+    assert "<unk>" not in capsys.readouterr().err
+
+
+def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
+    classifier = tmp_path / "classifier"
+    RecurrentForSequenceClassification(RecurrentConfig(vocab_size=len(tokenizer), hidden_size=4)).save_pretrained(
+        classifier
+    )
+    capsys.readouterr()
+    for command, message in (
+        (["score", str(snapshot), "a pear", " "], "text 2 is empty"),
+        (["score", str(classifier), "a pear"], "is no language model: its task is text-classification"),
+    ):
+        assert main(command) == 1
+        printed = capsys.readouterr()
+        assert message in printed.err
+        assert printed.err.count("\n") == 1
+        assert printed.out == ""
