@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.metrics import bootstrap_interval
-from tsugiki.recipes.prepared_recipe import RecipeRun, build_model, hold_out, prepare
+from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, hold_out, prepare
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.recipes.train_recipe import train_seed
 from tsugiki.task import Predictions
@@ -58,7 +58,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def neighbour_captions(run: RecipeRun, model: Any, train: TensorTable, held: TensorTable) -> dict[str, list[str]]:
+def neighbour_captions(run: PreparedRecipe, model: Any, train: TensorTable, held: TensorTable) -> dict[str, list[str]]:
     """What the pictures most alike are called, by the way a caption is picked."""
     references, cider = captioned(train).references, CiderD(captioned(train).references)
     known, asked = (encoder_features(model, table).mean(1) for table in (train, held))  # (N, D)
@@ -108,7 +108,7 @@ def counts_of(written: Sequence[str], table: TensorTable) -> NDArray[np.float64]
     return caption_counts(written, own, CiderD(references)).astype(np.float64)
 
 
-def print_row(run: RecipeRun, title: str, counts: NDArray[np.float64]) -> None:
+def print_row(run: PreparedRecipe, title: str, counts: NDArray[np.float64]) -> None:
     """The figures of one way to caption."""
     metrics = run.task.metrics(Predictions(counts.astype(np.float32), np.empty((len(counts), 0), np.int64)))
     shown = [f"{metrics[name].value:6.3f} [{metrics[name].low:.3f}, {metrics[name].high:.3f}]" for name in ("cider",)]
@@ -142,7 +142,7 @@ def changed(recipe: Recipe, options: argparse.Namespace, **config: Any) -> Recip
     return replace(recipe, config={**recipe.config, **config}, training={**training, "save_strategy": "no"})
 
 
-def trained(run: RecipeRun, seed: int) -> Any:
+def trained(run: PreparedRecipe, seed: int) -> Any:
     """A model of one seed."""
     with tempfile.TemporaryDirectory() as folder:
         model, result = train_seed(run, seed, Path(folder), progress=False)
@@ -150,7 +150,7 @@ def trained(run: RecipeRun, seed: int) -> Any:
     return model.eval()
 
 
-def measured(run: RecipeRun, model: Any, table: TensorTable) -> NDArray[np.float64]:
+def measured(run: PreparedRecipe, model: Any, table: TensorTable) -> NDArray[np.float64]:
     """What the scores of a model's own captions are made of (N, 11)."""
     predictions = run.task.predictions(model, table, batch_size=80)
     assert predictions is not None

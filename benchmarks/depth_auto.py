@@ -31,8 +31,8 @@ import tsugiki
 from PIL import Image
 from sklearn.datasets import load_digits
 from tsugiki.load_data import load_split
+from tsugiki.splitting import pick_examples
 from tsugiki.transfer.cache import FeatureCache
-from tsugiki.transfer.rows import pick_examples
 from tsugiki.transfer.stages import parse_depth, stages_of
 
 BASES = {"digits": "lenet5-mnist", "signs": "resnet20-cifar10"}

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import bootstrap_interval, mean_metric
-from tsugiki.recipes.prepared_recipe import RecipeRun, build_model, prepare
+from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, prepare
 from tsugiki.recipes.recipe import Recipe
 from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNForImageClassification
 from tsugiki_vision.unsupervised.exemplar_training import OPTIONS, fit_probe, train_exemplar
@@ -31,7 +31,7 @@ STATISTICS_ROWS = 5_000
 
 
 @torch.no_grad()
-def measure_statistics(model: ExemplarCNNForImageClassification, run: RecipeRun) -> None:
+def measure_statistics(model: ExemplarCNNForImageClassification, run: PreparedRecipe) -> None:
     """Set the batch norms' running statistics to those of training pictures, all batches with the same weight."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -42,14 +42,14 @@ def measure_statistics(model: ExemplarCNNForImageClassification, run: RecipeRun)
     model.eval()
 
 
-def right_answers(model: ExemplarCNNForImageClassification, run: RecipeRun) -> NDArray[np.bool_]:
+def right_answers(model: ExemplarCNNForImageClassification, run: PreparedRecipe) -> NDArray[np.bool_]:
     """Which test rows are answered right (N,)."""
     predictions = predict_table(model.to("cpu"), run.evaluation)
     answers: NDArray[np.bool_] = predictions.logits.argmax(1) == predictions.labels
     return answers
 
 
-def untrained(run: RecipeRun, seed: int) -> NDArray[np.bool_]:
+def untrained(run: PreparedRecipe, seed: int) -> NDArray[np.bool_]:
     """Answers of a probe on fresh weights."""
     model: Any = build_model(run, seed)
     measure_statistics(model, run)
@@ -57,7 +57,7 @@ def untrained(run: RecipeRun, seed: int) -> NDArray[np.bool_]:
     return right_answers(model, run)
 
 
-def trained(run: RecipeRun, seed: int, options: argparse.Namespace) -> NDArray[np.bool_]:
+def trained(run: PreparedRecipe, seed: int, options: argparse.Namespace) -> NDArray[np.bool_]:
     """Answers of a probe on weights learned without labels."""
     if options.snapshot:
         model: Any = tsugiki.load(options.snapshot)

@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import mean_metric
-from tsugiki.recipes.prepared_recipe import RecipeRun, prepare
+from tsugiki.recipes.prepared_recipe import PreparedRecipe, prepare
 from tsugiki.recipes.recipe import Recipe, RecipeData
 from tsugiki.recipes.train_recipe import train_seed
 from tsugiki_embeddings.sentiment.contrast_pairs import QUOTED, contrast_pairs, plain
@@ -99,7 +99,7 @@ def measure(recipe: Recipe, data: str, options: argparse.Namespace) -> Outcome:
     run, outcome = prepare(recipe), Outcome()
     if options.rows is not None:
         run.train = run.train.select(range(min(options.rows, len(run.train))))
-    table = run.judges[0].table
+    table = run.evaluation_sets[0].table
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as folder:
             model, result = train_seed(run, seed, Path(folder), progress=options.progress)
@@ -126,7 +126,7 @@ def at_root(values: NDArray[Any]) -> NDArray[Any]:
     return values[:, 0] if values.ndim == 3 else values
 
 
-def judge(run: RecipeRun, model: Any, bracketed: Sequence[str]) -> NDArray[np.float32]:
+def judge(run: PreparedRecipe, model: Any, bracketed: Sequence[str]) -> NDArray[np.float32]:
     """Logits of sentences (N, C); only the tensor network is shown the brackets."""
     given = list(bracketed) if run.recipe.task == "tree-classification" else [plain(text) for text in bracketed]
     task: Any = run.task

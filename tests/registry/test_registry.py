@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tsugiki import Family, Plugin, list_models
-from tsugiki import first_party as known
+from tsugiki import Family, Plugin, first_party, list_models
 from tsugiki.errors import AmbiguousNameError, PluginError, UnknownNameError
 from tsugiki.listing import natural_key
 from tsugiki.registry import refresh, registry
@@ -104,7 +103,7 @@ def test_public_weights_that_two_plugins_read_are_refused(install_plugin):
     install_plugin("rose", manifest)
     install_plugin("briar", manifest.replace("fake_rose", "fake_briar").replace('"rose",', '"briar",', 1))
     assert "briar18" in registry().public_architectures()
-    with pytest.raises(AmbiguousNameError, match=r"'briar18' is read by .*tsugiki-briar.*tsugiki-rose"):
+    with pytest.raises(AmbiguousNameError, match=r"'briar18' is claimed by .*tsugiki-briar.*tsugiki-rose"):
         registry().public_weights_reader("briar18")
 
 
@@ -151,9 +150,9 @@ def test_hint_tables_name_exactly_what_the_first_party_plugins_bring():
         tasks |= dict.fromkeys(declared.tasks, distribution)
     for path in REPO.glob("packages/*/src/*/pretrained/*/config.json"):
         checkpoints[path.parent.name] = f"tsugiki-{path.parts[-6]}"
-    assert families == known.FAMILIES
-    assert tasks == known.TASKS
-    assert checkpoints == known.CHECKPOINTS
+    assert families == first_party.FAMILIES
+    assert tasks == first_party.TASKS
+    assert checkpoints == first_party.CHECKPOINTS
 
 
 def test_listing_imports_nothing_heavy():

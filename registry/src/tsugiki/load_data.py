@@ -99,7 +99,7 @@ def made_dataset(*splits: str) -> Callable[[Callable[[str], Dataset]], Callable[
     A plugin names it in `Plugin.datasets`; `load_split` then finds it by its id like any other data set:
 
         @made_dataset("train", "test")
-        def make_moving_digits(split: str) -> Dataset: ...
+        def make_moving_mnist(split: str) -> Dataset: ...
 
     Args:
         splits: The splits that the function makes.

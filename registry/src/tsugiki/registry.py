@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import first_party as known
+from . import first_party
 from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
 from .plugin import Family, Plugin
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 GROUP = "tsugiki.plugins"
 CORE = "tsugiki"
+_PREFIXED = ("task", "command")  # may be asked for as plugin:name
+_DECLARED_IN = {"task": "tasks", "command": "commands", "data set": "datasets", "architecture": "public_weights"}
 
 
 def import_string(reference: str) -> Any:
@@ -38,26 +40,34 @@ def import_string(reference: str) -> Any:
 class InstalledPlugin:
     """A plugin that was found and whose manifest was imported."""
 
-    plugin: Plugin
+    manifest: Plugin
     distribution: str
     version: str
 
     @property
     def name(self) -> str:
         """The plugin's name."""
-        return self.plugin.name
+        return self.manifest.name
 
     @property
     def pretrained_dir(self) -> Path | None:
         """The folder that holds the plugin's snapshots, found without importing the package."""
-        if self.plugin.pretrained is None:
+        if self.manifest.pretrained is None:
             return None
-        package, _, rest = self.plugin.pretrained.partition("/")
+        package, _, rest = self.manifest.pretrained.partition("/")
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             return None
         folder = Path(next(iter(spec.submodule_search_locations)), rest)
         return folder if folder.is_dir() else None
+
+    def import_reference(self, reference: str) -> Any:
+        """Import what one of the manifest's strings names.
+
+        Raises:
+            PluginError: Importing it failed; the original exception is chained.
+        """
+        return _import_of_plugin(reference, self.name, self.distribution)
 
 
 @dataclass(frozen=True)
@@ -80,23 +90,23 @@ class BrokenPlugin:
 class RegisteredFamily:
     """A family of an installed plugin; its classes are imported when asked for."""
 
-    family: Family
+    declaration: Family
     plugin_name: str
     distribution: str
 
     @property
     def name(self) -> str:
         """The family's name."""
-        return self.family.name
+        return self.declaration.name
 
     @property
     def model_type(self) -> str:
         """``config.model_type`` of the family."""
-        return self.family.model_type
+        return self.declaration.model_type
 
     def config_class(self) -> Any:
         """The config class; importing it imports transformers."""
-        return self._import(self.family.config)
+        return self._import(self.declaration.config)
 
     def model_class(self, key: str) -> Any:
         """The model class of a task, ``base`` or ``backbone``.
@@ -105,24 +115,24 @@ class RegisteredFamily:
             UnknownNameError: The family has no such model.
             PluginError: Importing it failed; the original exception is chained.
         """
-        if key not in self.family.models:
-            have = ", ".join(self.family.models)
+        if key not in self.declaration.models:
+            have = ", ".join(self.declaration.models)
             raise UnknownNameError(f"family {self.name!r} has no model for {key!r}; it has: {have}")
-        return self._import(self.family.models[key])
+        return self._import(self.declaration.models[key])
 
     def trainer(self, task: str) -> Any:
         """The function that trains the model of a task, or None where `tsugiki.training.fit` does."""
-        reference = self.family.trainers.get(task)
+        reference = self.declaration.trainers.get(task)
         return None if reference is None else self._import(reference)
 
     def processor_trainer(self) -> Any:
         """The function that learns the processor from training rows, or None where it needs no learning."""
-        reference = self.family.processor_trainer
+        reference = self.declaration.processor_trainer
         return None if reference is None else self._import(reference)
 
     def processor_class(self) -> Any:
         """The processor class, or None when the family has none."""
-        return None if self.family.processor is None else self._import(self.family.processor)
+        return None if self.declaration.processor is None else self._import(self.declaration.processor)
 
     def _import(self, reference: str) -> Any:
         return _import_of_plugin(reference, self.plugin_name, self.distribution)
@@ -162,7 +172,7 @@ class Registry:
         return [
             RegisteredFamily(family, plugin.name, plugin.distribution)
             for plugin in self.plugins.values()
-            for family in plugin.plugin.families
+            for family in plugin.manifest.families
         ]
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -182,7 +192,7 @@ class Registry:
             UnknownNameError: There is none; says what is near, broken or installable.
             AmbiguousNameError: Two plugins claim the bare name.
         """
-        return self._find("family", name, self.families(), known.FAMILIES)
+        return self._find("family", name, self.families(), first_party.FAMILIES)
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The embedded snapshot of this name, bare (``lenet5-mnist``) or with its plugin (``vision:lenet5-mnist``).
@@ -191,7 +201,7 @@ class Registry:
             UnknownNameError: There is none; says what is near, broken or installable.
             AmbiguousNameError: Two plugins claim the bare name.
         """
-        return self._find("model", name, self.checkpoints(), known.CHECKPOINTS)
+        return self._find("model", name, self.checkpoints(), first_party.CHECKPOINTS)
 
     def family_of_model_type(self, model_type: str) -> RegisteredFamily | None:
         """The family whose configs carry this ``model_type``, or None.
@@ -209,7 +219,7 @@ class Registry:
 
     def tasks(self) -> dict[str, str]:
         """Task names and the plugin each lives in; where two plugins claim one task, the first by name."""
-        return {task: plugin.name for plugin in reversed(self.plugins.values()) for task in plugin.plugin.tasks}
+        return {task: plugin.name for plugin in reversed(self.plugins.values()) for task in plugin.manifest.tasks}
 
     def task_class(self, name: str) -> type[Task]:
         """The class of a task, imported now.
@@ -219,15 +229,10 @@ class Registry:
             AmbiguousNameError: Two plugins claim it.
         """
         prefix, _, bare = name.rpartition(":")
-        owners = [
-            plugin for plugin in self.plugins.values() if bare in plugin.plugin.tasks and prefix in ("", plugin.name)
-        ]
-        if len(owners) > 1:
-            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
-            raise AmbiguousNameError(f"task {bare!r} is claimed by {listed}; write {owners[0].name}:{bare}")
-        if not owners:
-            raise self._unknown("task", name, self.tasks(), known.TASKS)
-        return _import_of_plugin(owners[0].plugin.tasks[bare], owners[0].name, owners[0].distribution)
+        owner = self.owner("task", bare, plugin_name=prefix)
+        if owner is None:
+            raise self._unknown("task", name, self.tasks(), first_party.TASKS)
+        return owner.import_reference(owner.manifest.tasks[bare])
 
     def dataset_maker(self, name: str) -> Any:
         """The function that makes a data set by rule, imported now; None where no plugin makes this one.
@@ -235,17 +240,12 @@ class Registry:
         Raises:
             AmbiguousNameError: Two plugins claim it.
         """
-        owners = [plugin for plugin in self.plugins.values() if name in plugin.plugin.datasets]
-        if len(owners) > 1:
-            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
-            raise AmbiguousNameError(f"data set {name!r} is claimed by {listed}; uninstall one of them")
-        if not owners:
-            return None
-        return _import_of_plugin(owners[0].plugin.datasets[name], owners[0].name, owners[0].distribution)
+        owner = self.owner("data set", name)
+        return None if owner is None else owner.import_reference(owner.manifest.datasets[name])
 
     def public_architectures(self) -> list[str]:
         """The architectures whose published weights an installed plugin reads, sorted."""
-        return sorted({name for plugin in self.plugins.values() for name in plugin.plugin.public_weights})
+        return sorted({name for plugin in self.plugins.values() for name in plugin.manifest.public_weights})
 
     def public_weights_reader(self, architecture: str) -> Any:
         """The function that reads one of `public_architectures`, imported now.
@@ -254,21 +254,37 @@ class Registry:
             AmbiguousNameError: Two plugins read it.
             PluginError: Importing it failed; the original exception is chained.
         """
-        owners = [plugin for plugin in self.plugins.values() if architecture in plugin.plugin.public_weights]
+        owner = self.owner("architecture", architecture)
+        if owner is None:
+            raise UnknownNameError(f"no installed plugin reads the architecture {architecture!r}")
+        return owner.import_reference(owner.manifest.public_weights[architecture])
+
+    def owner(self, kind: str, name: str, *, plugin_name: str = "") -> InstalledPlugin | None:
+        """The plugin that declares a name, or None.
+
+        Args:
+            kind: ``task``, ``command``, ``data set`` or ``architecture``.
+            name: The bare name.
+            plugin_name: Where given, only this plugin is asked.
+
+        Raises:
+            AmbiguousNameError: Several plugins claim it.
+        """
+        claims = [plugin for plugin in self.plugins.values() if name in getattr(plugin.manifest, _DECLARED_IN[kind])]
+        owners = [plugin for plugin in claims if plugin_name in ("", plugin.name)]
         if len(owners) > 1:
             listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
-            raise AmbiguousNameError(
-                f"architecture {architecture!r} is read by {listed}; uninstall one of them or limit TSUGIKI_PLUGINS"
-            )
-        owner = owners[0]
-        return _import_of_plugin(owner.plugin.public_weights[architecture], owner.name, owner.distribution)
+            prefixed = " or ".join(f"{owner.name}:{name}" for owner in owners)
+            remedy = f"write {prefixed}" if kind in _PREFIXED else "uninstall one of them or limit TSUGIKI_PLUGINS"
+            raise AmbiguousNameError(f"{kind} {name!r} is claimed by {listed}; {remedy}")
+        return owners[0] if owners else None
 
     def commands(self) -> dict[str, tuple[str, str]]:
         """What plugins add to the command line: command -> (plugin, reference)."""
         return {
             command: (plugin.name, reference)
             for plugin in reversed(self.plugins.values())
-            for command, reference in plugin.plugin.commands.items()
+            for command, reference in plugin.manifest.commands.items()
         }
 
     def _find(self, kind: str, name: str, entries: Iterable[Entry], hints: dict[str, str]) -> Entry:
@@ -291,7 +307,7 @@ class Registry:
             cause = cause or broken.error
         installed = {plugin.distribution for plugin in self.plugins.values()}
         if (distribution := hints.get(bare)) and distribution not in installed:
-            parts.append(f"It comes with {distribution}: {known.install_hint(distribution)}.")
+            parts.append(f"It comes with {distribution}: {first_party.install_hint(distribution)}.")
         elif not did_you_mean(bare, names) and (near := did_you_mean(bare, set(hints) - set(names))):
             parts.append(near.strip())
         parts.append("`tsugiki list` shows what is installed.")

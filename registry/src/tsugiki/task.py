@@ -155,13 +155,13 @@ class Task(ABC):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """The task's figures with bootstrap 95 % intervals."""
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""
         return []
 
-    def model_pictures(self, model: Any, folder: Path) -> list[Picture]:
+    def model_figures(self, model: Any, folder: Path) -> list[Picture]:
         """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""
         return []
 

@@ -197,7 +197,7 @@ def test_code_on_the_card_runs_as_it_is(folder, monkeypatch, capsys):
 def test_rows_that_fine_tuning_held_out_are_found_again(folder):
     from tsugiki.load_data import load_split
     from tsugiki.snapshots.loading import load, load_processor
-    from tsugiki.transfer.rows import hold_out
+    from tsugiki.splitting import hold_out
 
     record = json.loads((folder / "provenance.json").read_text())
     task, dataset = task_named("image-classification"), load_split("org/digits", "test")

@@ -113,7 +113,7 @@ def test_every_key_has_an_auto_class_of_the_installed_transformers():
 def test_own_names_are_no_names_of_transformers(family):
     entry = registry().family(family)
     names = {entry.config_class().__name__, entry.processor_class().__name__}
-    names |= {entry.model_class(key).__name__ for key in entry.family.models}
+    names |= {entry.model_class(key).__name__ for key in entry.declaration.models}
     assert not names & set(transformers.__all__)
     assert entry.model_type not in CONFIG_MAPPING_NAMES
 

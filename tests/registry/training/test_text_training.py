@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from tsugiki import create_model
 from tsugiki.errors import RecipeError
-from tsugiki.recipes.prepared_recipe import RecipeRun, build_model
+from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
@@ -168,10 +168,10 @@ def recipe(**fields) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def prepared(given: Recipe, processor_fields=TOKENS) -> RecipeRun:
+def prepared(given: Recipe, processor_fields=TOKENS) -> PreparedRecipe:
     """A run without its data."""
     task = SimpleNamespace(processor_fields=lambda _: processor_fields, config_fields=lambda _: {})
-    return RecipeRun(given, task, None, [], pairs(), None, [], {}, {})  # type: ignore[arg-type]
+    return PreparedRecipe(given, task, None, [], pairs(), None, [], {}, {})  # type: ignore[arg-type]
 
 
 def test_generation_fields_of_a_recipe_reach_the_saved_model(tmp_path):

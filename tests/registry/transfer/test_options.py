@@ -7,8 +7,8 @@ import pytest
 import torch
 from tsugiki.augmentation import Augmentation
 from tsugiki.errors import DataError, OptionError
+from tsugiki.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.transfer.options import LIGHT, read_options
-from tsugiki.transfer.rows import check_classes, hold_out, pick_examples, repeated
 from tsugiki.transfer.tuning import rates_for, schedule_for, steps_of
 
 from .. import transfer_data

@@ -44,7 +44,7 @@ def test_family_that_names_too_few_stages_is_refused(monkeypatch):
     from tsugiki.transfer import stages
 
     family = stages.family_of(tiny())
-    poor = dataclasses.replace(family.family, stages=("lenet.convolutions.*",))
+    poor = dataclasses.replace(family.declaration, stages=("lenet.convolutions.*",))
     monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(poor, "vision", "tsugiki-vision"))
     with pytest.raises(PluginError, match=r"'lenet'.*hidden_layers.0.0.weight lies in no stage"):
         check_stages(tiny())

@@ -54,9 +54,9 @@ def test_some_rows_have_the_figures_that_they_have_among_all(model):
 
 def test_card_shows_the_first_samples(model, tmp_path):
     task = UnconditionalImageGeneration()
-    (picture,) = task.model_pictures(model, tmp_path)
+    (picture,) = task.model_figures(model, tmp_path)
     first = (tmp_path / picture.file).read_bytes()
     with Image.open(tmp_path / picture.file) as image:
         assert image.size == ((8 * (SIDE + 2) + 2) * 10,) * 2
-    task.model_pictures(model, tmp_path)
+    task.model_figures(model, tmp_path)
     assert (tmp_path / picture.file).read_bytes() == first

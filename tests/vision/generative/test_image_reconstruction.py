@@ -91,7 +91,7 @@ def test_picture_shows_pictures_above_reconstructions(model, tmp_path):
     table = task.table(dataset(), processor())
     labels = table.labels.numpy()
     predictions = Predictions(labels.astype(np.float32) / 255, labels)  # a network that loses nothing
-    (picture,) = task.pictures(predictions, table, [], tmp_path)
+    (picture,) = task.figures(predictions, table, [], tmp_path)
     with Image.open(tmp_path / picture.file) as image:
         drawn = np.asarray(image)
     height = (SIDE + 2) * 10  # enlarged to at least 56 pixels

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 from tsugiki.load_data import load_split, splits
 from tsugiki_vision.multi_task import multitask_fashion as fashion_tasks
-from tsugiki_vision.multi_task.multitask_fashion import KINDS, TASKS, make_fashion_tasks
+from tsugiki_vision.multi_task.multitask_fashion import KINDS, TASKS, make_multitask_fashion
 
 ROWS = 2000
 
@@ -26,7 +26,7 @@ def clothes(monkeypatch) -> datasets.Dataset:
 
 
 def columns(split: str) -> dict[str, list]:
-    data = make_fashion_tasks(split)
+    data = make_multitask_fashion(split)
     return {task: data[task][:] for task in TASKS}
 
 
@@ -53,7 +53,7 @@ def test_known_labels_follow_from_the_kind(clothes):
 
 
 def test_upside_down_says_how_the_picture_stands_and_nothing_of_the_kind(clothes):
-    data = make_fashion_tasks("test")
+    data = make_multitask_fashion("test")
     turned = np.array(data["upside_down"][:])
     for row in range(0, ROWS, 211):
         assert np.asarray(data[row]["image"])[-1 if turned[row] else 0].min() == 255
@@ -62,7 +62,7 @@ def test_upside_down_says_how_the_picture_stands_and_nothing_of_the_kind(clothes
 
 
 def test_pictures_are_plain_pixels_in_a_file_of_their_own(clothes):
-    encoded = make_fashion_tasks("test").cast_column("image", datasets.Image(decode=False))[0]["image"]
+    encoded = make_multitask_fashion("test").cast_column("image", datasets.Image(decode=False))[0]["image"]
     assert encoded["bytes"].startswith(b"P5\n28 28\n255\n") and len(encoded["bytes"]) == 13 + 28 * 28
     assert PIL.Image.open(io.BytesIO(encoded["bytes"])).size == (28, 28)
 

@@ -209,7 +209,7 @@ def test_the_painting_itself_has_no_style_loss(config):
 
 def test_a_card_shows_photographs_and_what_became_of_them(config, table, tmp_path):
     predictions = predict_table(stylizer(config), table, task=TASK)
-    (picture,) = TASK.pictures(predictions, table, [], tmp_path)
+    (picture,) = TASK.figures(predictions, table, [], tmp_path)
     with PillowImage.open(tmp_path / picture.file) as drawn:
         assert drawn.size == (6 * 32, 2 * 32)
         pixels = np.asarray(drawn)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tsugiki.load_data import load_split, splits
 from tsugiki_vision.waves_clips import moving_mnist as moving_digits
-from tsugiki_vision.waves_clips.moving_mnist import DIRECTIONS, FRAMES, SIDE, SPEEDS, make_moving_digits, move
+from tsugiki_vision.waves_clips.moving_mnist import DIRECTIONS, FRAMES, SIDE, SPEEDS, make_moving_mnist, move
 
 DIGIT = np.random.default_rng(0).integers(1, 256, (1, 3, 2), dtype=np.uint8)
 
@@ -58,7 +58,7 @@ def test_two_frames_tell_directions_apart():
 
 
 def test_rows_show_their_digit_moving_in_the_direction_of_their_label(few_digits):
-    data = make_moving_digits("train").with_format("numpy")
+    data = make_moving_mnist("train").with_format("numpy")
     names = data.features["direction"].names
     assert data.features["frames"].shape == (FRAMES, SIDE, SIDE)
     for row in range(0, 400, 37):
@@ -71,15 +71,15 @@ def test_rows_show_their_digit_moving_in_the_direction_of_their_label(few_digits
 
 
 def test_draws_do_not_depend_on_other_rows_and_differ_by_split(few_digits, monkeypatch):
-    train, test = make_moving_digits("train"), make_moving_digits("test")
+    train, test = make_moving_mnist("train"), make_moving_mnist("test")
     monkeypatch.setattr(moving_digits, "CLIPS", {"train": 7, "test": 100})
-    assert make_moving_digits("train")["direction"][:] == train["direction"][:7]
+    assert make_moving_mnist("train")["direction"][:] == train["direction"][:7]
     assert test["direction"][:] != train["direction"][:100]
 
 
 def test_directions_starts_and_digits_are_drawn_apart(few_digits):
     """Mean places by direction and directions by digit stay within four standard errors of uniform draws."""
-    data = make_moving_digits("train").with_format("numpy")
+    data = make_moving_mnist("train").with_format("numpy")
     directions, digits, frames = (data[name][:] for name in ("direction", "digit", "frames"))
     counts = np.bincount(directions, minlength=8)
     assert np.abs(counts - 50).max() < 4 * np.sqrt(50)

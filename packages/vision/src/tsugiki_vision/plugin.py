@@ -294,8 +294,8 @@ plugin = Plugin(
     },
     datasets={
         "tsugiki/digit_patterns": "tsugiki_vision.unsupervised.digit_patterns:make_digit_patterns",
-        "tsugiki/moving_mnist": "tsugiki_vision.waves_clips.moving_mnist:make_moving_digits",
-        "tsugiki/multitask_fashion": "tsugiki_vision.multi_task.multitask_fashion:make_fashion_tasks",
+        "tsugiki/moving_mnist": "tsugiki_vision.waves_clips.moving_mnist:make_moving_mnist",
+        "tsugiki/multitask_fashion": "tsugiki_vision.multi_task.multitask_fashion:make_multitask_fashion",
     },
     commands={
         "explain": "tsugiki_vision.explain.command:command",

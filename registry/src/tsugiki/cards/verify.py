@@ -153,7 +153,7 @@ class _Measurement:
 
     def _dataset(self, evaluation: Mapping[str, Any], data: Any) -> Dataset:
         from ..load_data import load_split
-        from ..transfer.rows import hold_out
+        from ..splitting import hold_out
         from ..transfer.splits import IN_MEMORY
 
         name = evaluation["dataset"]

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from ..errors import AmbiguousNameError, TsugikiError, UnknownNameError, did_you_mean
+from ..errors import TsugikiError, UnknownNameError, did_you_mean
 from .commands import COMMANDS, Command
 from .errors import USAGE_ERROR
 
@@ -97,15 +97,9 @@ def find_command(name: str) -> Command:
 
     found = registry()
     prefix, _, bare = name.rpartition(":")
-    owners = [
-        plugin for plugin in found.plugins.values() if bare in plugin.plugin.commands and prefix in ("", plugin.name)
-    ]
-    if len(owners) > 1:
-        listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
-        raise AmbiguousNameError(f"command {bare!r} is claimed by {listed}; write {owners[0].name}:{bare}")
-    if owners:
-        owner = owners[0]
-        return Command("", owner.plugin.commands[bare], plugin=f"{owner.name!r} ({owner.distribution})")
+    owner = found.owner("command", bare, plugin_name=prefix)
+    if owner is not None:
+        return Command("", owner.manifest.commands[bare], plugin=f"{owner.name!r} ({owner.distribution})")
     broken = "".join(f" {plugin.describe()}." for plugin in found.broken)
     near = did_you_mean(name, [*COMMANDS, *found.commands()])
     raise UnknownNameError(f"no such command: {name!r}.{near}{broken} `tsugiki --help` lists the commands.")
@@ -126,9 +120,9 @@ def top_level_help() -> str:
         *(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()),
     ]
     for plugin in registry().plugins.values():
-        if plugin.plugin.commands:
+        if plugin.manifest.commands:
             lines += ["", f"Commands of {plugin.name} ({plugin.distribution} {plugin.version}):"]
-            for name in plugin.plugin.commands:
+            for name in plugin.manifest.commands:
                 taken = name in COMMANDS or registry().commands()[name][0] != plugin.name
                 lines.append(f"  {plugin.name}:{name}" if taken else f"  {name}")
     lines += [

@@ -79,10 +79,10 @@ def evaluate_ensemble(
                 f"{called[0]} does {task.name} with {', '.join(labels)}"
             )
         table = task.table(dataset, load_processor(name), columns, label_names=labels)
-        said = predict_table(model, table, batch_size=batch_size, device=device, task=task, views=views)
-        reordered = said.logits[:, [own_labels.index(label) for label in labels]]
-        members[name] = task.metrics(Predictions(reordered, said.labels))
+        predictions = predict_table(model, table, batch_size=batch_size, device=device, task=task, views=views)
+        reordered = predictions.logits[:, [own_labels.index(label) for label in labels]]
+        members[name] = task.metrics(Predictions(reordered, predictions.labels))
         logits.append(torch.from_numpy(np.ascontiguousarray(reordered)))
     assert task is not None
-    together = Predictions(average_probabilities(logits).numpy(), said.labels)
+    together = Predictions(average_probabilities(logits).numpy(), predictions.labels)
     return EnsembleResult(task.metrics(together), members)

@@ -41,9 +41,9 @@ def predict_table(
     Returns:
         Outputs and labels of all rows.
     """
-    place = torch.device(device) if device is not None else next(model.parameters()).device
+    device = torch.device(device) if device is not None else next(model.parameters()).device
     was_training = model.training
-    model.to(place).eval()  # type: ignore[arg-type]
+    model.to(device).eval()  # type: ignore[arg-type]
     logits: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     try:
@@ -52,7 +52,7 @@ def predict_table(
                 whole = task.predictions(model, table, batch_size=batch_size)
                 if whole is not None:
                     return whole
-            for batch in table.batches(batch_size, device=place):
+            for batch in table.batches(batch_size, device=device):
                 given = batch.pop("labels", None)
                 outputs = _outputs(model, batch, task, views)
                 logits.append(outputs.float().cpu().numpy())
@@ -158,8 +158,8 @@ def task_of(model: PreTrainedModel) -> str:
     from ..registry import registry
 
     family = registry().family_of_model_type(model.config.model_type)
-    for task in family.family.tasks if family else ():
-        if family is not None and family.family.models[task].endswith(f":{type(model).__name__}"):
+    for task in family.declaration.tasks if family else ():
+        if family is not None and family.declaration.models[task].endswith(f":{type(model).__name__}"):
             return task
     raise DataError(f"{type(model).__name__} belongs to no registered task; name one with task=")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Judge:
+class EvaluationSet:
     """Data that the card's figures are measured on, and the task that scores it."""
 
     spec: RecipeEvaluation
@@ -49,7 +49,7 @@ class Judge:
 
 
 @dataclass
-class RecipeRun:
+class PreparedRecipe:
     """A recipe with everything it needs at hand."""
 
     recipe: Recipe
@@ -58,17 +58,17 @@ class RecipeRun:
     label_names: list[str]
     train: TensorTable
     validation: TensorTable | None
-    judges: list[Judge]
+    evaluation_sets: list[EvaluationSet]
     fingerprints: dict[str, str]
     rows: dict[str, int]
 
     @property
     def evaluation(self) -> TensorTable:
         """The data that the first figures are measured on."""
-        return self.judges[0].table
+        return self.evaluation_sets[0].table
 
 
-def prepare(recipe: Recipe) -> RecipeRun:
+def prepare(recipe: Recipe) -> PreparedRecipe:
     """Find, check and decode the data of a recipe, and build its processor.
 
     Raises:
@@ -94,19 +94,19 @@ def prepare(recipe: Recipe) -> RecipeRun:
         validation = tables[data.validation]
     elif data.validation is not None:
         train, validation = hold_out(train, data.validation)
-    judges = [_judge(spec, recipe, processor, label_names) for spec in recipe.evaluations]
+    evaluation_sets = [_evaluation_set(spec, recipe, processor, label_names) for spec in recipe.evaluations]
     if data.evaluation is not None:  # the provenance's record of the data says its licence and source
         spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
         split = data.evaluation
-        judges.insert(0, Judge(spec, task, tables[split], fingerprints[split], len(loaded[split])))
-    return RecipeRun(
+        evaluation_sets.insert(0, EvaluationSet(spec, task, tables[split], fingerprints[split], len(loaded[split])))
+    return PreparedRecipe(
         recipe=recipe,
         task=task,
         processor=processor,
         label_names=label_names,
         train=train,
         validation=validation,
-        judges=judges,
+        evaluation_sets=evaluation_sets,
         fingerprints=fingerprints,
         rows={split: len(dataset) for split, dataset in loaded.items()},
     )
@@ -135,7 +135,7 @@ def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str])
         raise RecipeError(f"recipe {recipe.name}: processor: {error}") from error
 
 
-def _judge(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: list[str]) -> Judge:
+def _evaluation_set(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: list[str]) -> EvaluationSet:
     """One of the recipe's own evaluation sets, checked and decoded."""
     from ..load_data import load_split
 
@@ -144,7 +144,7 @@ def _judge(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: 
     fingerprint = _checked_fingerprint(dataset, spec.id, spec.split, spec.fingerprint)
     columns = task.columns(dataset, spec.columns)
     table = task.table(dataset, processor, columns, label_names=label_names)
-    return Judge(spec, task, table, fingerprint, len(dataset))
+    return EvaluationSet(spec, task, table, fingerprint, len(dataset))
 
 
 def _checked_fingerprint(dataset: Dataset, data_id: str, split: str, expected: str | None) -> str:
@@ -169,7 +169,7 @@ def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[Ten
     return table.select(order[held:].sort().values), table.select(order[:held].sort().values)
 
 
-def build_model(run: RecipeRun, seed: int) -> PreTrainedModel:
+def build_model(run: PreparedRecipe, seed: int) -> PreTrainedModel:
     """The recipe's model: fresh weights drawn from `seed`, or its base model with a new head."""
     from transformers import set_seed
 

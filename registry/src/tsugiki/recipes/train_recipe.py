@@ -23,7 +23,7 @@ from ..task import Predictions
 from ..training.fit import FitResult, fit, is_main_process, wait_for_all
 from ..training.phases import DONE
 from ..waveform_augmentation import read_augmentation
-from .prepared_recipe import RecipeRun, build_model, prepare
+from .prepared_recipe import PreparedRecipe, build_model, prepare
 from .recipe import Recipe, recipe_sha256
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _RUN = "run.json"
 
 
-def train_seed(run: RecipeRun, seed: int, folder: Path, *, progress: bool = True) -> tuple[PreTrainedModel, FitResult]:
+def train_seed(
+    run: PreparedRecipe, seed: int, folder: Path, *, progress: bool = True
+) -> tuple[PreTrainedModel, FitResult]:
     """Train one seed of a recipe; continues in `folder` where a killed run stopped.
 
     Args:
@@ -112,11 +114,11 @@ def train(
 def default_output(recipe: Recipe) -> Path:
     """Where a recipe's snapshot belongs: inside the plugin that carries it."""
     installed = registry().plugins.get(recipe.plugin)
-    if installed is None or installed.plugin.pretrained is None:
+    if installed is None or installed.manifest.pretrained is None:
         raise RecipeError(f"recipe {recipe.name}: no installed plugin {recipe.plugin!r} with snapshots; name an output")
     import importlib.util
 
-    package, _, rest = installed.plugin.pretrained.partition("/")
+    package, _, rest = installed.manifest.pretrained.partition("/")
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise RecipeError(f"recipe {recipe.name}: the package {package!r} cannot be found")
@@ -149,7 +151,7 @@ def _claim(partial: Path, recipe: Recipe) -> None:
     write_json(path, record)
 
 
-def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: bool) -> None:
+def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress: bool) -> None:
     """Train one seed and leave its weights, predictions' figures and history in `folder`."""
     import numpy as np
 
@@ -164,12 +166,12 @@ def _train_and_measure(run: RecipeRun, seed: int, folder: Path, *, progress: boo
     if run.recipe.storage == "float16":  # what a model computes and does not store, such as positions, is not rounded
         model = load(folder / "model", task=run.recipe.task)
     metrics: dict[str, float] = {}
-    for number, judge in enumerate(run.judges):
-        predictions = predict_table(model.float(), judge.table, task=judge.task)
+    for number, evaluation_set in enumerate(run.evaluation_sets):
+        predictions = predict_table(model.float(), evaluation_set.table, task=evaluation_set.task)
         np.savez(folder / f"predictions-{number}.npz", logits=predictions.logits, labels=predictions.labels)
-        figures = provenance.named_metrics(judge.task.metrics(predictions), judge.spec.name)
+        figures = provenance.named_metrics(evaluation_set.task.metrics(predictions), evaluation_set.spec.name)
         metrics |= {name: metric.value for name, metric in figures.items()}
-    drawn = run.task.model_pictures(model.eval(), folder / "model")
+    drawn = run.task.model_figures(model.eval(), folder / "model")
     samples = run.task.samples(model, run.processor)
     hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
     for checkpoint in folder.glob("checkpoint-*"):
@@ -207,7 +209,7 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
     write_json(config, read_json(config) | {"dtype": "float32"})
 
 
-def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
+def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
     """Turn `partial` from a run's folder into the snapshot of its first seed."""
     import numpy as np
 
@@ -216,12 +218,12 @@ def _write_snapshot(run: RecipeRun, partial: Path, results: list[dict[str, Any]]
     recipe, first = run.recipe, results[0]
     folder = partial / f"seed-{first['seed']}"
     evaluations, pictures = [], []
-    for number, judge in enumerate(run.judges):
+    for number, evaluation_set in enumerate(run.evaluation_sets):
         predictions = Predictions(**np.load(folder / f"predictions-{number}.npz"))
-        evaluations.append(judge.record(predictions, run.processor))
-        drawn = {type(earlier.task) for earlier in run.judges[:number]}
-        if type(judge.task) not in drawn:  # one data set a task is drawn
-            pictures += judge.task.pictures(predictions, judge.table, run.label_names, partial)
+        evaluations.append(evaluation_set.record(predictions, run.processor))
+        drawn = {type(earlier.task) for earlier in run.evaluation_sets[:number]}
+        if type(evaluation_set.task) not in drawn:  # one data set a task is drawn
+            pictures += evaluation_set.task.figures(predictions, evaluation_set.table, run.label_names, partial)
     for file in (folder / "model").iterdir():
         shutil.move(file, partial / file.name)
     (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read

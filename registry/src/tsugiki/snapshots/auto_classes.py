@@ -60,7 +60,7 @@ def register_family(family: RegisteredFamily) -> None:
     config_class = family.config_class()
     if _registered.get((family.plugin_name, family.name)) is config_class:
         return
-    if not family.family.is_builtin:
+    if not family.declaration.is_builtin:
         _register_models(family)
     _register_processor(family)
     _registered[family.plugin_name, family.name] = config_class
@@ -118,7 +118,7 @@ def _register_models(family: RegisteredFamily) -> None:
 
     config_class = family.config_class()
     _refuse_taken_model_type(family, config_class)
-    models = {key: family.model_class(key) for key in family.family.models}
+    models = {key: family.model_class(key) for key in family.declaration.models}
     for taken in (config_class, *models.values()):
         _refuse_taken_class_name(family, taken)
     # exist_ok: a process that makes the registry again may import a family's module again.
@@ -149,7 +149,7 @@ def _register_processor(family: RegisteredFamily) -> None:
         )
     # A builtin family's config keeps the processor it has in transformers. A snapshot that names ours is found all the
     # same: AutoImageProcessor looks a class name up among all that were registered, under whatever key.
-    key = processor_class if family.family.is_builtin else family.config_class()
+    key = processor_class if family.declaration.is_builtin else family.config_class()
     if issubclass(processor_class, BaseImageProcessor):
         # Under both names, or a machine with torchvision warns on every load that it falls back to "pil".
         backends = {"pil": processor_class, "torchvision": processor_class}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import first_party as known
+from .. import first_party
 from ..errors import OptionError, PluginError, SnapshotError, UnknownNameError, did_you_mean
 from ..registry import RegisteredFamily, registry
 from .public_weights import PublicWeights, read_public_weights
@@ -93,7 +93,7 @@ def load(
             model_class,
             config,
             dtype=dtype,
-            replaceable=(family.family.head_of(model_class.__name__) or None) if overrides else None,
+            replaceable=(family.declaration.head_of(model_class.__name__) or None) if overrides else None,
             public=snapshot.public,
         )
     except SnapshotError as error:
@@ -195,7 +195,7 @@ class Snapshot:
         """
         if task is not None:
             return task
-        models = self.family.family.models
+        models = self.family.declaration.models
         architectures = self.config.get("architectures")
         names = architectures if isinstance(architectures, list) else []
         for key, reference in models.items():
@@ -203,7 +203,7 @@ class Snapshot:
                 return key
         if self.provenance.get("task") in models:
             return self.provenance["task"]
-        tasks = self.family.family.tasks
+        tasks = self.family.declaration.tasks
         if len(tasks) != 1:
             fail(
                 self.folder / CONFIG, f"architectures {names} names no model of family {self.family.name!r}; pass task="
@@ -217,7 +217,7 @@ class Snapshot:
         if isinstance(recorded, str):
             return recorded
         key = self.model_key()
-        return key if key in self.family.family.tasks else None
+        return key if key in self.family.declaration.tasks else None
 
 
 def open_snapshot(folder: Path) -> Snapshot:
@@ -257,7 +257,7 @@ def _check_requirements(folder: Path, provenance: Mapping[str, Any]) -> None:
     """Refuse a snapshot whose network is put together from plugins that are not installed."""
     if missing := missing_requirements(folder, provenance):
         hints = ", ".join(
-            known.install_hint(name) if name.startswith("tsugiki") else f"pip install {name}" for name in missing
+            first_party.install_hint(name) if name.startswith("tsugiki") else f"pip install {name}" for name in missing
         )
         raise PluginError(f"{folder} needs {' and '.join(missing)}, not installed here: {hints}")
 
@@ -285,7 +285,7 @@ def _no_family(folder: Path, model_type: str, provenance: Mapping[str, Any]) -> 
 
 
 def _only_task(family: RegisteredFamily) -> str:
-    tasks = family.family.tasks or list(family.family.models)
+    tasks = family.declaration.tasks or list(family.declaration.models)
     if len(tasks) != 1:
         raise OptionError(f"family {family.name!r} has models for {', '.join(tasks)}; name one with task=")
     return tasks[0]
@@ -303,12 +303,12 @@ def _check_options(
 def _plugin_processor(folder: Path, class_name: str) -> RegisteredFamily | None:
     """The family whose processor class has this name, preferably the snapshot's own; None if no plugin declares it."""
     declared = {
-        family.family.processor: family
+        family.declaration.processor: family
         for family in registry().families()
-        if family.family.processor and family.family.processor.partition(":")[2] == class_name
+        if family.declaration.processor and family.declaration.processor.partition(":")[2] == class_name
     }
     own = registry().family_of_model_type(read_config(folder)["model_type"])
-    if own is not None and own.family.processor in declared:
+    if own is not None and own.declaration.processor in declared:
         return own
     if len(declared) > 1:
         owners = " and ".join(f"{family.plugin_name!r} ({family.distribution})" for family in declared.values())

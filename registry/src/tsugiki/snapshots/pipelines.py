@@ -51,8 +51,8 @@ def pipeline(
     task = task or snapshot.task
     if task is None:
         raise OptionError(f"{folder} is a bare network, made for no task; name one with task=")
-    if task not in snapshot.family.family.models:
-        have = snapshot.family.family.tasks
+    if task not in snapshot.family.declaration.models:
+        have = snapshot.family.declaration.tasks
         raise UnknownNameError(
             f"family {snapshot.family.name!r} has no model for task {task!r}; it has: {', '.join(have)}."
             f"{did_you_mean(task, have)}"

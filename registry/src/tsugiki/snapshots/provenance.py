@@ -175,7 +175,7 @@ def required_distributions(config: Mapping[str, Any], own: str) -> list[str]:
         if isinstance(value, Mapping):
             if isinstance(model_type := value.get("model_type"), str):
                 family = registry().family_of_model_type(model_type)
-                found |= {family.distribution} if family is not None and not family.family.is_builtin else set()
+                found |= {family.distribution} if family is not None and not family.declaration.is_builtin else set()
             found.update(required_distributions(value, own))
     return sorted(found - {own})
 

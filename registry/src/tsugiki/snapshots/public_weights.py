@@ -58,7 +58,7 @@ class PublicWeights:
 
     def snapshot_config(self) -> dict[str, Any]:
         """The fields of a ``config.json`` of our own."""
-        model_class = self.family.family.models[self.task].partition(":")[2]
+        model_class = self.family.declaration.models[self.task].partition(":")[2]
         return {**self.config, "model_type": self.model_type, "architectures": [model_class]}
 
     def translate(self, stored: Header, path: Path) -> tuple[dict[str, tuple[tuple[int, ...], str]], dict[str, str]]:

@@ -149,7 +149,7 @@ class Classification(Task):
         """`accuracy`: the share of right answers, with its bootstrap 95 % interval."""
         return {"accuracy": mean_metric(self.correct(predictions), seed=seed)}
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix."""

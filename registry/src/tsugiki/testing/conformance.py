@@ -131,18 +131,20 @@ def run_family_checks(family: RegisteredFamily, **config: Any) -> Iterator[Check
     for key, checks in _plan(family):
         subject = f"{family.name} {key}".strip()
         for check in checks:
-            yield _run(subject, check, partial(Subject, family, key, overrides={**family.family.example, **config}))
+            yield _run(
+                subject, check, partial(Subject, family, key, overrides={**family.declaration.example, **config})
+            )
 
 
 def _plan(family: RegisteredFamily) -> Iterator[tuple[str, tuple[FamilyCheck, ...]]]:
     """Which checks each model of a family is given; the empty key stands for the family itself."""
-    if family.family.is_builtin:
+    if family.declaration.is_builtin:
         yield "", tuple(check for check in FAMILY_CHECKS if check in BUILTIN_CHECKS)
-        for key in family.family.tasks:
+        for key in family.declaration.tasks:
             yield key, tuple(check for check in TASK_CHECKS if check in BUILTIN_CHECKS)
         return
     yield "", FAMILY_CHECKS
-    for key in family.family.models:
+    for key in family.declaration.models:
         kind = BACKBONE_CHECKS if key == "backbone" else TASK_CHECKS if key != "base" else ()
         yield key, MODEL_CHECKS + kind
 
@@ -153,7 +155,7 @@ def _import(family: RegisteredFamily) -> None:
 
     family.config_class()
     family.processor_class()
-    for key in family.family.models:
+    for key in family.declaration.models:
         family.model_class(key)
     register_family(family)
 

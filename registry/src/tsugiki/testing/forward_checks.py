@@ -96,7 +96,7 @@ def compiles_whole(subject: Subject) -> None:
 
 def exports_to_onnx(subject: Subject) -> None:
     """The model exports to ONNX with a free batch size, and the file gives the same outputs."""
-    if not subject.family.family.onnx:
+    if not subject.family.declaration.onnx:
         raise NotApplicableError("the family does not claim it (onnx=False)")
     if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxruntime") is None:
         raise NotApplicableError("needs onnx and onnxruntime: pip install 'tsugiki[onnx]'")

@@ -60,7 +60,7 @@ def config_is_strict(subject: Subject) -> None:
 
 def processor_round_trip(subject: Subject) -> None:
     """A processor saved and loaded prepares a picture or recording the same way, in the shape that the model takes."""
-    if subject.family.family.processor_trainer is not None:
+    if subject.family.declaration.processor_trainer is not None:
         raise NotApplicableError("the family's processor is learnt from data; its snapshots are looked at")
     processor = subject.processor()
     if processor is None:
@@ -84,7 +84,7 @@ def processor_round_trip(subject: Subject) -> None:
         f"{type(processor).__name__} prepares an input differently after save_pretrained and from_pretrained; keep "
         "its settings in attributes of the same name",
     )
-    for key in subject.family.family.tasks[:1]:
+    for key in subject.family.declaration.tasks[:1]:
         model = Subject(subject.family, key, subject.folder, subject.overrides).model()
         with torch.inference_mode():
             model(**{name: prepared})

@@ -30,5 +30,5 @@ def snapshot_loads(checkpoint: Checkpoint) -> None:
     name = f"{checkpoint.plugin_name}:{checkpoint.name}"
     model = load(name)
     family = registry().family_of_model_type(model.config.model_type)
-    if family is not None and family.family.processor is not None:
+    if family is not None and family.declaration.processor is not None:
         load_processor(name)

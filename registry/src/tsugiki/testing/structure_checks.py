@@ -13,7 +13,7 @@ from .subject import ConformanceError, NotApplicableError, Subject, require
 
 def stages_cover_every_parameter(subject: Subject) -> None:
     """Each parameter lies in exactly one stage or in the head, so that every depth of transfer means something."""
-    if not subject.family.family.head_of(subject.family.model_class(subject.key).__name__):
+    if not subject.family.declaration.head_of(subject.family.model_class(subject.key).__name__):
         raise NotApplicableError("the network has no head")
     from ..transfer.stages import check_stages
 
@@ -86,7 +86,7 @@ def backbone_loads_from_a_task_snapshot(subject: Subject) -> None:
     """The backbone of a trained model has the trained weights, not fresh ones."""
     from ..snapshots.loading import load
 
-    tasks = subject.family.family.tasks
+    tasks = subject.family.declaration.tasks
     if not tasks:
         raise NotApplicableError("the family has no task model")
     trained = Subject(subject.family, tasks[0], subject.folder, subject.overrides).model(seed=1)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import set_seed
 
+from ..splitting import Rows
 from ..tensor_table import TensorTable
 from .graft import fresh
 from .options import Options
-from .resumable_run import Run, Schedule
-from .rows import Rows
+from .resumable_run import ResumableRun, Schedule
 from .stages import stages_of
 from .tuning import SCRATCH, Tuned, rates_for, tune
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def train_from_scratch(
-    run: Run,
+    run: ResumableRun,
     base: PreTrainedModel,
     fields: Mapping[str, Any],
     train: TensorTable,

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..splitting import class_counts
 from ..tensor_table import TensorTable
 from .features import HEAD, stage_features
 from .heads import folds_of, standardisation
 from .options import Options
-from .rows import class_counts
 from .stages import depth_name, stages_of
 
 if TYPE_CHECKING:

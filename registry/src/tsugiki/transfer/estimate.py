@@ -70,7 +70,7 @@ def estimate(
     device: str | None = None,
     exact: bool = True,
 ) -> Estimate:
-    """Run a few steps on a copy of the model.
+    """ResumableRun a few steps on a copy of the model.
 
     Args:
         model: The model to train; it is left as it is.
@@ -81,14 +81,14 @@ def estimate(
         device: Where they will run.
         exact: Whether the depth is the one that will be trained.
     """
-    place = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
-    trial = copy.deepcopy(model).to(place)  # type: ignore[arg-type]
+    target = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
+    trial = copy.deepcopy(model).to(target)  # type: ignore[arg-type]
     batch = int(schedule.arguments["per_device_train_batch_size"])
     rows = torch.arange(batch) % len(table)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
     data = sum(column.numel() * column.element_size() for column in table.columns.values())
     if depth == 0:
-        inputs = {name: value.to(place) for name, value in table.batch(rows).items()}
+        inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
         with torch.inference_mode():
             trial.eval()(**inputs)
             started = time.perf_counter()
@@ -118,7 +118,7 @@ def estimate(
         for number in range(_MEASURED + 1):
             if number == 1:
                 started = time.perf_counter()
-            inputs = {name: value.to(place) for name, value in table.batch(rows).items()}
+            inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
             if number == 0:
                 with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
                     loss = trial(**inputs).loss

@@ -147,13 +147,13 @@ def _compute(
     batch_size: int,
     device: torch.device | str | None,
 ) -> dict[str, Tensor]:
-    place = torch.device(device) if device is not None else next(model.parameters()).device
+    device = torch.device(device) if device is not None else next(model.parameters()).device
     parts: dict[str, list[Tensor]] = {name: [] for name in stages}
     was_training = model.training
-    model.to(place).eval()  # type: ignore[arg-type]
+    model.to(device).eval()  # type: ignore[arg-type]
     try:
         with torch.inference_mode(), _captured(model, stages, grid) as seen:
-            for batch in _inputs(table, batch_size, place):
+            for batch in _inputs(table, batch_size, device):
                 batch.pop("labels", None)
                 model(**batch)
                 for name in stages:
@@ -179,11 +179,11 @@ def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: 
     handles = []
 
     def before_head(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        seen[HEAD] = inputs[0].flatten(1).clone()  # the head may work in place
+        seen[HEAD] = inputs[0].flatten(1).clone()  # the head may work in device
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            seen[name] = pooled(_tensor_of(output), grid).clone()  # the next stage may work in place
+            seen[name] = pooled(_tensor_of(output), grid).clone()  # the next stage may work in device
 
         return hook
 

@@ -16,6 +16,7 @@ from ..evaluation.evaluate import task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
+from ..splitting import class_counts
 from ..task import Predictions, Task
 from ..training.fit import is_main_process, wait_for_all
 from .baseline import train_from_scratch
@@ -24,10 +25,9 @@ from .estimate import Estimate, estimate
 from .graft import graft
 from .options import LIGHT, Options, read_options
 from .report import Report
-from .resumable_run import Run, of_main_process
-from .rows import class_counts
+from .resumable_run import ResumableRun, of_main_process
 from .snapshot_writer import command_of, measure, write_snapshot
-from .splits import Parts, read_parts
+from .splits import Splits, read_splits
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
     TRANSFER,
@@ -109,21 +109,21 @@ def finetune(
     asked = parse_depth(depth, len(stages))
     clock = Clock()
     with clock("data"):
-        parts = read_parts(data, task, processor, chosen)
-    if chosen.augmentation is LIGHT and not _has_pictures(parts):
+        splits = read_splits(data, task, processor, chosen)
+    if chosen.augmentation is LIGHT and not _has_pictures(splits):
         chosen = replace(chosen, augmentation=None)  # shifts and turns are of pictures
     identity = {
         "base": tensors_fingerprint(base.state_dict()),
-        "data": [parts.train_record, parts.validation_record, parts.test_record],
+        "data": [splits.train_record, splits.validation_record, splits.test_record],
         "depth": asked,
         "options": {
             key: value for key, value in asdict(chosen).items() if key not in ("progress", "overwrite", "test")
         },
     }
     with _unfinished(output, overwrite=chosen.overwrite) as (partial, keep):
-        run = Run(partial, identity, task, progress=chosen.progress and is_main_process())
+        run = ResumableRun(partial, identity, task, progress=chosen.progress and is_main_process())
         keep.append(run)
-        model, report, predictions = _transfer(run, str(name), base, task, parts, chosen, asked, stages, clock)
+        model, report, predictions = _transfer(run, str(name), base, task, splits, chosen, asked, stages, clock)
         if is_main_process():
             _clean(partial, run)
             named = depth_name(asked, len(stages)) if asked is not None else "auto"
@@ -133,7 +133,7 @@ def finetune(
                 model,
                 processor,
                 task,
-                parts,
+                splits,
                 predictions,
                 report,
                 chosen,
@@ -156,8 +156,8 @@ def finetune(
     )
 
 
-def _has_pictures(parts: Parts) -> bool:
-    pixels = parts.train.columns.get("pixel_values")
+def _has_pictures(splits: Splits) -> bool:
+    pixels = splits.train.columns.get("pixel_values")
     return pixels is not None and pixels.ndim == 4
 
 
@@ -184,31 +184,33 @@ def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
 
 
 def _transfer(
-    run: Run,
+    run: ResumableRun,
     name: str,
     base: PreTrainedModel,
     task: Task,
-    parts: Parts,
+    splits: Splits,
     options: Options,
     asked: int | None,
     stages: list[str],
     clock: Clock,
 ) -> tuple[PreTrainedModel, Report, Predictions]:
     """Everything between decoded data and a measured model."""
-    fields, num_labels = task.config_fields(parts.label_names), len(parts.label_names)
+    fields, num_labels = task.config_fields(splits.label_names), len(splits.label_names)
     grafted = graft(base, fields)
     most = len(stages) if asked is None else asked
-    schedule = schedule_for(options, len(parts.train))
+    schedule = schedule_for(options, len(splits.train))
     with clock("estimate"):
-        searches = len(rates_for(options)) > 1 and (parts.validation is not None or can_search(parts.train, num_labels))
-        trainings = len(rates_for(options)) + (parts.validation is None) if searches else 1
+        searches = len(rates_for(options)) > 1 and (
+            splits.validation is not None or can_search(splits.train, num_labels)
+        )
+        trainings = len(rates_for(options)) + (splits.validation is None) if searches else 1
         cost = Estimate(
             **run.once(
                 "estimate",
                 lambda: of_main_process(
                     estimate(
                         grafted,
-                        parts.train,
+                        splits.train,
                         depth=most,
                         schedule=schedule,
                         trainings=trainings,
@@ -220,7 +222,7 @@ def _transfer(
         )
     _say(options, str(cost))
     if cost.trainings and cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
-        schedule = schedule_for(options, len(parts.train), checkpoints=True)
+        schedule = schedule_for(options, len(splits.train), checkpoints=True)
 
     choice = None
     if asked is None:
@@ -228,14 +230,14 @@ def _transfer(
             choice = DepthChoice.from_dict(
                 run.once(
                     "depth",
-                    lambda: choose_depth(grafted, parts.train, options, num_labels=num_labels).to_dict(),
+                    lambda: choose_depth(grafted, splits.train, options, num_labels=num_labels).to_dict(),
                 )
             )
         _say(options, f"depth {depth_name(choice.depth, len(stages))}: {choice.why}")
     depth = choice.depth if choice is not None else most
 
     with clock("head"):
-        heads = HeadFitter(grafted, parts.train, options, num_labels)
+        heads = HeadFitter(grafted, splits.train, options, num_labels)
         head = heads.fit()
     with clock("training"):
         if depth == 0:
@@ -245,15 +247,15 @@ def _transfer(
                 run,
                 TRANSFER,
                 heads.start,
-                parts.train,
-                parts.validation,
+                splits.train,
+                splits.validation,
                 depth=depth,
                 rates=rates_for(options),
                 schedule=schedule,
                 options=options,
                 num_labels=num_labels,
             )
-    predictions = measure(tuned.model, parts)
+    predictions = measure(tuned.model, splits)
     scratch, scratch_metrics = None, None
     if options.compare_scratch:
         with clock("scratch"):
@@ -261,14 +263,14 @@ def _transfer(
                 run,
                 base,
                 fields,
-                parts.train,
-                parts.validation,
+                splits.train,
+                splits.validation,
                 schedule=schedule,
                 options=options,
                 num_labels=num_labels,
             )
-        scratch_metrics = task.metrics(measure(scratch.model, parts))
-    counts = class_counts(parts.train.labels, num_labels)
+        scratch_metrics = task.metrics(measure(scratch.model, splits))
+    counts = class_counts(splits.train.labels, num_labels)
     report = Report(
         base=name,
         stages=stages,
@@ -277,11 +279,11 @@ def _transfer(
         choice=choice,
         examples_per_class=(int(counts.min()), int(counts.max())),
         rows={
-            "train": len(parts.train),
-            "validation": 0 if parts.validation is None else len(parts.validation),
-            "test": len(parts.test),
+            "train": len(splits.train),
+            "validation": 0 if splits.validation is None else len(splits.validation),
+            "test": len(splits.test),
         },
-        measured_on=parts.measured_on,
+        measured_on=splits.measured_on,
         head=head,
         tuned=tuned,
         scratch=scratch,
@@ -309,9 +311,9 @@ class Clock:
 
 
 @contextmanager
-def _unfinished(output: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[Run]]]:
+def _unfinished(output: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[ResumableRun]]]:
     """The unfinished output, which the main process alone creates and renames; kept when a run in it can continue."""
-    runs: list[Run] = []
+    runs: list[ResumableRun] = []
     if not is_main_process():
         yield partial_path(output), runs
         return
@@ -321,7 +323,7 @@ def _unfinished(output: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[R
         yield partial, runs
 
 
-def _clean(partial: Path, run: Run) -> None:
+def _clean(partial: Path, run: ResumableRun) -> None:
     """Remove what a run that was killed while it wrote its snapshot left behind."""
     import shutil
 

@@ -44,7 +44,7 @@ class Schedule:
     checkpoints: bool = False
 
 
-class Run:
+class ResumableRun:
     """What a fine-tuning has done so far, in ``<output>.partial/run``.
 
     Args:

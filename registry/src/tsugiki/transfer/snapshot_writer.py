@@ -16,7 +16,7 @@ from ..snapshots import provenance
 from ..task import Predictions, Task
 from .options import Options
 from .report import Report, draw_depths
-from .splits import Parts
+from .splits import Splits
 from .stages import family_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write_snapshot(
     model: PreTrainedModel,
     processor: Any,
     task: Task,
-    parts: Parts,
+    splits: Splits,
     predictions: Predictions,
     report: Report,
     options: Options,
@@ -45,7 +45,7 @@ def write_snapshot(
         model: The fine-tuned model, on the CPU.
         processor: Its processor.
         task: The task.
-        parts: The data.
+        splits: The data.
         predictions: What the model says about the test rows.
         report: How it went.
         options: The options.
@@ -63,18 +63,18 @@ def write_snapshot(
     pictures = [
         draw_curves(history, folder, title=name),
         draw_depths(report, folder),
-        *task.pictures(predictions, parts.test, parts.label_names, folder),
+        *task.figures(predictions, splits.test, splits.label_names, folder),
     ]
     family = family_of(model)
     evaluation = provenance.evaluation_record(
         task,
         predictions,
-        dataset=parts.test_record["id"],
-        split=parts.test_record["split"],
-        revision=parts.test_record["revision"],
-        fingerprint=parts.test_record["fingerprint"],
+        dataset=splits.test_record["id"],
+        split=splits.test_record["split"],
+        revision=splits.test_record["revision"],
+        fingerprint=splits.test_record["fingerprint"],
     )
-    evaluation |= {key: parts.test_record[key] for key in ("columns", "selection") if key in parts.test_record}
+    evaluation |= {key: splits.test_record[key] for key in ("columns", "selection") if key in splits.test_record}
     record = {
         "format": provenance.FORMAT,
         "name": name,
@@ -98,7 +98,7 @@ def write_snapshot(
         "seconds": round(sum(report.seconds.values()), 1),
         "date": provenance.today(),
         "weights": provenance.weights_record(folder),
-        "data": {"train": parts.train_record, "validation": parts.validation_record},
+        "data": {"train": splits.train_record, "validation": splits.validation_record},
         "evaluations": [evaluation],
         "seeds": None,
         "history": history,
@@ -130,6 +130,6 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def measure(model: PreTrainedModel, parts: Parts) -> Predictions:
+def measure(model: PreTrainedModel, splits: Splits) -> Predictions:
     """What a model says about the test rows, in fp32 on the CPU."""
-    return predict_table(model.float(), parts.test, device="cpu")
+    return predict_table(model.float(), splits.test, device="cpu")

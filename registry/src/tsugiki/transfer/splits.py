@@ -1,4 +1,4 @@
-"""The parts of the data: which rows learn, which choose, and which are kept back to measure on."""
+"""The splits of the data: which rows learn, which choose, and which are kept back to measure on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError
 from ..fingerprint import content_fingerprint
 from ..load_data import load_split, splits
+from ..splitting import check_classes, hold_out, pick_examples
 from ..task import Task
 from ..tensor_table import TensorTable
 from .options import Options
-from .rows import check_classes, hold_out, pick_examples
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,7 +23,7 @@ TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Parts:
+class Splits:
     """Decoded data with the records that provenance keeps of it.
 
     Attributes:
@@ -47,14 +47,14 @@ class Parts:
     measured_on: str
 
 
-def read_parts(data: Any, task: Task, processor: Any, options: Options) -> Parts:
+def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Splits:
     """Find, check and decode the data.
 
     Args:
         data: What `tsugiki.load_data.load_split` takes.
         task: The task.
         processor: The base model's processor.
-        options: Which parts to use.
+        options: Which splits to use.
 
     Raises:
         DataError: Data, a split or a column is missing, a class is empty, or nothing is left to measure on.
@@ -109,7 +109,7 @@ def read_parts(data: Any, task: Task, processor: Any, options: Options) -> Parts
     if options.examples_per_class is not None:
         train = train.select(pick_examples(train.labels, options.examples_per_class, seed=options.seed))
         train_record["selection"] = {"examples_per_class": options.examples_per_class, "seed": options.seed}
-    return Parts(label_names, train, validation, test, train_record, validation_record, test_record, measured_on)
+    return Splits(label_names, train, validation, test, train_record, validation_record, test_record, measured_on)
 
 
 def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:

@@ -66,10 +66,10 @@ def stages_of(model: PreTrainedModel) -> list[Stage]:
         PluginError: A path leads to no module.
     """
     family = family_of(model)
-    if not family.family.stages:
-        return [Stage("body", tuple(_below(model, family.family.head_of(type(model).__name__))))]
+    if not family.declaration.stages:
+        return [Stage("body", tuple(_below(model, family.declaration.head_of(type(model).__name__))))]
     stages: list[Stage] = []
-    for path in family.family.stages:
+    for path in family.declaration.stages:
         if path.endswith(".*"):
             parent = _module(model, path[:-2], family)
             stages += [Stage(f"{path[:-2]}.{name}", (child,)) for name, child in parent.named_children()]
@@ -85,7 +85,7 @@ def head_of(model: PreTrainedModel) -> tuple[str, nn.Module]:
         PluginError: The path that the family declares leads to no module.
     """
     family = family_of(model)
-    path = family.family.head_of(type(model).__name__)
+    path = family.declaration.head_of(type(model).__name__)
     return path, _module(model, path, family)
 
 

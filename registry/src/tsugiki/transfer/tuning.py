@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..evaluation.evaluate import predict_table
+from ..splitting import Rows, class_counts, hold_out, repeated
 from ..task import Predictions, Task
 from ..tensor_table import TensorTable
 from ..training.fit import EARLY_STOPPING, FitResult
 from .features import head_features
 from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
-from .resumable_run import Run, Schedule
-from .rows import Rows, class_counts, hold_out, repeated
+from .resumable_run import ResumableRun, Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -179,7 +179,7 @@ def can_search(table: TensorTable, num_labels: int) -> bool:
 
 
 def tune(
-    run: Run,
+    run: ResumableRun,
     name: str,
     start: Start,
     train: TensorTable,
@@ -227,7 +227,10 @@ def tune(
         fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, keep=True)
         candidates.append((model, fit))
     predictions = [predict_table(model, outer) for model, _ in candidates]
-    tried = [{"learning_rate": rate, **_scores(run.task, said)} for rate, said in zip(rates, predictions, strict=True)]
+    tried = [
+        {"learning_rate": rate, **_scores(run.task, predicted)}
+        for rate, predicted in zip(rates, predictions, strict=True)
+    ]
     best = _best(run.task, predictions)
     rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
     seconds = sum(fit.seconds for _, fit in candidates)
@@ -240,7 +243,7 @@ def tune(
 
 
 def _fit(
-    run: Run,
+    run: ResumableRun,
     key: str,
     model: PreTrainedModel,
     train: TensorTable,
@@ -276,7 +279,9 @@ def _best(task: Task, predictions: Sequence[Predictions]) -> int:
     Few rows are scored by their loss, which is less coarse than right or wrong.
     """
     many = len(predictions[0].labels) >= SURE_ROWS
-    scores = [task.correct(said).astype(np.float64) if many else -_losses(said) for said in predictions]  # (N,) each
+    scores = [
+        task.correct(predicted).astype(np.float64) if many else -_losses(predicted) for predicted in predictions
+    ]  # (N,) each
     middle = len(scores) // 2
     best = max(range(len(scores)), key=lambda number: float(scores[number].mean()))
     gain = scores[best] - scores[middle]

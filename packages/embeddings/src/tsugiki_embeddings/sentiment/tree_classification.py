@@ -181,12 +181,12 @@ class TreeClassification(Classification):
         metrics["accuracy_phrases"] = Metric(value, low, high, int(total.sum()))
         return metrics
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix of the roots."""
         roots = Predictions(predictions.logits[:, 0], predictions.labels[:, 0])
-        return super().pictures(roots, table, label_names, folder)
+        return super().figures(roots, table, label_names, folder)
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits of all nodes (B, M, C)."""

@@ -120,7 +120,7 @@ class WordAnalogy(WordTask):
             "analogy_coverage": mean_metric(counted, seed=seed),
         }
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the accuracy of each category."""

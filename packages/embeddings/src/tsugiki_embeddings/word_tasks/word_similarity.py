@@ -133,7 +133,7 @@ class WordSimilarity(WordTask):
             "coverage": mean_metric(known, seed=seed),
         }
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the cosines over the scores."""

@@ -58,10 +58,10 @@ def build_backbone(fields: Mapping[str, Any], stages: Sequence[str] | None = Non
     model_type = str(fields.get("model_type"))
     family = registry().family_of_model_type(model_type)
     if family is not None:
-        if "backbone" not in family.family.models:
+        if "backbone" not in family.declaration.models:
             raise ValueError(
                 f"family {family.name!r} has no backbone, so it cannot encode pictures; families that have one: "
-                f"{', '.join(one.name for one in registry().families() if 'backbone' in one.family.models)}."
+                f"{', '.join(one.name for one in registry().families() if 'backbone' in one.declaration.models)}."
             )
         config_class, backbone_class = family.config_class(), family.model_class("backbone")
     else:

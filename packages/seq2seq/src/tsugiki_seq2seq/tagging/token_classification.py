@@ -139,9 +139,9 @@ class TokenClassification(Task):
             answers = model(**batch).logits.argmax(-1).cpu()  # (B, L)
             for answer, label in zip(answers, labels, strict=True):
                 asked = label != IGNORED
-                said = [names[number] for number in answer[asked].tolist()]
+                predicted = [names[number] for number in answer[asked].tolist()]
                 right = [names[number] for number in label[asked].tolist()]
-                counts.append(count_row(said, right))
+                counts.append(count_row(predicted, right))
         return Predictions(np.array(counts, np.float32), np.empty((len(counts), 0), np.int64))
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
@@ -255,10 +255,10 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     return found
 
 
-def count_row(said: Sequence[str], right: Sequence[str]) -> list[int]:
+def count_row(predicted: Sequence[str], right: Sequence[str]) -> list[int]:
     """Entities found right, found, and wanted; tags right, and tags of a sentence."""
-    found, wanted = set(entities(said)), set(entities(right))
-    same = sum(one == other for one, other in zip(said, right, strict=True))
+    found, wanted = set(entities(predicted)), set(entities(right))
+    same = sum(one == other for one, other in zip(predicted, right, strict=True))
     return [len(found & wanted), len(found), len(wanted), same, len(right)]
 
 

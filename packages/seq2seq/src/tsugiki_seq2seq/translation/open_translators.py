@@ -32,7 +32,7 @@ def open_translator(name: str | Path) -> tuple[Any, Any]:
 
     folder = resolve(name)
     family = registry().family_of_model_type(str(read_config(folder).get("model_type")))
-    ours = family is not None and not family.family.is_builtin
+    ours = family is not None and not family.declaration.is_builtin
     if ours or (folder / PROVENANCE).is_file():
         model: Any = load(folder)
         tokenizer = load_processor(folder)

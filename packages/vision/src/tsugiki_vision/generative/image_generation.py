@@ -58,7 +58,7 @@ class UnconditionalImageGeneration(UnlabelledPictures):
         """Negative log-likelihood in nats of single pictures (N, C, H, W) from 0 to 1, (N,)."""
         return model(pixel_values=pixel_values).negative_log_likelihood.float().cpu().numpy()
 
-    def model_pictures(self, model: PreTrainedModel, folder: Path) -> list[Picture]:
+    def model_figures(self, model: PreTrainedModel, folder: Path) -> list[Picture]:
         """Draw samples of the model, of seed 0, without choosing among them."""
         import torch
 

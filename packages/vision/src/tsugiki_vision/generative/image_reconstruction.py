@@ -47,7 +47,7 @@ class ImageReconstruction(UnlabelledPictures):
         reconstruction = model(pixel_values=pixel_values).reconstruction
         return (reconstruction - pixel_values).float().square().flatten(1).sum(1).cpu().numpy()
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw pictures above their reconstructions: the first ones, and those that came back worst."""

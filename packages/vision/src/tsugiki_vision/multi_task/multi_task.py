@@ -112,7 +112,7 @@ def _config_of(fields: dict[str, Any]) -> PreTrainedConfig:
     """The config of a family from its plain fields, `model_type` among them."""
     model_type = fields.get("model_type")
     family = registry().family_of_model_type(model_type) if isinstance(model_type, str) else None
-    if family is None or "base" not in family.family.models:
+    if family is None or "base" not in family.declaration.models:
         raise ValueError(
             f"backbone_config must name the model_type of an installed family with a base model, not {model_type!r}."
         )

@@ -178,7 +178,7 @@ class MultiTaskImageClassification(Task):
                 metrics[key] = mean_metric(right[known[:, number], number], seed=seed)
         return metrics
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the accuracy of every task beside the share of its commonest class."""

@@ -48,7 +48,7 @@ SEED = 1997  # of all draws
 
 
 @made_dataset("train", "test")
-def make_fashion_tasks(split: str) -> Dataset:
+def make_multitask_fashion(split: str) -> Dataset:
     """One split: `image`, and a column of classes for each of `TASKS`, null where the label is missing.
 
     All draws depend on (split, number of the row) alone.

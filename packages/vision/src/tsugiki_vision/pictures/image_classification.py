@@ -70,7 +70,7 @@ class ImageClassification(Classification):
             transform=Normalize.from_processor(processor),
         )
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix, and the most confident mistakes if there are any."""

@@ -116,7 +116,7 @@ class ImageToImage(Task):
             "content_loss": mean_metric(losses[:, CONTENT], seed=seed),
         }
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the first photographs, and below each what became of it."""

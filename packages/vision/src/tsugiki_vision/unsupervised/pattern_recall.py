@@ -136,7 +136,7 @@ class PatternRecall(Classification):
             "overlap": mean_metric(overlaps(predictions), seed=seed),
         }
 
-    def pictures(
+    def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw for each pattern what was stored, what the network got, and what it made of it."""

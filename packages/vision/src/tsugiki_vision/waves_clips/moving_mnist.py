@@ -41,7 +41,7 @@ SEED = 2012  # of all draws
 
 
 @made_dataset("train", "test")
-def make_moving_digits(split: str) -> Dataset:
+def make_moving_mnist(split: str) -> Dataset:
     """One split: `frames` uint8 (8, 32, 32), the `direction`, and the `digit` and `speed` that say nothing about it.
 
     Clip k moves the k-th digit of MNIST's split. All draws depend on (split, k) alone.

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import DataError
-from ..tensor_table import TensorTable
+from .errors import DataError
+from .tensor_table import TensorTable
 
 Rows = Tensor  # int64 row numbers
 
@@ -82,5 +82,5 @@ def _shuffled(labels: Tensor, seed: int) -> list[NDArray[np.int64]]:
     return [order[numbers[order] == label] for label in np.unique(numbers)]
 
 
-def _sorted(parts: Iterable[NDArray[np.int64]]) -> Rows:
-    return torch.from_numpy(np.sort(np.concatenate(list(parts))))
+def _sorted(splits: Iterable[NDArray[np.int64]]) -> Rows:
+    return torch.from_numpy(np.sort(np.concatenate(list(splits))))
