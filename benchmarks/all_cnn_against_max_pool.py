@@ -28,7 +28,7 @@ from transformers import set_seed
 from tsugiki.augmentation import Augmentation
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.load_data import load_split
-from tsugiki.metrics import bootstrap_interval, mean_metric
+from tsugiki.metrics import bootstrap_interval, share_metric
 from tsugiki.output import write_json
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
@@ -108,7 +108,7 @@ def right_answers(
         write_json(file, record)
         shutil.rmtree(options.folder / name, ignore_errors=True)
     answers = np.array([letter == "1" for letter in record["right"]])
-    metric = mean_metric(answers)
+    metric = share_metric(answers)
     print(
         f"{name}: {100 * metric.value:.2f} % [{100 * metric.low:.2f}, {100 * metric.high:.2f}], "
         f"{record['parameters']:,} parameters, {record['seconds']:.0f} s",

@@ -21,7 +21,7 @@ import tsugiki
 from numpy.typing import NDArray
 from torch import nn
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.metrics import bootstrap_interval, mean_metric
+from tsugiki.metrics import bootstrap_interval, share_metric
 from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, prepare
 from tsugiki.recipes.recipe import Recipe
 from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNForImageClassification
@@ -89,7 +89,7 @@ def main() -> None:
         before.append(untrained(run, seed))
         after.append(trained(run, seed, options))
         for name, answers in (("untrained", before[-1]), ("learned without labels", after[-1])):
-            metric = mean_metric(answers)
+            metric = share_metric(answers)
             print(
                 f"seed {seed}, {name}: {100 * metric.value:.2f} % [{100 * metric.low:.2f}, {100 * metric.high:.2f}]",
                 flush=True,

@@ -27,7 +27,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from tsugiki.augmentation import Augmentation
 from tsugiki.evaluation.evaluate import task_named
 from tsugiki.load_data import load_split
-from tsugiki.metrics import mean_metric
+from tsugiki.metrics import share_metric
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki_vision.pictures.processing import ColorImageProcessor
@@ -168,7 +168,7 @@ def main() -> None:
     runs = []
     for seed in range(options.runs):
         runs.append(run(options, train, test, seed))
-        metric = mean_metric(runs[-1].answers)
+        metric = share_metric(runs[-1].answers)
         print(f"seed {seed}: {100 * metric.value:.2f} % [{100 * metric.low:.2f}, {100 * metric.high:.2f}] "
               f"in {runs[-1].seconds:.1f} s", flush=True)  # fmt: skip
     if len(runs) > 1:

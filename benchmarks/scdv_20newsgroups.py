@@ -33,7 +33,7 @@ from scipy.sparse import csr_array, hstack
 from sklearn.datasets import _twenty_newsgroups as newsgroups
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tsugiki.load_data import load_split
-from tsugiki.metrics import mean_metric
+from tsugiki.metrics import share_metric
 from tsugiki_embeddings.scdv.scdv_training import fit_svm
 from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer, tokenize_texts
 from tsugiki_embeddings.training.sgns import train_sgns
@@ -99,7 +99,7 @@ def report(
 ) -> float:
     """Fit the SVM, print a line of the table and return the accuracy."""
     svm = fit_svm(train, labels[0], strengths=STRENGTHS, groups=groups, seed=seed)
-    metric = mean_metric((test @ svm.weight.T + svm.bias).argmax(1) == labels[1])
+    metric = share_metric((test @ svm.weight.T + svm.bias).argmax(1) == labels[1])
     share = train.nnz / (train.shape[0] * train.shape[1])
     print(
         f"  {name:22} {100 * metric.value:5.2f} %  {100 * metric.low:5.2f} to {100 * metric.high:5.2f}  "

@@ -32,7 +32,7 @@ def provenance_record(name: str = "tiny-net", **changes: Any) -> dict[str, Any]:
     """Provenance as training writes it."""
     data = {"id": "org/digits", "revision": None, "license": "mit", "source": "https://example.org"}
     record = {
-        "format": 1,
+        "format": 2,
         "name": name,
         "plugin": "vision",
         "family": "lenet",
@@ -63,7 +63,7 @@ def provenance_record(name: str = "tiny-net", **changes: Any) -> dict[str, Any]:
                 "revision": None,
                 "fingerprint": "cd34cd34cd34cd34",
                 "rows": 10000,
-                "metrics": {"accuracy": {"value": 0.9923, "low": 0.9905, "high": 0.994, "n": 10000}},
+                "metrics": {"accuracy": {"value": 0.9923, "low": 0.9905, "high": 0.994, "n": 10000, "kind": "share"}},
                 "fast": {"rows": 1000, "seed": 0, "correct": 992},
             }
         ],

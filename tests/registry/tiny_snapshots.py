@@ -46,7 +46,7 @@ def write_provenance(folder: Path, **fields: Any) -> None:
     """Write a ``provenance.json`` that records the weights as they are now."""
     weights = (folder / "model.safetensors").read_bytes()
     record = {
-        "format": 1,
+        "format": 2,
         "task": "image-classification",
         "weights": {"file": "model.safetensors", "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)},
         **fields,

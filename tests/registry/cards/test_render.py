@@ -163,7 +163,9 @@ def test_prose_may_say_itself_how_to_use_the_model(folder, record):
 
 def test_snapshot_of_a_wider_field_shows_plain_numbers(tmp_path):
     record = provenance_record("translator", task="text-translation", seeds=None)
-    record["evaluations"][0]["metrics"] = {"bleu": {"value": 26.68123, "low": 25.9, "high": 27.41, "n": 1000}}
+    record["evaluations"][0]["metrics"] = {
+        "bleu": {"value": 26.68123, "low": 25.9, "high": 27.41, "n": 1000, "kind": "score"}
+    }
     folder = write_snapshot_with_card(
         tmp_path / "translator", record, prose=PROSE.replace("{{ accuracy }}", "{{ bleu }}")
     )

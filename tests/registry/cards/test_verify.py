@@ -15,6 +15,7 @@ from tsugiki.cards.verify import tolerance_of, verify
 from tsugiki.errors import DataError, UnknownNameError
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.fingerprint import content_fingerprint
+from tsugiki.metrics import Metric
 from tsugiki.snapshots.provenance import evaluation_record, weights_record
 
 from ..card_snapshots import PICTURE, PROSE, provenance_record
@@ -181,9 +182,19 @@ def test_unknown_name_is_an_error():
         verify("no-such-net")
 
 
-def test_tolerance_is_two_examples_or_a_thousandth():
-    assert tolerance_of("accuracy", 0.99, 10_000) == 0.0002
-    assert tolerance_of("bleu", 26.0, 1_000) == pytest.approx(0.026)
+@pytest.mark.parametrize(
+    ("value", "n", "kind", "tolerance"),
+    [
+        (0.99, 10_000, "share", 0.0002),
+        (0.0, 0, "share", 2.0),
+        (26.0, 1_000, "score", 0.026),
+        (300.0, 1_000, "count", 2),
+        (16.0, 1_000, "count", 1.6),
+        (1.0, 1_000, "count", 0.1),
+    ],
+)
+def test_tolerance_is_two_of_the_counted_things_or_a_thousandth(value, n, kind, tolerance):
+    assert tolerance_of(Metric(value, value, value, n, kind)) == pytest.approx(tolerance)
 
 
 def test_code_on_the_card_runs_as_it_is(folder, monkeypatch, capsys):

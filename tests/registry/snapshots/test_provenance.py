@@ -34,7 +34,7 @@ def test_fast_rows_are_fixed_sorted_and_at_most_a_thousand():
 
 
 def test_round_trip_and_damage(tmp_path):
-    write_provenance(tmp_path, {"format": 1, "name": "é"})
+    write_provenance(tmp_path, {"format": 2, "name": "é"})
     assert read_provenance(tmp_path)["name"] == "é"
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(SnapshotError, match="is not JSON"):

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from tsugiki.errors import OptionError
 from tsugiki.evaluation.evaluate import predict_table, task_named
-from tsugiki.metrics import mean_metric
+from tsugiki.metrics import share_metric
 from tsugiki.training.fit import check_arguments, fit
 
 from .. import training_script
@@ -70,7 +70,7 @@ def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, tmp_pat
     two = run(tmp_path, "resnet", processes=2)
     assert two["processes"] == 2
     correct = torch.arange(training_script.ROWS) < one["correct"]
-    interval = mean_metric(correct.numpy())
+    interval = share_metric(correct.numpy())
     slack = 1 / training_script.ROWS
     assert interval.low - slack <= two["correct"] / training_script.ROWS <= interval.high + slack
 

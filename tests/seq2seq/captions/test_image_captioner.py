@@ -161,7 +161,7 @@ def test_load_names_the_package_of_an_encoder_that_is_missing(tmp_path: Path, mo
     finally:
         monkeypatch.delenv("TSUGIKI_PLUGINS")
         tsugiki.refresh()
-    (tmp_path / "provenance.json").write_text('{"format": 1, "requires": ["tsugiki-vision-of-old"]}')
+    (tmp_path / "provenance.json").write_text('{"format": 2, "requires": ["tsugiki-vision-of-old"]}')
     with pytest.raises(PluginError, match="needs tsugiki-vision-of-old"):
         tsugiki.load(tmp_path)
 

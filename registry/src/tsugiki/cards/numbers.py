@@ -2,29 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-_FRACTIONS = {
-    "accuracy",
-    "analogy_accuracy",
-    "analogy_coverage",
-    "auc",
-    "cer",
-    "eer",
-    "exact_match",
-    "f1",
-    "map",
-    "map_50",
-    "miou",
-    "model_error_share",
-    "nme",
-    "precision",
-    "recall",
-    "search_error_share",
-    "tar_at_far_1e-2",
-    "wer",
-}
+from ..metrics import Kind, Metric
 
 
 def metric_name(metric: str) -> str:
@@ -32,19 +10,19 @@ def metric_name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def metric_value(metric: str, value: float) -> str:
-    """A figure: per cent where the field uses it, else four significant digits."""
-    return f"{_digits(metric, value)}{_unit(metric)}"
+def metric_value(kind: Kind, value: float) -> str:
+    """A figure: a share in per cent, a whole count with commas, else four significant digits."""
+    return f"{_digits(kind, value)}{_unit(kind)}"
 
 
-def metric_interval(metric: str, figures: Mapping[str, Any]) -> str:
+def metric_interval(metric: Metric) -> str:
     """The 95 % interval of a metric, such as ``99.05 to 99.40 %``."""
-    return f"{_digits(metric, figures['low'])} to {_digits(metric, figures['high'])}{_unit(metric)}"
+    return f"{_digits(metric.kind, metric.low)} to {_digits(metric.kind, metric.high)}{_unit(metric.kind)}"
 
 
-def metric_spread(metric: str, mean: float, deviation: float) -> str:
+def metric_spread(kind: Kind, mean: float, deviation: float) -> str:
     """Mean and standard deviation over seeds, such as ``99.25 ± 0.04 %``."""
-    return f"{_digits(metric, mean)} ± {_digits(metric, deviation)}{_unit(metric)}"
+    return f"{_digits(kind, mean)} ± {_digits(kind, deviation)}{_unit(kind)}"
 
 
 def count(value: int) -> str:
@@ -67,13 +45,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _is_fraction(metric: str) -> bool:
-    return metric in _FRACTIONS or metric.startswith(("accuracy_", "coverage", "tar_at_far_"))
+def _digits(kind: Kind, value: float) -> str:
+    if kind == "share":
+        return f"{100 * value:.2f}"
+    return f"{value:,.0f}" if kind == "count" and value == round(value) else f"{value:.4g}"
 
 
-def _digits(metric: str, value: float) -> str:
-    return f"{100 * value:.2f}" if _is_fraction(metric) else f"{value:.4g}"
-
-
-def _unit(metric: str) -> str:
-    return " %" if _is_fraction(metric) else ""
+def _unit(kind: Kind) -> str:
+    return " %" if kind == "share" else ""

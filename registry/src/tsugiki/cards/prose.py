@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import CardError, did_you_mean
+from ..metrics import Kind
 from . import numbers
 
 REQUIRED = ("Intended use", "Limits")
@@ -96,12 +97,22 @@ def slots(provenance: Mapping[str, Any]) -> dict[str, str]:
     if provenance.get("seconds") is not None:
         found["duration"] = numbers.duration(provenance["seconds"])
     found.update(_data_slots(provenance))
+    kinds = metric_kinds(provenance)
     for metric, summary in (provenance.get("seeds") or {}).items():
         found["seed_count"] = str(len(summary["values"]))
-        found[f"{metric}_mean"] = numbers.metric_value(metric, summary["mean"])
-        found[f"{metric}_sd"] = numbers.metric_value(metric, summary["sd"])
-        found[f"{metric}_spread"] = numbers.metric_spread(metric, summary["mean"], summary["sd"])
+        found[f"{metric}_mean"] = numbers.metric_value(kinds[metric], summary["mean"])
+        found[f"{metric}_sd"] = numbers.metric_value(kinds[metric], summary["sd"])
+        found[f"{metric}_spread"] = numbers.metric_spread(kinds[metric], summary["mean"], summary["sd"])
     return found
+
+
+def metric_kinds(provenance: Mapping[str, Any]) -> dict[str, Kind]:
+    """The kind of every metric."""
+    return {
+        metric: figures["kind"]
+        for evaluation in provenance.get("evaluations") or ()
+        for metric, figures in evaluation["metrics"].items()
+    }
 
 
 def _data_slots(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -112,7 +123,7 @@ def _data_slots(provenance: Mapping[str, Any]) -> dict[str, str]:
     for evaluation in provenance.get("evaluations") or ():
         found.setdefault("evaluation_rows", numbers.count(evaluation["rows"]))
         for metric, figures in evaluation["metrics"].items():
-            found.setdefault(metric, numbers.metric_value(metric, figures["value"]))
-            found.setdefault(f"{metric}_low", numbers.metric_value(metric, figures["low"]))
-            found.setdefault(f"{metric}_high", numbers.metric_value(metric, figures["high"]))
+            found.setdefault(metric, numbers.metric_value(figures["kind"], figures["value"]))
+            found.setdefault(f"{metric}_low", numbers.metric_value(figures["kind"], figures["low"]))
+            found.setdefault(f"{metric}_high", numbers.metric_value(figures["kind"], figures["high"]))
     return found

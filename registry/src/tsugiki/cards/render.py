@@ -14,11 +14,12 @@ from typing import Any
 import yaml
 
 from ..errors import CardError
+from ..metrics import Kind
 from ..output import write_text
 from ..snapshots.provenance import read_provenance, write_provenance
 from . import numbers
 from .front_matter import render_front_matter, short_name, split_card
-from .prose import Prose, read_prose
+from .prose import Prose, metric_kinds, read_prose
 from .results import render_results, table
 from .seal import seal
 from .transfer_prose import transfer_prose
@@ -122,16 +123,20 @@ def _results(provenance: Mapping[str, Any]) -> str:
     if signatures:
         parts.append("\n".join(f"- {numbers.metric_name(metric)}: `{line}`" for metric, line in signatures.items()))
     if seeds := provenance.get("seeds"):
-        parts.append(_seeds(seeds, provenance["seed"]))
+        parts.append(_seeds(seeds, metric_kinds(provenance), provenance["seed"]))
     return "\n\n".join(parts)
 
 
-def _seeds(seeds: Mapping[str, Mapping[str, Any]], kept: int) -> str:
+def _seeds(seeds: Mapping[str, Mapping[str, Any]], kinds: Mapping[str, Kind], kept: int) -> str:
     """Mean and deviation of every metric over the seeds: a sentence for one, a list for several."""
     lines = {}
     for metric, summary in seeds.items():
-        values = ", ".join(numbers.metric_value(metric, value) for value in summary["values"])
-        lines[metric] = (numbers.metric_spread(metric, summary["mean"], summary["sd"]), values, len(summary["values"]))
+        values = ", ".join(numbers.metric_value(kinds[metric], value) for value in summary["values"])
+        lines[metric] = (
+            numbers.metric_spread(kinds[metric], summary["mean"], summary["sd"]),
+            values,
+            len(summary["values"]),
+        )
     weights = f"The weights here are those of seed {kept}."
     if len(lines) == 1:
         ((metric, (spread, values, count)),) = lines.items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..metrics import Metric
 from . import numbers
 from .front_matter import short_name
 
@@ -35,8 +36,8 @@ def result_rows(provenance: Mapping[str, Any]) -> list[Row]:
             dataset=short_name(evaluation["dataset"]),
             split=evaluation["split"] or "",
             metric=numbers.metric_name(metric),
-            value=numbers.metric_value(metric, figures["value"]),
-            interval=numbers.metric_interval(metric, figures),
+            value=numbers.metric_value(figures["kind"], figures["value"]),
+            interval=numbers.metric_interval(Metric(**figures)),
             rows=numbers.count(evaluation["rows"]),
         )
         for evaluation in provenance["evaluations"]

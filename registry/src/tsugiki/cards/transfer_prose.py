@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..metrics import Metric
 from . import numbers
 from .front_matter import short_name
 from .results import table
@@ -78,7 +79,7 @@ def _story(transfer: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         )
     parts = ["\n".join(f"- {point}" for point in points)]
     if probes := choice.get("probes"):
-        rows = [(f"`{probe['stage']}`", numbers.metric_value("accuracy", probe["accuracy"])) for probe in probes]
+        rows = [(f"`{probe['stage']}`", numbers.metric_value("share", probe["accuracy"])) for probe in probes]
         parts.append(
             "What a linear classifier makes of each stage's frozen features, on rows that it did not see:\n\n"
             + table(("stage", "accuracy"), rows, right=("accuracy",))
@@ -88,13 +89,13 @@ def _story(transfer: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 
 def _comparison(provenance: Mapping[str, Any], scratch: Mapping[str, Any]) -> str:
     rows = [
-        (name, numbers.metric_name(metric), numbers.metric_value(metric, figures["value"]), interval)
+        (name, numbers.metric_name(metric), numbers.metric_value(figures["kind"], figures["value"]), interval)
         for name, metrics in (
             ("fine-tuned", provenance["evaluations"][0]["metrics"]),
             ("from scratch", scratch["metrics"]),
         )
         for metric, figures in metrics.items()
-        for interval in (numbers.metric_interval(metric, figures),)
+        for interval in (numbers.metric_interval(Metric(**figures)),)
     ]
     return (
         "The same network from fresh weights, with the same rows, augmentation and search for the learning rate, and "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SnapshotError, TsugikiError
+from ..metrics import Metric
 from ..snapshots import resolve as snapshot
 from ..snapshots.provenance import fast_rows, fast_score, named_metrics, read_provenance
 from .front_matter import short_name
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 2
 RELATIVE = 1e-3
-# Shares of right rows, also of one task among several (accuracy_shape) or of one kind (analogy_accuracy).
-_COUNTED = ("accuracy", "recall", "analogy", "exact", "search", "model")
 _INTERVAL_SHARE = 0.1
 
 
@@ -179,7 +178,7 @@ class _Measurement:
                 found.problems.append(f"task {self.task.name!r} does not measure {metric!r}, which the card gives")
                 continue
             again = measured[metric].to_dict()
-            tolerance = tolerance_of(metric, figures["value"], evaluation.get("examples", evaluation["rows"]))
+            tolerance = tolerance_of(Metric(**figures))
             # The ends are drawn at random besides: allow a tenth of the interval's width.
             width = tolerance + _INTERVAL_SHARE * abs(figures["high"] - figures["low"])
             for key, allowed in (("value", tolerance), ("low", width), ("high", width)):
@@ -217,9 +216,18 @@ class _Measurement:
         return predict_table(self.model, table, device="cpu", task=self.task)
 
 
-def tolerance_of(metric: str, value: float, rows: int) -> float:
-    """The difference allowed between card and measurement: 2 examples where they are counted, else 1e-3 relative."""
-    return EXAMPLES / rows if metric.partition("_")[0] in _COUNTED else RELATIVE * abs(value)
+def tolerance_of(metric: Metric) -> float:
+    """The difference allowed between card and measurement: 2 of the things that are counted, else 1e-3 relative.
+
+    Of a count no more than a tenth, for otherwise 1 could not be told from 3.
+    """
+    match metric.kind:
+        case "share":
+            return EXAMPLES / max(metric.n, 1)
+        case "count":
+            return min(EXAMPLES, abs(metric.value) / 10)
+        case "score":
+            return RELATIVE * abs(metric.value)
 
 
 def _check(evaluation: Mapping[str, Any], metric: str, card: float, measured: float, tolerance: float) -> Check:

@@ -15,6 +15,7 @@ from ..cards.render import README, render_card, write_card
 from ..cards.results import table
 from ..errors import CardError
 from ..listing import natural_key
+from ..metrics import Metric
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import read_provenance
 from .recipe import Recipe
@@ -164,11 +165,11 @@ def _table(found: list[Entry], *, link: str) -> str:
             rows.append((*head, "untrained", "", "", recipe.license))
             continue
         metric, figures = next(iter(provenance["evaluations"][0]["metrics"].items()))
-        shown = f"{numbers.metric_name(metric)} {numbers.metric_value(metric, figures['value'])}"
+        shown = f"{numbers.metric_name(metric)} {numbers.metric_value(figures['kind'], figures['value'])}"
         rows.append(
             (
                 *head,
-                f"{shown} ({numbers.metric_interval(metric, figures)})",
+                f"{shown} ({numbers.metric_interval(Metric(**figures))})",
                 numbers.count(provenance["parameters"]),
                 numbers.count(provenance["weights"]["bytes"]),
                 provenance.get("license_name") or provenance["license"],

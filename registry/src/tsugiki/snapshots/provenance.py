@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..task import Predictions, Task
 
 FILE = "provenance.json"
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "model.safetensors"
 FAST_ROWS = 1000
 _PACKAGES = ("tsugiki", "torch", "transformers", "accelerate", "datasets", "numpy")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError, OptionError, did_you_mean
-from ..metrics import Metric, mean_metric
+from ..metrics import Metric, share_metric
 from ..task import Picture, Predictions, Task
 from ..tensor_table import TensorTable
 
@@ -147,7 +147,7 @@ class Classification(Task):
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`accuracy`: the share of right answers, with its bootstrap 95 % interval."""
-        return {"accuracy": mean_metric(self.correct(predictions), seed=seed)}
+        return {"accuracy": share_metric(self.correct(predictions), seed=seed)}
 
     def figures(
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, did_you_mean
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, share_metric
 from tsugiki.task import Picture, Predictions
 from tsugiki.tasks.classification import Classification, check_column_exists, is_text, kind_of, listed
 from tsugiki.tasks.text_classification import tokenizer_fields
@@ -166,19 +166,14 @@ class TreeClassification(Classification):
             left out where there is no such sentence. `accuracy_phrases`: of all nodes that have a label, leaves
             included.
         """
-        metrics = {"accuracy_root": mean_metric(self.correct(predictions), seed=seed)}
+        metrics = {"accuracy_root": share_metric(self.correct(predictions), seed=seed)}
         positive, known = binary_truth(predictions.labels[:, 0], predictions.logits.shape[2])
         if known.any():
             right = binary_answers(predictions.logits[:, 0]) == positive
-            metrics["accuracy_binary"] = mean_metric(right[known], seed=seed)
+            metrics["accuracy_binary"] = share_metric(right[known], seed=seed)
         labelled = predictions.labels != IGNORED  # (N, M)
         right = ((predictions.logits.argmax(axis=2) == predictions.labels) & labelled).sum(1)
-        total = labelled.sum(1)
-        low, high = bootstrap_interval(
-            len(total), lambda rows: float(right[rows].sum() / max(1, total[rows].sum())), seed=seed
-        )
-        value = float(right.sum() / max(1, total.sum()))
-        metrics["accuracy_phrases"] = Metric(value, low, high, int(total.sum()))
+        metrics["accuracy_phrases"] = share_metric(right, labelled.sum(1), seed=seed)
         return metrics
 
     def figures(

@@ -123,7 +123,7 @@ class WordPrediction(Task):
             return float(np.exp(nats[rows].sum() / words[rows].sum()))
 
         low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
-        return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()))}
+        return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()), "score")}
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5

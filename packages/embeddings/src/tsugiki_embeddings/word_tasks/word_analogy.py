@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, mean_metric
+from tsugiki.metrics import Metric, share_metric
 from tsugiki.task import Picture, Predictions
 from tsugiki.tensor_table import Batch, TensorTable
 
@@ -116,8 +116,8 @@ class WordAnalogy(WordTask):
         if not counted.any():
             raise DataError(f"none of the {len(counted)} questions has all of its words in the vocabulary")
         return {
-            "analogy_accuracy": mean_metric(self.correct(predictions)[counted], seed=seed),
-            "analogy_coverage": mean_metric(counted, seed=seed),
+            "analogy_accuracy": share_metric(self.correct(predictions)[counted], seed=seed),
+            "analogy_coverage": share_metric(counted, seed=seed),
         }
 
     def figures(

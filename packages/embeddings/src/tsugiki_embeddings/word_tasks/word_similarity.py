@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.task import Picture, Predictions
 from tsugiki.tasks.text_classification import check_text_column, find_text_columns, read_texts, tokenize
 from tsugiki.tensor_table import TensorTable
@@ -129,8 +129,8 @@ class WordSimilarity(WordTask):
             len(cosines), lambda rows: spearman(cosines[rows], scores[rows]), resamples=1000, seed=seed
         )
         return {
-            "spearman": Metric(spearman(cosines, scores), low, high, len(cosines)),
-            "coverage": mean_metric(known, seed=seed),
+            "spearman": Metric(spearman(cosines, scores), low, high, len(cosines), "score"),
+            "coverage": share_metric(known, seed=seed),
         }
 
     def figures(

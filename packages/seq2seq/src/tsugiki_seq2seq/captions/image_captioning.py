@@ -148,7 +148,7 @@ class ImageCaptioning(Task):
                 return bleu_of(counts[drawn, :-1].sum(0), order)
 
             low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
-            figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts))
+            figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts), "score")
         return figures
 
     def predict(

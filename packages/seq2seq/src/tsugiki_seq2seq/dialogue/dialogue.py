@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.metrics import Kind, Metric, bootstrap_interval
 from tsugiki.task import Predictions, Task
 from tsugiki.tensor_table import Batch, TensorTable
 
@@ -140,9 +140,9 @@ class Dialogue(Task):
         sums = predictions.logits.astype(np.float64)
         tokens, responses = (int(sums[:, column].sum()) for column in (2, 3))
 
-        def figure(of: Callable[[NDArray[np.float64]], float], n: int) -> Metric:
+        def figure(of: Callable[[NDArray[np.float64]], float], n: int, kind: Kind = "score") -> Metric:
             low, high = bootstrap_interval(len(sums), lambda rows: of(sums[rows].sum(0)), seed=seed)
-            return Metric(of(sums.sum(0)), low, high, n)
+            return Metric(of(sums.sum(0)), low, high, n, kind)
 
         has_latent = sums.shape[1] > COUNTS
         figures = {
@@ -154,8 +154,8 @@ class Dialogue(Task):
         if has_latent:
             figures |= {
                 "kl": figure(lambda total: float(total[1] / total[3]), responses),
-                "active_units": figure(lambda total: _active_units(total, 0), responses),
-                "active_units_beyond_prior": figure(lambda total: _active_units(total, 1), responses),
+                "active_units": figure(lambda total: _active_units(total, 0), responses, "count"),
+                "active_units_beyond_prior": figure(lambda total: _active_units(total, 1), responses, "count"),
             }
         return figures
 

@@ -153,7 +153,7 @@ class TextGeneration(Task):
 
         rows = np.arange(len(nats))
         return {
-            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()))
+            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()), kind="score")
             for name, of, count in (("perplexity", perplexity, tokens), ("bits_per_character", bits, characters))
         }
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.task import Predictions, Task
 from tsugiki.tensor_table import TensorTable
 
@@ -112,13 +112,10 @@ class FillMask(Task):
         def perplexity(rows: NDArray[np.int64]) -> float:
             return float(np.exp(nats[rows].sum() / max(tokens[rows].sum(), 1)))
 
-        def accuracy(rows: NDArray[np.int64]) -> float:
-            return float(right[rows].sum() / max(tokens[rows].sum(), 1))
-
-        rows = np.arange(len(nats))
+        low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
         return {
-            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(tokens.sum()))
-            for name, of in (("masked_perplexity", perplexity), ("accuracy", accuracy))
+            "masked_perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(tokens.sum()), "score"),
+            "accuracy": share_metric(right, tokens, seed=seed),
         }
 
     def predict(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.metrics import Metric, share_metric
 from tsugiki.task import Predictions, Task
 from tsugiki.tensor_table import TensorTable
 
@@ -154,18 +154,13 @@ class TokenClassification(Task):
 
         The intervals are bootstrapped over rows. A share of nothing is 0, as in conlleval.
         """
-        counts = predictions.logits.astype(np.float64)
-        rows = np.arange(len(counts))
-        figures = {}
-        for name, (part, whole) in _SHARES.items():
-
-            def share(drawn: NDArray[np.int64], part: Any = part, whole: Any = whole) -> float:
-                total = counts[drawn].sum(0)
-                return float(total @ part / max(total @ whole, 1))
-
-            low, high = bootstrap_interval(len(counts), share, seed=seed)
-            figures[name] = Metric(share(rows), low, high, len(counts))
-        return figures
+        both, found, wanted, right, words = predictions.logits.astype(np.float64).T
+        return {
+            "f1": share_metric(2 * both, found + wanted, seed=seed),
+            "precision": share_metric(both, found, seed=seed),
+            "recall": share_metric(both, wanted, seed=seed),
+            "accuracy": share_metric(right, words, seed=seed),
+        }
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
@@ -192,15 +187,6 @@ class TokenClassification(Task):
             found = sorted(find_entities(model, processor, str(text)), key=lambda one: -one["score"])
             answers.append(found[:top_k])
         return answers
-
-
-# What of the counts is divided by what: F1 = 2 x right / (found + wanted).
-_SHARES = {
-    "f1": (np.array([2.0, 0, 0, 0, 0]), np.array([0.0, 1, 1, 0, 0])),
-    "precision": (np.array([1.0, 0, 0, 0, 0]), np.array([0.0, 1, 0, 0, 0])),
-    "recall": (np.array([1.0, 0, 0, 0, 0]), np.array([0.0, 0, 1, 0, 0])),
-    "accuracy": (np.array([0.0, 0, 0, 1, 0]), np.array([0.0, 0, 0, 0, 1])),
-}
 
 
 def find_entities(model: Any, tokenizer: Any, text: str) -> list[dict[str, Any]]:

@@ -102,11 +102,11 @@ def wilson_interval(successes: int, trials: int) -> Metric:
         trials: Of no trials the share is 0 and the interval everything.
     """
     if trials == 0:
-        return Metric(0.0, 0.0, 1.0, 0)
+        return Metric(0.0, 0.0, 1.0, 0, "share")
     share, square = successes / trials, LEVEL**2 / trials
     middle = (share + square / 2) / (1 + square)
     half = LEVEL * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
-    return Metric(share, max(0.0, middle - half), min(1.0, middle + half), trials)
+    return Metric(share, max(0.0, middle - half), min(1.0, middle + half), trials, "share")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.task import Predictions, Task
 from tsugiki.tensor_table import TensorTable
 
@@ -127,8 +127,8 @@ class TextTranslation(Task):
                 return float(score(counts[drawn].sum(0)))
 
             low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
-            figures[name] = Metric(of_rows(rows), low, high, len(counts))
-        return {**figures, "exact_match": mean_metric(counts[:, -1], seed=seed)}
+            figures[name] = Metric(of_rows(rows), low, high, len(counts), "score")
+        return {**figures, "exact_match": share_metric(counts[:, -1], seed=seed)}
 
     def signatures(self, processor: Any) -> dict[str, str]:
         """Those of sacrebleu, for BLEU and chrF with one reference."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.task import Picture, Predictions, Task
 from tsugiki.tasks.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
 from tsugiki.tensor_table import TensorTable
@@ -170,12 +170,12 @@ class MultiTaskImageClassification(Task):
 
         everything = np.arange(len(known))
         low, high = bootstrap_interval(len(known), mean_over_tasks, seed=seed)
-        metrics = {"accuracy": Metric(mean_over_tasks(everything), low, high, len(known))}
+        metrics = {"accuracy": Metric(mean_over_tasks(everything), low, high, int(known.sum()), "share")}
         tasks = self._tasks if len(self._tasks) == known.shape[1] else [str(n + 1) for n in range(known.shape[1])]
         for number, task in enumerate(tasks):
             if known[:, number].any():
                 key = f"accuracy_{task.replace(' ', '_')}"
-                metrics[key] = mean_metric(right[known[:, number], number], seed=seed)
+                metrics[key] = share_metric(right[known[:, number], number], seed=seed)
         return metrics
 
     def figures(

@@ -112,7 +112,7 @@ class ImageToImage(Task):
 
         low, high = bootstrap_interval(len(losses), ratio, seed=seed)
         return {
-            "style_loss_ratio": Metric(ratio(np.arange(len(losses))), low, high, len(losses)),
+            "style_loss_ratio": Metric(ratio(np.arange(len(losses))), low, high, len(losses), "score"),
             "content_loss": mean_metric(losses[:, CONTENT], seed=seed),
         }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric, mean_metric
+from tsugiki.metrics import Metric, mean_metric, share_metric
 from tsugiki.task import Picture, Predictions
 from tsugiki.tasks.classification import Classification
 from tsugiki.tensor_table import TensorTable
@@ -132,7 +132,7 @@ class PatternRecall(Classification):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`recall`, the share of rows recalled, and `overlap`, the mean overlap; with bootstrap 95 % intervals."""
         return {
-            "recall": mean_metric(self.correct(predictions), seed=seed),
+            "recall": share_metric(self.correct(predictions), seed=seed),
             "overlap": mean_metric(overlaps(predictions), seed=seed),
         }
 
