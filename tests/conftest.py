@@ -18,6 +18,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks here are tiny, and threads cost them more than they bring
 
 REPO = Path(__file__).parents[1]
+MIRROR_VARIABLE = "TSUGIKI_DATASETS"
+WANT_OF_DATA = "want of data: "
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +28,32 @@ def _own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TSUGIKI_CACHE", str(tmp_path / "tsugiki-cache"))
     for name in ("TSUGIKI_PLUGINS", "TSUGIKI_STRICT"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", f"data(*names): needs these data sets in the folder that {MIRROR_VARIABLE} names"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose data is not here. Where CI names a mirror, nothing may be missing from it."""
+    from tsugiki.load_data import mirror_folder
+
+    for mark in item.iter_markers("data"):
+        missing = [name for name in mark.args if mirror_folder(name) is None]
+        if missing and "CI" in os.environ and MIRROR_VARIABLE in os.environ:
+            pytest.fail(f"{os.environ[MIRROR_VARIABLE]} lacks {', '.join(missing)}", pytrace=False)
+        if missing:
+            pytest.skip(f"{WANT_OF_DATA}{', '.join(missing)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests wanted data, so that a run without it cannot pass for a whole one."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    count = sum(WANT_OF_DATA in reason for reason in reasons)
+    terminalreporter.write_line(f"{count} test{'' if count == 1 else 's'} skipped for want of data ({MIRROR_VARIABLE})")
 
 
 InstallPlugin = Callable[..., Path]

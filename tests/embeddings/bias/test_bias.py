@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 
 import numpy as np
 import pytest
@@ -162,9 +161,8 @@ def test_lists_without_known_words_are_refused():
         gender_direction(same, [("she", "he")])
 
 
+@pytest.mark.data("tsugiki/debiaswe")
 def test_lists_of_the_data_set_are_those_of_its_description():
-    if "TSUGIKI_DATASETS" not in os.environ and "CI" not in os.environ:
-        pytest.skip("tsugiki/debiaswe is not here: TSUGIKI_DATASETS names no folder")
     lists = BiasLists.load()
     assert len(lists.definitional) + len(lists.equalize) == 62
     assert ("she", "he") in lists.definitional

@@ -158,11 +158,10 @@ def test_heights_count_the_steps_to_the_farthest_leaf():
     assert node_heights(columns["left"], columns["right"]).tolist() == [[3, 1, 0, 0, 2, 0, 1, 0, 0]]
 
 
+@pytest.mark.data("tsugiki/sst_trees")
 def test_known_sentences_of_the_treebank_have_their_nodes():
-    from tsugiki.load_data import load_split, mirror_folder
+    from tsugiki.load_data import load_split
 
-    if mirror_folder("tsugiki/sst_trees") is None:
-        pytest.skip("tsugiki/sst_trees is not in TSUGIKI_DATASETS")
     data = load_split("tsugiki/sst_trees", "test")
     assert data[0]["sentence"] == "Effective but too-tepid biopic"
     first = parse_tree(data[0]["tree"])

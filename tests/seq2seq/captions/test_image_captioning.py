@@ -212,11 +212,9 @@ def test_top_k_is_at_least_one(processor: ImageCaptionerProcessor) -> None:
         TASK.predict(None, processor, [], top_k=0)
 
 
+@pytest.mark.data("tsugiki/flickr8k_mini")
 def test_flickr8k_is_read_as_it_is() -> None:
-    try:
-        data = load_split("tsugiki/flickr8k_mini", "validation")
-    except DataError as error:
-        pytest.skip(str(error))
+    data = load_split("tsugiki/flickr8k_mini", "validation")
     assert content_fingerprint(data) == "59ca141ec0013359"
     columns = TASK.columns(data)
     assert len(columns) == 6

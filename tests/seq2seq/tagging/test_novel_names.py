@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tsugiki.load_data import load_split, mirror_folder, splits
+from tsugiki.load_data import load_split, splits
 from tsugiki_seq2seq.tagging.novel_names import SOURCE, draw_sentences, is_candidate, read_rows
 from tsugiki_seq2seq.tagging.token_classification import entities
 from tsugiki_seq2seq.tagging.weak_names import LABELS, find_names, name_spans, span_tags, titled_spans
@@ -73,9 +73,8 @@ def test_at_least_200_sentences_were_read():
     assert all(len(row["tags"]) == len(row["tokens"]) and set(row["tags"]) <= set(LABELS) for row in rows)
 
 
+@pytest.mark.data(SOURCE)
 def test_the_read_sentences_are_those_drawn():
-    if mirror_folder(SOURCE) is None:
-        pytest.skip(f"{SOURCE} is not in TSUGIKI_DATASETS")
     drawn = draw_sentences()
     read = read_rows()
     assert [row["words"] for row in drawn] == [row["tokens"] for row in read]

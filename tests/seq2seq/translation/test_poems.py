@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split, mirror_folder
+from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.training.fit import fit
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
@@ -17,12 +17,11 @@ from tsugiki_seq2seq.translation.translation import TextTranslation
 
 REPO = Path(__file__).parents[3]
 POEMS = 4
+needs_poems = pytest.mark.data("tsugiki/hyakunin_isshu")
 
 
 @pytest.fixture(scope="module")
 def poems():
-    if mirror_folder("tsugiki/hyakunin_isshu") is None:
-        pytest.skip("tsugiki/hyakunin_isshu is not in TSUGIKI_DATASETS")
     data = load_split("tsugiki/hyakunin_isshu", "train").select(range(POEMS))
     tokenizer = learn_tokenizer(data["upper"][:] + data["lower"][:], kind="character", bleu_tokenize="char")
     return data, tokenizer, TextTranslation().table(data, tokenizer, {"source": "upper", "target": "lower"})
@@ -35,6 +34,7 @@ def test_the_recipe_measures_what_it_trained_on():
     assert recipe.processor["bleu_tokenize"] == "char"
 
 
+@needs_poems
 def test_poems_are_learnt_by_heart(poems, tmp_path):
     data, tokenizer, table = poems
     import torch
@@ -59,6 +59,7 @@ def test_poems_are_learnt_by_heart(poems, tmp_path):
     assert answer[0]["label"] == data[0]["lower"]
 
 
+@needs_poems
 def test_the_benchmark_counts_epochs(poems):
     _, tokenizer, table = poems
     spec = importlib.util.spec_from_file_location("poem_memory", REPO / "benchmarks" / "poem_memory.py")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import tsugiki
 from tsugiki.errors import OptionError
-from tsugiki.load_data import mirror_folder
 
 
+@pytest.mark.data("ylecun/mnist", "tsugiki/free_spoken_digits")
 @pytest.mark.parametrize(
     ("name", "data", "columns"),
     [
@@ -16,8 +16,6 @@ from tsugiki.load_data import mirror_folder
     ],
 )
 def test_recordings_and_clips_are_fine_tuned_without_the_augmentation_of_pictures(name, data, columns, tmp_path):
-    if mirror_folder("ylecun/mnist") is None or mirror_folder("tsugiki/free_spoken_digits") is None:
-        pytest.skip("needs MNIST and the spoken digits")
     test = tsugiki.load_data.load_split(data, "test").select(range(100))
     train = tsugiki.load_data.load_split(data, "train").shuffle(seed=0).select(range(300))
     result = tsugiki.finetune(

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split, mirror_folder, splits
+from tsugiki.load_data import load_split, splits
 from tsugiki.task import Predictions
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 from tsugiki_vision.unsupervised.digit_patterns import medoid
@@ -129,9 +129,8 @@ def test_medoid_is_the_picture_with_the_smallest_sum_of_distances():
     np.testing.assert_array_equal(medoid(bits), bits[distances.argmin()])
 
 
+@pytest.mark.data("ylecun/mnist")
 def test_digit_patterns_are_one_digit_of_each_class_made_from_mnist():
-    if mirror_folder("ylecun/mnist") is None:
-        pytest.skip("ylecun/mnist is not in the mirror TSUGIKI_DATASETS")
     assert splits("tsugiki/digit_patterns") == ["train", "test"]
     train, test = (load_split("tsugiki/digit_patterns", split) for split in ("train", "test"))
     assert train["label"] == list(range(10))
