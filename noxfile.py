@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 import nox
 from packaging.version import Version
 
+nox.needs_version = ">=2025.2.9"  # with `nox.project.dependency_groups`
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = False
 nox.options.sessions = ["lint", "tests", "isolated"]
@@ -20,9 +22,13 @@ CONSTRAINTS = ROOT / "constraints.txt"
 CORE = ROOT / "registry"
 PLUGINS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 DIST = ROOT / "dist"
-REFERENCES = ["torchvision", "timm"]  # compared with in the tests only
-TEST_TOOLS = ["pytest", "pytest-timeout", "onnx", "onnxruntime", "hatchling", "editables", "ruff", "mypy"]
-PEERS = ["mido", "mittens", "nltk", "pycocoevalcap", "seqeval"]  # compared with in the tests; what they need is there
+VENV = ROOT / ".venv"
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The packages of a dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PYPROJECT, name)
 
 
 def install(session: nox.Session, *packages: str | Path, constrained: bool = True) -> None:
@@ -46,8 +52,19 @@ def install_references(session: nox.Session) -> None:
     """
     folder = Path(session.create_tmp(), "reference").resolve()
     options = ["--quiet", "--no-deps", "--upgrade", "--target", str(folder), "-c", str(CONSTRAINTS)]
-    session.run("python", "-m", "pip", "install", *options, *REFERENCES, silent=True)
+    session.run("python", "-m", "pip", "install", *options, *group("reference"), silent=True)
     session.env["TSUGIKI_REFERENCE"] = str(folder)
+
+
+@nox.session(venv_backend="none")
+def dev(session: nox.Session) -> None:
+    """Install everything that work on the project needs into `.venv`, the project's own parts editable."""
+    if not VENV.exists():
+        session.run(sys.executable, "-m", "venv", str(VENV))
+    editable = [word for folder in (CORE, *PLUGINS) for word in ("-e", str(folder))]
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS)]
+    session.run(*pip, "torch", *editable, *group("dev"))
+    session.run(*pip, "--no-deps", *group("peers"))
 
 
 @nox.session
@@ -61,8 +78,8 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests in one environment with every plugin."""
-    install(session, "torch", CORE, *PLUGINS, *TEST_TOOLS)
-    install(session, "--no-deps", *PEERS)
+    install(session, "torch", CORE, *PLUGINS, *group("test"))
+    install(session, "--no-deps", *group("peers"))
     install_references(session)
     offline(session)
     session.run("pytest", *session.posargs)
@@ -94,8 +111,8 @@ def lowest(session: nox.Session) -> None:
         bounds[name] = max(bound, bounds.get(name, bound))  # together they need the highest of their bounds
     install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
     lowest = [f"{name}=={bound}" for name, bound in sorted(bounds.items())]
-    install(session, *lowest, CORE, *PLUGINS, *TEST_TOOLS, constrained=False)
-    install(session, "--no-deps", *PEERS)
+    install(session, *lowest, CORE, *PLUGINS, *group("test"), constrained=False)
+    install(session, "--no-deps", *group("peers"))
     install_references(session)
     offline(session)
     # Old libraries warn of what became of the newer ones below them, and leave files open; that is not ours to mend.
@@ -117,7 +134,7 @@ def lower_bounds(folder: Path) -> list[tuple[str, Version]]:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format, lint, types, and generated files that drifted."""
-    install(session, "torch", CORE, *PLUGINS, "ruff", "mypy", "types-PyYAML")
+    install(session, "torch", CORE, *PLUGINS, *group("lint"))
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
@@ -127,7 +144,7 @@ def lint(session: nox.Session) -> None:
 def build_wheels(session: nox.Session) -> Path:
     """Wheels of the core and of every plugin, in ``dist/``."""
     shutil.rmtree(DIST, ignore_errors=True)
-    install(session, "build", "hatchling")
+    install(session, *group("build"))
     for folder in (CORE, *PLUGINS):
         session.run(
             "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", str(DIST), str(folder), silent=True
