@@ -1,6 +1,6 @@
 """Convolution from the ground up: edges in a picture, output sizes, and the gate that one layer cannot learn.
 
-    python examples/convolution_basics.py [PHOTO] [--output convolution_basics]
+    python examples/convolution_basics.py [PHOTO] [--output convolution_basics] [--starts 10]
 
 Without a photograph it draws a picture of its own. In the output folder it leaves `edge_filters.png`, what each filter
 makes of the picture; `output_sizes.png`, where a kernel stands for several paddings and strides; and `xor.png`, what a
@@ -20,7 +20,6 @@ from tsugiki_vision.classifiers.convolution_pictures import draw_edge_filters, d
 
 SIZES = [(6, 3, "valid", 1), (6, 3, "same", 1), (7, 3, "valid", 2), (6, 3, "valid", 2), (28, 5, 2, 1), (224, 11, 2, 4)]
 HIDDEN_UNITS = (0, 2, 3, 4)
-STARTS = 10
 
 
 def own_picture(side: int = 96) -> Image.Image:
@@ -39,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", type=Path, nargs="?")
     parser.add_argument("--output", type=Path, default=Path("convolution_basics"))
+    parser.add_argument("--starts", type=int, default=10, help="fresh weights that each network is trained from")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
 
@@ -54,15 +54,15 @@ def main() -> None:
         print(f"{size:5}  {kernel_size:2}  {name:>9}  {stride}  {result:4}")
     draw_output_sizes(options.output / "output_sizes.png", [size for size in SIZES if size[0] < 10])
 
-    print(f"\nXOR, right answers of 4 after training, best of {STARTS} starts")
+    print(f"\nXOR, right answers of 4 after training, best of {options.starts} starts")
     drawn = []
     for hidden_units in HIDDEN_UNITS:
-        networks = [xor_network(hidden_units, seed=seed) for seed in range(STARTS)]
+        networks = [xor_network(hidden_units, seed=seed) for seed in range(options.starts)]
         accuracies = [train_xor(network) for network in networks]
         best = accuracies.index(max(accuracies))
         layers = f"two layers, {hidden_units} hidden units" if hidden_units else "one layer"
         reached = sum(accuracy == 1 for accuracy in accuracies)
-        print(f"{layers:28} {max(accuracies):4.0%}   all four right from {reached} of {STARTS} starts")
+        print(f"{layers:28} {max(accuracies):4.0%}   all four right from {reached} of {options.starts} starts")
         drawn.append((f"{layers}: {max(accuracies):.0%}", networks[best]))
     draw_xor([drawn[0], drawn[1], drawn[-1]], options.output / "xor.png")
 
