@@ -20,9 +20,9 @@ import torch
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split
 from tsugiki.snapshots.loading import create_model
+from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
-from tsugiki_vision.pictures.image_classification import ImageClassification
 from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 NORMALIZATIONS = ("batch", "layer", "instance", "group", "none")

@@ -13,6 +13,7 @@ from tsugiki import Family, Plugin, first_party, list_models
 from tsugiki.errors import AmbiguousNameError, PluginError, UnknownNameError
 from tsugiki.listing import natural_key
 from tsugiki.registry import refresh, registry
+from tsugiki.shared_tasks import SHARED_TASKS
 
 REPO = Path(__file__).parents[2]
 
@@ -98,6 +99,59 @@ def test_a_bare_name_that_two_claim_is_refused_and_the_qualified_one_works(insta
     assert registry().checkpoint("briar:rose-red").distribution == "tsugiki-briar"
 
 
+FLOWERS = """
+    from tsugiki import Family, Plugin
+
+    plugin = Plugin(
+        "rose",
+        families=[
+            Family(
+                "rose",
+                config="fake_rose.net:RoseConfig",
+                models={"audio-classification": "fake_rose.net:RoseForAudioClassification"},
+            )
+        ],
+        tasks={"audio-classification": "fake_rose.tasks:Listening", "smelling": "fake_rose.tasks:Smelling"},
+    )
+"""
+SMELLING = """
+class Smelling:
+    name = "smelling"
+
+class Listening:
+    name = "audio-classification"
+"""
+
+
+def test_a_shared_task_is_the_cores_and_needs_no_other_plugin(monkeypatch):
+    from tsugiki.tasks.text_classification import TextClassification
+
+    for plugins in ("seq2seq", ""):
+        monkeypatch.setenv("TSUGIKI_PLUGINS", plugins)
+        assert refresh().task_class("text-classification") is TextClassification
+        assert registry().tasks()["text-classification"] == "tsugiki"
+    monkeypatch.undo()
+    refresh()
+
+
+def test_a_stranger_who_declares_a_shared_task_takes_it_from_nobody(install_plugin):
+    from tsugiki.tasks.audio_classification import AudioClassification
+
+    (install_plugin("rose", FLOWERS) / "tasks.py").write_text(SMELLING)
+    found = registry()
+    assert found.task_class("audio-classification") is AudioClassification
+    assert found.tasks()["audio-classification"] == "tsugiki"
+    assert found.task_class("rose:audio-classification").__name__ == "Listening"
+    assert found.task_class("smelling").__name__ == "Smelling"
+    with pytest.raises(UnknownNameError, match="unknown task 'vision:audio-classification'"):
+        found.task_class("vision:audio-classification")
+
+
+def test_shared_tasks_exist_under_their_names():
+    for name in SHARED_TASKS:
+        assert registry().task_class(name).name == name
+
+
 def test_public_weights_that_two_plugins_read_are_refused(install_plugin):
     manifest = ROSE.replace("tasks=", 'public_weights={"briar18": "fake_rose.weights:read"}, tasks=')
     install_plugin("rose", manifest)
@@ -152,6 +206,7 @@ def test_hint_tables_name_exactly_what_the_first_party_plugins_bring():
         checkpoints[path.parent.name] = f"tsugiki-{path.parts[-6]}"
     assert families == first_party.FAMILIES
     assert tasks == first_party.TASKS
+    assert not set(tasks) & set(SHARED_TASKS)
     assert checkpoints == first_party.CHECKPOINTS
 
 

@@ -45,7 +45,7 @@ import sys
 sys.modules["torchvision"] = None
 import numpy as np
 from tsugiki_vision.classifiers.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
-from tsugiki_vision.pictures.image_classification import ImageClassification
+from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
 from tsugiki_vision.classifiers.mlp import MLPConfig, MLPForImageClassification
 from tsugiki_vision.pictures.processing import ColorImageProcessor

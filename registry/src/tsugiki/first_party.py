@@ -87,23 +87,19 @@ CHECKPOINTS: dict[str, str] = {
 }
 
 TASKS: dict[str, str] = {
-    "audio-classification": "tsugiki-vision",
     "dialogue": "tsugiki-seq2seq",
     "fill-mask": "tsugiki-seq2seq",
     "image-captioning": "tsugiki-seq2seq",
-    "image-classification": "tsugiki-vision",
     "image-reconstruction": "tsugiki-vision",
     "image-to-image": "tsugiki-vision",
     "multi-task-image-classification": "tsugiki-vision",
     "pattern-recall": "tsugiki-vision",
     "search-errors": "tsugiki-seq2seq",
-    "text-classification": "tsugiki-embeddings",
     "text-generation": "tsugiki-seq2seq",
     "text-translation": "tsugiki-seq2seq",
     "token-classification": "tsugiki-seq2seq",
     "tree-classification": "tsugiki-embeddings",
     "unconditional-image-generation": "tsugiki-vision",
-    "video-classification": "tsugiki-vision",
     "word-analogy": "tsugiki-embeddings",
     "word-prediction": "tsugiki-embeddings",
     "word-similarity": "tsugiki-embeddings",

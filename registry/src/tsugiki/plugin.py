@@ -110,7 +110,8 @@ class Plugin:
     Attributes:
         name: The plugin's name, as in ``vision:lenet5-mnist``.
         families: Its architectures.
-        tasks: References of `tsugiki.task.Task` classes by task name.
+        tasks: References of `tsugiki.task.Task` classes by task name: its own, not those that plugins share
+            (`tsugiki.shared_tasks`).
         commands: References of functions by command name; each becomes ``tsugiki <command>``.
         pretrained: Folder of snapshots inside the package, such as ``tsugiki_vision/pretrained``.
         datasets: References of functions that make data by rule, by id such as ``tsugiki/moving_mnist``; see

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import first_party
 from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
 from .plugin import Family, Plugin
+from .shared_tasks import SHARED_TASKS
 
 if TYPE_CHECKING:
     from .task import Task
@@ -218,17 +219,23 @@ class Registry:
         return matches[0] if matches else None
 
     def tasks(self) -> dict[str, str]:
-        """Task names and the plugin each lives in; where two plugins claim one task, the first by name."""
-        return {task: plugin.name for plugin in reversed(self.plugins.values()) for task in plugin.manifest.tasks}
+        """Task names and who declares each: ``tsugiki`` those that plugins share, else the first plugin by name."""
+        own = {task: plugin.name for plugin in reversed(self.plugins.values()) for task in plugin.manifest.tasks}
+        return own | dict.fromkeys(SHARED_TASKS, CORE)
 
     def task_class(self, name: str) -> type[Task]:
         """The class of a task, imported now.
 
+        A name that plugins share means the core's class, whatever a plugin declares; the plugin's own of that name is
+        ``plugin:task``.
+
         Raises:
-            UnknownNameError: No installed plugin has it.
+            UnknownNameError: Neither the core nor an installed plugin has it.
             AmbiguousNameError: Two plugins claim it.
         """
         prefix, _, bare = name.rpartition(":")
+        if prefix in ("", CORE) and bare in SHARED_TASKS:
+            return import_string(SHARED_TASKS[bare])
         owner = self.owner("task", bare, plugin_name=prefix)
         if owner is None:
             raise self._unknown("task", name, self.tasks(), first_party.TASKS)

@@ -1,23 +1,13 @@
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
-import soundfile
 import torch
-from tsugiki.errors import DataError
-from tsugiki_vision.waves_clips.waveform_processing import WaveformFeatureExtractor, read_waveform
+from tsugiki_vision.waves_clips.waveform_processing import WaveformFeatureExtractor
 
 
 def extractor(**fields) -> WaveformFeatureExtractor:
     return WaveformFeatureExtractor(**{"sampling_rate": 100, "num_samples": 8, "do_normalize": False, **fields})
-
-
-def encoded(samples, rate=100, kind="FLAC") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=kind)
-    return file.getvalue()
 
 
 def test_short_recording_stands_between_zeros():
@@ -50,34 +40,12 @@ def test_batches_equal_single_recordings():
 def test_another_sampling_rate_is_refused():
     with pytest.raises(ValueError, match="200 samples a second and this network takes 100: resample"):
         extractor()(np.zeros(9), sampling_rate=200)
-    with pytest.raises(DataError, match="clip has 200 samples a second and the model takes 100; resample it"):
-        read_waveform(encoded(np.zeros(9), 200), 100, name="clip")
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 3, 4)), np.zeros((1, 0))])
 def test_recording_of_another_shape_is_refused(bad):
     with pytest.raises(ValueError, match="must be"):
         extractor()(bad)
-
-
-@pytest.mark.parametrize("kind", ["FLAC", "WAV"])
-def test_reads_encoded_recordings(kind, tmp_path):
-    samples = np.round(np.random.default_rng(0).uniform(-1, 1, 30) * 2**15) / 2**15
-    content = encoded(samples, kind=kind)
-    (tmp_path / "a.audio").write_bytes(content)
-    for source in (content, str(tmp_path / "a.audio"), tmp_path / "a.audio", {"bytes": content, "path": None}):
-        np.testing.assert_allclose(read_waveform(source, 100), samples, atol=1 / 2**15)
-
-
-def test_channels_become_their_mean():
-    samples = np.stack([np.full(10, 0.5), np.full(10, 0.25)], axis=1)
-    np.testing.assert_allclose(read_waveform(encoded(samples, kind="WAV"), 100), np.full(10, 0.375), atol=1e-4)
-
-
-@pytest.mark.parametrize("source", [b"not a recording", None, "no/such/file.wav"])
-def test_what_does_not_decode_is_named(source):
-    with pytest.raises(DataError, match="row 3 does not decode as audio"):
-        read_waveform(source, 100, name="row 3")
 
 
 def test_settings_survive_saving(tmp_path):

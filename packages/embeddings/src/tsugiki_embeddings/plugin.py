@@ -139,7 +139,6 @@ plugin = Plugin(
         ),
     ),
     tasks={
-        "text-classification": "tsugiki.tasks.text_classification:TextClassification",
         "tree-classification": "tsugiki_embeddings.sentiment.tree_classification:TreeClassification",
         "word-analogy": "tsugiki_embeddings.word_tasks.word_analogy:WordAnalogy",
         "word-prediction": "tsugiki_embeddings.training.word_prediction:WordPrediction",

@@ -281,8 +281,6 @@ plugin = Plugin(
         ),
     ),
     tasks={
-        "audio-classification": "tsugiki_vision.waves_clips.audio_classification:AudioClassification",
-        "image-classification": "tsugiki_vision.pictures.image_classification:ImageClassification",
         "image-reconstruction": "tsugiki_vision.generative.image_reconstruction:ImageReconstruction",
         "image-to-image": "tsugiki_vision.style.image_to_image:ImageToImage",
         "multi-task-image-classification": (
@@ -290,7 +288,6 @@ plugin = Plugin(
         ),
         "pattern-recall": "tsugiki_vision.unsupervised.pattern_recall:PatternRecall",
         "unconditional-image-generation": "tsugiki_vision.generative.image_generation:UnconditionalImageGeneration",
-        "video-classification": "tsugiki_vision.waves_clips.video_classification:VideoClassification",
     },
     datasets={
         "tsugiki/digit_patterns": "tsugiki_vision.unsupervised.digit_patterns:make_digit_patterns",

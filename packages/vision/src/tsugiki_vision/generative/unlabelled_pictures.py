@@ -12,9 +12,8 @@ from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
 from tsugiki.task import Task
 from tsugiki.tasks.classification import check_column_exists, the_only_one
+from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
-
-from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset

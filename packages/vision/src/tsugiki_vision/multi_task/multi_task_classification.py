@@ -15,9 +15,9 @@ from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.task import Picture, Predictions, Task
 from tsugiki.tasks.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
+from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
 
-from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
 from .multi_task import MISSING, logit_names, tasks_of
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.task import Picture, Predictions, Task
 from tsugiki.tasks.classification import check_column_exists, the_only_one
+from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
-
-from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset

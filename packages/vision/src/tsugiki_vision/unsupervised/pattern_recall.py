@@ -16,9 +16,8 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, mean_metric, share_metric
 from tsugiki.task import Picture, Predictions
 from tsugiki.tasks.classification import Classification
+from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
-
-from ..pictures.image_classification import check_image_column, decode_pictures, find_image_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -1,13 +1,8 @@
-"""Recordings to waveforms: read with soundfile, made mono, brought to one length and one loudness.
-
-Nothing is resampled: a recording of another sampling rate is refused with its rate named.
-"""
+"""Waveforms to a network's input: brought to one length and one loudness. Nothing is resampled."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
-from tsugiki.errors import DataError
 
 SILENCE = 1e-4  # root mean square below which a recording is not made louder: noise of the last bits of 16
 
@@ -89,42 +83,6 @@ class WaveformFeatureExtractor(SequenceFeatureExtractor):
             samples = samples / max(SILENCE, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))
         before = max(0, -surplus) // 2
         return np.pad(samples, (before, self.num_samples - before - len(samples))).astype(np.float32)
-
-
-def read_waveform(source: Any, sampling_rate: int, *, name: str = "recording") -> NDArray[np.float32]:
-    """Decode a recording; several channels become their mean.
-
-    Args:
-        source: Samples as an array or tensor, encoded bytes (WAV, FLAC, Ogg, MP3), a path, or a `{"bytes", "path"}` row
-            of `datasets`.
-        sampling_rate: Samples a second that it must have.
-        name: How an error calls it.
-
-    Returns:
-        Samples `(T,)` in -1..1.
-
-    Raises:
-        DataError: It does not decode, is empty, or has another sampling rate.
-    """
-    if isinstance(source, np.ndarray | torch.Tensor):
-        return np.asarray(source, dtype=np.float32)
-    import soundfile
-
-    if isinstance(source, dict):
-        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
-    if source is None:
-        raise DataError(f"{name} does not decode as audio: it is empty; replace or remove it")
-    try:
-        file = io.BytesIO(source) if isinstance(source, bytes) else str(Path(source))
-        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)  # (T, channels)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
-        reason = " ".join(str(error).split()).rpartition(": ")[2]
-        raise DataError(f"{name} does not decode as audio: {reason}; replace or remove it") from error
-    if len(samples) == 0:
-        raise DataError(f"{name} does not decode as audio: it has no samples; replace or remove it")
-    if rate != sampling_rate:
-        raise DataError(f"{name} has {rate} samples a second and the model takes {sampling_rate}; resample it first")
-    return samples.mean(axis=1)
 
 
 def _as_list(raw_speech: Any) -> Sequence[Any]:

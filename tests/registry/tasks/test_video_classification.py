@@ -9,9 +9,9 @@ from datasets import Array3D, Array4D, ClassLabel, Dataset, Features, Image
 from tsugiki.errors import DataError
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.task import Predictions
+from tsugiki.tasks.video_classification import VideoClassification
 from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor
 from tsugiki_vision.waves_clips.conv3d import Conv3dConfig, Conv3dForVideoClassification
-from tsugiki_vision.waves_clips.video_classification import VideoClassification
 
 TASK = VideoClassification()
 PROCESSOR = GrayscaleClipProcessor(size={"height": 6, "width": 6}, num_frames=3, image_mean=[0.4], image_std=[0.2])

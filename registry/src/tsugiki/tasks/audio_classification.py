@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import torch
 from torch import Tensor
-from tsugiki.errors import DataError
-from tsugiki.tasks.classification import Classification, is_encoded_media, kind_of
-from tsugiki.tensor_table import TensorTable
+from torch.nn.utils.rnn import pad_sequence
 
-from .waveform_processing import read_waveform
+from ..audio import read_waveform
+from ..errors import DataError
+from ..tensor_table import TensorTable
+from .classification import Classification, is_encoded_media, kind_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+RECORDINGS_AT_ONCE = 64
 
 
 class AudioClassification(Classification):
@@ -48,9 +49,9 @@ class AudioClassification(Classification):
             )
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
-        """`input_values` (N, T) of arrays of samples, file names or encoded bytes."""
+        """What the feature extractor makes of arrays of samples, file names or encoded bytes: `input_values` (N, T)."""
         recordings = [read_waveform(source, processor.sampling_rate) for source in inputs]
-        return {"input_values": processor(recordings, return_tensors="pt")["input_values"]}
+        return _extracted(recordings, processor)
 
     def table(
         self,
@@ -69,7 +70,7 @@ class AudioClassification(Classification):
             label_names: The model's classes, matched by name; by default the data's own.
 
         Returns:
-            `input_values` float32 (N, T) and `labels` int64 (N,).
+            What the feature extractor gives, such as `input_values` float32 (N, T), and `labels` int64 (N,).
 
         Raises:
             DataError: A recording does not decode or has another sampling rate than the model, or a label is missing
@@ -77,18 +78,29 @@ class AudioClassification(Classification):
         """
         columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
-        return TensorTable({"input_values": _decode(dataset, columns["audio"], processor), "labels": labels})
+        return TensorTable({**_decode(dataset, columns["audio"], processor), "labels": labels})
 
 
-def _decode(dataset: Dataset, column: str, processor: Any) -> Tensor:
-    """All recordings of a column as float32 (N, T)."""
+def _decode(dataset: Dataset, column: str, processor: Any) -> dict[str, Tensor]:
+    """The model's inputs of all recordings of a column, first dimension N; shorter ones are padded at their end."""
     from datasets import Audio
 
     encoded = dataset.with_format(None).select_columns([column])
     if not isinstance(dataset.features[column], dict):
         encoded = encoded.cast_column(column, Audio(decode=False))
-    waveforms = []
-    for row, source in enumerate(encoded[column]):
-        name = f"recording {source['path']!r} (row {row})" if source and source.get("path") else f"row {row}"
-        waveforms.append(processor.prepare(read_waveform(source, processor.sampling_rate, name=name)))
-    return torch.from_numpy(np.stack(waveforms))
+    rows: dict[str, list[Tensor]] = {}
+    for start in range(0, len(encoded), RECORDINGS_AT_ONCE):
+        waveforms = []
+        for row, source in enumerate(encoded[start : start + RECORDINGS_AT_ONCE][column], start):
+            name = f"recording {source['path']!r} (row {row})" if source and source.get("path") else f"row {row}"
+            waveforms.append(read_waveform(source, processor.sampling_rate, name=name))
+        for name, values in _extracted(waveforms, processor).items():
+            rows.setdefault(name, []).extend(values)
+    filling = {name: processor.padding_value if values[0].is_floating_point() else 0 for name, values in rows.items()}
+    return {name: pad_sequence(values, batch_first=True, padding_value=filling[name]) for name, values in rows.items()}
+
+
+def _extracted(waveforms: Sequence[Any], processor: Any) -> dict[str, Tensor]:
+    """What a feature extractor of transformers makes of waveforms (T,), by the names of the model's inputs."""
+    extracted = processor(list(waveforms), sampling_rate=processor.sampling_rate, padding=True, return_tensors="pt")
+    return {name: extracted[name] for name in processor.model_input_names if name in extracted}

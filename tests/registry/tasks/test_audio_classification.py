@@ -8,9 +8,11 @@ import soundfile
 import torch
 import tsugiki
 from datasets import Audio, ClassLabel, Dataset, Features, Value
+from transformers import Wav2Vec2FeatureExtractor
 from tsugiki.errors import DataError
 from tsugiki.task import Predictions
-from tsugiki_vision.waves_clips.audio_classification import AudioClassification
+from tsugiki.tasks import audio_classification
+from tsugiki.tasks.audio_classification import AudioClassification
 from tsugiki_vision.waves_clips.conv1d import Conv1dConfig, Conv1dForAudioClassification
 from tsugiki_vision.waves_clips.waveform_processing import WaveformFeatureExtractor
 
@@ -18,9 +20,9 @@ TASK = AudioClassification()
 PROCESSOR = WaveformFeatureExtractor(sampling_rate=8000, num_samples=64)
 
 
-def tone(frequency: float, rate: int = 8000) -> dict:
+def tone(frequency: float, rate: int = 8000, length: int = 50) -> dict:
     file = io.BytesIO()
-    soundfile.write(file, 0.5 * np.sin(2 * np.pi * frequency * np.arange(50) / rate), rate, format="FLAC")
+    soundfile.write(file, 0.5 * np.sin(2 * np.pi * frequency * np.arange(length) / rate), rate, format="FLAC")
     return {"bytes": file.getvalue(), "path": f"{frequency}.flac"}
 
 
@@ -60,6 +62,24 @@ def test_reads_file_names_that_the_user_names(tmp_path):
     (tmp_path / "a.flac").write_bytes(tone(100)["bytes"])
     data = Dataset.from_dict({"file": [str(tmp_path / "a.flac")] * 2, "label": ["a", "b"]})
     assert TASK.table(data, PROCESSOR, {"audio": "file"}).columns["input_values"].shape == (2, 64)
+
+
+def test_a_stock_feature_extractor_pads_shorter_recordings(monkeypatch):
+    monkeypatch.setattr(audio_classification, "RECORDINGS_AT_ONCE", 2)
+    stock = Wav2Vec2FeatureExtractor(sampling_rate=8000, do_normalize=False, return_attention_mask=True)
+    data = recordings([tone(100, length=length) for length in (5, 7, 9)], [0, 1, 1])
+    table = TASK.table(data, stock)
+    samples = [
+        soundfile.read(io.BytesIO(tone(100, length=length)["bytes"]), dtype="float32")[0] for length in (5, 7, 9)
+    ]
+    expected = stock(samples, sampling_rate=8000, padding=True, return_tensors="pt")
+    assert {name: column.shape for name, column in table.columns.items()} == {
+        "input_values": (3, 9),
+        "attention_mask": (3, 9),
+        "labels": (3,),
+    }
+    for name in ("input_values", "attention_mask"):
+        assert torch.equal(table.columns[name], expected[name])
 
 
 def test_recording_that_does_not_decode_is_named():

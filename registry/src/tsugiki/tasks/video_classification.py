@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from tsugiki.errors import DataError
-from tsugiki.images import Normalize
-from tsugiki.tasks.classification import Classification, kind_of
-from tsugiki.tensor_table import TensorTable
+
+from ..errors import DataError
+from ..images import Normalize
+from ..tensor_table import TensorTable
+from .classification import Classification, kind_of
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -7,9 +7,9 @@ import torch
 from sklearn.metrics import confusion_matrix
 from tsugiki.task import Predictions
 from tsugiki.tasks.confusion_matrix import confusion_counts, draw_confusion_matrix
+from tsugiki.tasks.image_classification import ImageClassification
+from tsugiki.tasks.worst_mistakes import draw_worst_mistakes, worst_mistakes
 from tsugiki.tensor_table import TensorTable
-from tsugiki_vision.pictures.image_classification import ImageClassification
-from tsugiki_vision.pictures.image_classification_pictures import draw_worst_mistakes, worst_mistakes
 
 
 def random_predictions(rows: int, classes: int, certainty: float = 2.0) -> Predictions:

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.task import Picture, Predictions
-from tsugiki.tasks.confusion_matrix import name_fonts, save_figure, short_name
+
+from ..task import Picture, Predictions
+from .confusion_matrix import name_fonts, save_figure, short_name
 
 MISTAKES_FILE = "worst_mistakes.png"
 GRID_ROWS, GRID_COLUMNS = 4, 6

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
-from tsugiki.errors import DataError
-from tsugiki.images import Normalize, decode_images
-from tsugiki.task import Picture, Predictions
-from tsugiki.tasks.classification import Classification, is_encoded_media, kind_of
-from tsugiki.tensor_table import TensorTable
+
+from ..errors import DataError
+from ..images import Normalize, decode_images
+from ..task import Picture, Predictions
+from ..tensor_table import TensorTable
+from .classification import Classification, is_encoded_media, kind_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -74,9 +75,8 @@ class ImageClassification(Classification):
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix, and the most confident mistakes if there are any."""
-        from tsugiki.tasks.confusion_matrix import draw_confusion_matrix
-
-        from .image_classification_pictures import draw_worst_mistakes
+        from .confusion_matrix import draw_confusion_matrix
+        from .worst_mistakes import draw_worst_mistakes
 
         matrix = draw_confusion_matrix(predictions, label_names, folder)
         mistakes = draw_worst_mistakes(predictions, table.columns["pixel_values"], label_names, folder)
