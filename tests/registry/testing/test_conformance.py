@@ -18,7 +18,7 @@ plugin = Plugin(
         Family(
             "rose",
             config="fake_rose.net:RoseConfig",
-            models={"image-classification": "fake_rose.net:MODEL"},
+            models={"TASK": "fake_rose.net:MODEL"},
             stages=("body",),
         )
     ],
@@ -60,6 +60,7 @@ class MODEL(PreTrainedModel):
         return ImageClassifierOutput(loss=loss, logits=logits)
 """
 GOOD = {
+    "TASK": "image-classification",
     "DECORATOR": "@strict",
     "MODEL": "RoseForImageClassification",
     "EXTRA": "",
@@ -140,7 +141,7 @@ def rose(install_plugin, monkeypatch):
         source = textwrap.dedent(NETWORK)
         for word, replacement in words.items():
             source = source.replace(word, replacement)
-        folder = install_plugin("rose", MANIFEST.replace("MODEL", words["MODEL"]))
+        folder = install_plugin("rose", MANIFEST.replace("MODEL", words["MODEL"]).replace("TASK", words["TASK"]))
         (folder / "net.py").write_text(source)
 
     yield install
@@ -183,15 +184,52 @@ def test_a_mistake_is_found_and_its_remedy_named(changes, check, remedy, rose):
 
 
 def test_a_family_that_does_not_import_is_one_failure(install_plugin):
-    install_plugin("rose", MANIFEST)
+    install_plugin("rose", MANIFEST.replace("TASK", "image-classification"))
     results = testing.check_plugin("rose")
-    assert [(result.check, result.status) for result in results] == [("imports", "failed")]
-    assert "fake_rose.net" in results[0].message
+    assert [(result.subject, result.check, result.status) for result in results] == [
+        ("rose", "declares_its_own_tasks", "passed"),
+        ("rose", "imports", "failed"),
+    ]
+    assert "fake_rose.net" in results[1].message
+
+
+def test_a_task_that_another_plugin_brings_is_a_fault(rose):
+    rose(TASK="pattern-recall")
+    with pytest.raises(testing.ConformanceError, match=r"tasks_are_served: with the core and 'rose' alone there is no"):
+        testing.check_family("rose", "rose")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "source", "message"),
+    [
+        (
+            {"image-classification": "fake_rose.tasks:Smelling"},
+            "class Smelling: name = 'image-classification'",
+            "declares 'image-classification', which the core does: take it out, or rename the task",
+        ),
+        ({"smelling": "fake_rose.tasks:Smelling"}, "class Smelling: name = 'smelling'", "is not a tsugiki.task.Task"),
+        (
+            {"smelling": "fake_rose.tasks:Smelling"},
+            "from tsugiki.task import Task\nclass Smelling(Task): name = 'tasting'",
+            "declared as 'smelling' and its name is 'tasting'",
+        ),
+    ],
+    ids=["shared", "no task", "another name"],
+)
+def test_a_wrong_declaration_of_tasks_is_a_fault_of_the_plugin(tasks, source, message, install_plugin, capsys):
+    folder = install_plugin("rose", f"from tsugiki import Plugin\nplugin = Plugin('rose', tasks={tasks})")
+    (folder / "tasks.py").write_text(source)
+    assert cli.main(["check-plugin", "rose"]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_a_snapshot_without_card_fails(install_plugin):
     install_plugin(
-        "rose", MANIFEST.replace("],\n)", '],\n    pretrained="fake_rose/pretrained",\n)'), snapshots=["rose-1"]
+        "rose",
+        MANIFEST.replace("TASK", "image-classification").replace(
+            "],\n)", '],\n    pretrained="fake_rose/pretrained",\n)'
+        ),
+        snapshots=["rose-1"],
     )
     failed = {result.check: result.message for result in testing.check_plugin("rose") if result.subject == "rose-1"}
     assert "README.md" in failed["card_is_complete"]

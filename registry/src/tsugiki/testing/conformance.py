@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import PluginError, did_you_mean
-from ..registry import Checkpoint, RegisteredFamily, registry
-from . import forward_checks, saving_checks, snapshot_checks, structure_checks, trainer_checks
+from ..registry import InstalledPlugin, RegisteredFamily, registry
+from . import forward_checks, saving_checks, snapshot_checks, structure_checks, task_checks, trainer_checks
 from .subject import ConformanceError, NotApplicableError, Subject
 
 Status = Literal["passed", "failed", "skipped"]
 FamilyCheck = Callable[[Subject], None]
 
+PLUGIN_CHECKS = (task_checks.declares_its_own_tasks,)
 FAMILY_CHECKS: tuple[FamilyCheck, ...] = (
+    task_checks.tasks_are_served,
     saving_checks.config_round_trip,
     saving_checks.config_is_strict,
     saving_checks.processor_round_trip,
@@ -47,6 +49,7 @@ BACKBONE_CHECKS: tuple[FamilyCheck, ...] = (
     structure_checks.backbone_loads_from_a_task_snapshot,
 )
 BUILTIN_CHECKS: tuple[FamilyCheck, ...] = (
+    task_checks.tasks_are_served,
     saving_checks.processor_round_trip,
     structure_checks.stages_cover_every_parameter,
 )
@@ -59,7 +62,7 @@ class CheckResult:
     """What came of one check.
 
     Attributes:
-        subject: A family with the model's key, or a checkpoint.
+        subject: A plugin, a family with the model's key, or a checkpoint.
         check: The name of the check.
         status: ``passed``, ``failed``, or ``skipped`` where there is nothing to look at.
         message: Why it failed and what to do, or why it was skipped.
@@ -111,14 +114,16 @@ def check_family(plugin: str, family: str, **config: Any) -> None:
 
 def run_plugin_checks(plugin: str) -> Iterator[CheckResult]:
     """The checks of `check_plugin`, one after the other."""
-    _require_plugin(plugin)
+    installed = _require_plugin(plugin)
+    for check in PLUGIN_CHECKS:
+        yield _run(plugin, check, partial(_no_folder, installed))
     for family in registry().families():
         if family.plugin_name == plugin:
             yield from run_family_checks(family)
     for checkpoint in registry().checkpoints():
         if checkpoint.plugin_name == plugin:
-            for check in SNAPSHOT_CHECKS:
-                yield _run(checkpoint.name, check, partial(_no_folder, checkpoint))
+            for check_snapshot in SNAPSHOT_CHECKS:
+                yield _run(checkpoint.name, check_snapshot, partial(_no_folder, checkpoint))
 
 
 def run_family_checks(family: RegisteredFamily, **config: Any) -> Iterator[CheckResult]:
@@ -160,8 +165,8 @@ def _import(family: RegisteredFamily) -> None:
     register_family(family)
 
 
-def _no_folder(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    return checkpoint
+def _no_folder(subject: Any, folder: Path) -> Any:
+    return subject
 
 
 def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]) -> CheckResult:
@@ -182,10 +187,10 @@ def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]
     return CheckResult(subject, check.__name__, status, message, time.perf_counter() - started)
 
 
-def _require_plugin(plugin: str) -> None:
+def _require_plugin(plugin: str) -> InstalledPlugin:
     found = registry()
     if plugin in found.plugins:
-        return
+        return found.plugins[plugin]
     for broken in found.broken:
         if broken.name == plugin:
             raise PluginError(broken.describe()) from broken.error
