@@ -7,7 +7,6 @@ torchvision, after Krizhevsky 2014 (One weird trick for parallelizing convolutio
 61,100,840 parameters; `AlexNetConfig.small_pictures()` is for pictures of 32 pixels.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -16,7 +15,15 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
-from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, initialize, normalization
+from .layers import (
+    LayerChoices,
+    LocalResponseNorm,
+    Normalization,
+    activation,
+    initialize,
+    initialize_linear,
+    normalization,
+)
 from .staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,
@@ -139,8 +146,7 @@ class AlexNetPreTrainedModel(PreTrainedModel):
             if as_in_paper and isinstance(module, OnesConvolution | OnesLinear):
                 init.ones_(module.bias)  # type: ignore[arg-type]  # it has one
         elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
+            initialize_linear(module)
 
 
 class OnesConvolution(nn.Conv2d):

@@ -15,17 +15,14 @@ that mean without the ReLU between them: a class may have negative evidence at a
 like that of any other network.
 """
 
-import math
 from typing import Any, Literal
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 
-from .layers import LayerChoices, Normalization, activation, initialize, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .layers import LayerChoices, Normalization, activation, normalization
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 REDUCTION_WINDOW = 3  # pixels a side of the pooling, and of the convolution that replaces it
 KERNEL_SIZES = {  # table 1: the convolutions before each reduction
@@ -135,23 +132,12 @@ def last_stage(config: AllCNNConfig, in_channels: int, out_channels: int) -> nn.
     return nn.Sequential(*layers)
 
 
-class AllCNNPreTrainedModel(PreTrainedModel):
+class AllCNNPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: AllCNNConfig
     config_class = AllCNNConfig
     base_model_prefix = "all_cnn"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class AllCNNModel(FeatureNetwork, AllCNNPreTrainedModel):

@@ -5,7 +5,6 @@ all places, a linear classifier: 6n + 2 layers with weights. Between stages the 
 which gives 269,722 parameters at depth 20 and 853,018 at depth 56 with ten labels.
 """
 
-import math
 from typing import Any, Literal
 
 import torch
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 
+from .layers import initialize_linear
 from .pixel_values import check_picture
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
@@ -144,8 +144,7 @@ class CifarResNetPreTrainedModel(PreTrainedModel):
         if isinstance(module, nn.Conv2d):
             init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
+            initialize_linear(module)
 
 
 class CifarResNetModel(FeatureNetwork, CifarResNetPreTrainedModel):

@@ -6,17 +6,15 @@ first layer, and one for 32-pixel pictures, both here by config: DenseNet-121 ha
 labels, the 40-layer net for CIFAR-10 has 1,019,722.
 """
 
-import math
 from typing import Any, Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 
-from .layers import LayerChoices, activation, initialize, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .layers import LayerChoices, activation, normalization
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 BOTTLENECK_WIDTH = 4  # a bottleneck layer makes so many times the growth rate (section 3, "Bottleneck layers")
 
@@ -193,24 +191,13 @@ class DenseStage(nn.Module):
         return self.norm_activation(self.layers(self.transition(hidden)))
 
 
-class DenseNetPreTrainedModel(PreTrainedModel):
+class DenseNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: DenseNetConfig
     config_class = DenseNetConfig
     base_model_prefix = "densenet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["DenseLayer"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class DenseNetModel(FeatureNetwork, DenseNetPreTrainedModel):

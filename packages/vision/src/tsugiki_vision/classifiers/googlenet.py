@@ -8,20 +8,18 @@ auxiliary classifiers (section 5) can send gradients to the middle of the networ
 form has 13,004,888.
 """
 
-import math
 from typing import Any, Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 
-from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, initialize, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, normalization
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 # Table 1: 1x1, 3x3 reduced, 3x3, 5x5 reduced, 5x5, projection of the pooling.
 MODULES = {
@@ -180,24 +178,13 @@ def small_stem(config: GoogLeNetConfig) -> nn.Sequential:
     return layer
 
 
-class GoogLeNetPreTrainedModel(PreTrainedModel):
+class GoogLeNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: GoogLeNetConfig
     config_class = GoogLeNetConfig
     base_model_prefix = "googlenet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["InceptionModule"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class GoogLeNetModel(FeatureNetwork, GoogLeNetPreTrainedModel):

@@ -6,20 +6,17 @@ the stages are the stem, `mixed35`, `mixed17` and `mixed8`. With its auxiliary c
 for a thousand labels. The numbers of channels are those of the published network, which the paper gives in part.
 """
 
-import math
-
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 
-from .layers import LayerChoices, activation, initialize, normalization
+from .layers import LayerChoices, activation, normalization
 from .pixel_values import check_picture
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 Kernel = int | tuple[int, int]
 
@@ -216,24 +213,13 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(hidden.mean(dim=(2, 3)))
 
 
-class InceptionV3PreTrainedModel(PreTrainedModel):
+class InceptionV3PreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: InceptionV3Config
     config_class = InceptionV3Config
     base_model_prefix = "inception_v3"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["Branches"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class InceptionV3Model(FeatureNetwork, InceptionV3PreTrainedModel):

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 from transformers import initialization as init
 
 Normalization = Literal["batch", "layer", "instance", "group", "none"]
@@ -117,3 +118,30 @@ def initialize(module: nn.Module, scheme: WeightInit, kind: Activation = "relu")
             init.normal_(module.weight, std=NORMAL_STD)
     if module.bias is not None:
         init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def initialize_linear(linear: nn.Linear) -> None:
+    """Draw the weights of a linear layer uniformly, up to 1 / sqrt(inputs) either way; biases become 0."""
+    bound = 1 / math.sqrt(linear.in_features)
+    init.uniform_(linear.weight, -bound, bound)
+    init.zeros_(linear.bias)
+
+
+class LayerChoicesModel(PreTrainedModel):
+    """A model whose config has `LayerChoices`, and whose weights begin as they say.
+
+    Attributes:
+        weight_init_draws_linear: Whether `weight_init` draws linear layers too, or convolutions alone. A linear layer
+            that it leaves out, a classifier on the mean of maps, begins as `initialize_linear` says.
+    """
+
+    weight_init_draws_linear: ClassVar[bool] = False
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)  # normalisations
+        if isinstance(module, nn.Linear) and not self.weight_init_draws_linear:
+            initialize_linear(module)
+        else:
+            initialize(module, self.config.weight_init, self.config.activation)

@@ -9,15 +9,13 @@ and thirteen such blocks give 4,231,976 parameters with a thousand labels; `widt
 import math
 from typing import Any
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 
-from .layers import Activation, LayerChoices, activation, initialize, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .layers import Activation, LayerChoices, activation, normalization
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 KERNEL_SIZE = 3  # of the first convolution and of every depthwise one
 
@@ -150,24 +148,13 @@ class SeparableBlock(nn.Module):
         return self.pointwise(self.depthwise(hidden))
 
 
-class MobileNetPreTrainedModel(PreTrainedModel):
+class MobileNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: MobileNetConfig
     config_class = MobileNetConfig
     base_model_prefix = "mobilenet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["SeparableBlock"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class MobileNetModel(FeatureNetwork, MobileNetPreTrainedModel):

@@ -9,17 +9,14 @@ fine-tuning can replace. Mean and 1x1 convolution may change places, so that giv
 thing: the authors' code has a ReLU on the maps of the classes, below which no logit can fall. It is left out.
 """
 
-import math
 from typing import Any, Literal
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 
-from .layers import LayerChoices, Normalization, activation, initialize, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .layers import LayerChoices, Normalization, activation, normalization
+from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 
 @strict
@@ -120,24 +117,13 @@ class MLPConv(nn.Sequential):
         super().__init__(*layers)
 
 
-class NINPreTrainedModel(PreTrainedModel):
+class NINPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: NINConfig
     config_class = NINConfig
     base_model_prefix = "nin"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["MLPConv"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class NINModel(FeatureNetwork, NINPreTrainedModel):

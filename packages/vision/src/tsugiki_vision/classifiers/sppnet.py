@@ -7,14 +7,21 @@ and evaluated at several sizes (`train_multi_size` in `multi_size_training.py`).
 
 from typing import Any
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 
-from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, initialize, normalization
+from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, normalization
 from .pyramid_pooling import PyramidPooling, pyramid_bins
-from .staged_network import WHOLE_PICTURE, FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
+from .staged_network import (
+    WHOLE_PICTURE,
+    FeatureBackbone,
+    FeatureClassifier,
+    FeatureNetwork,
+    ImageNetwork,
+    Stage,
+    StagedConfig,
+)
 
 POOLING_WINDOW = 3  # pixels a side of the pooling between convolutions, with stride 2 and one of padding
 
@@ -131,19 +138,13 @@ def convolution(config: SPPNetConfig, number: int, in_channels: int) -> nn.Seque
     return nn.Sequential(*layers)
 
 
-class SPPNetPreTrainedModel(PreTrainedModel):
+class SPPNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: SPPNetConfig
     config_class = SPPNetConfig
     base_model_prefix = "sppnet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        initialize(module, self.config.weight_init, self.config.activation)
+    weight_init_draws_linear = True
 
 
 class SPPNetModel(FeatureNetwork, SPPNetPreTrainedModel):

@@ -3,6 +3,7 @@
 A family writes its config with a `stage_layout`, its layers, and a model whose `stages` run one after the other. The
 three faces that transformers knows, `AutoModel`, `AutoBackbone` and `AutoModelForImageClassification`, follow from it:
 
+    class VGGPreTrainedModel(ImageNetwork): ...                          # names the config
     class VGGModel(FeatureNetwork, VGGPreTrainedModel): ...              # builds `self.stages`
     class VGGBackbone(FeatureBackbone, VGGPreTrainedModel):
         network_class = VGGModel
@@ -25,6 +26,7 @@ from transformers.modeling_outputs import (
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
+from .layers import LayerChoicesModel
 from .pixel_values import check_picture
 
 
@@ -71,6 +73,13 @@ class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
         """Refuse pictures without channels."""
         if self.num_channels < 1:
             raise ValueError(f"num_channels must be at least 1, not {self.num_channels}.")
+
+
+class ImageNetwork(LayerChoicesModel):
+    """What the models of a family inherit whose config has `LayerChoices`: pictures in, weights as the config says."""
+
+    main_input_name = "pixel_values"
+    input_modalities = "image"
 
 
 class FeatureNetwork(PreTrainedModel):

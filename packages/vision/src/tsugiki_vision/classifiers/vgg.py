@@ -7,23 +7,21 @@ know, is a choice (`normalization="batch"`). The hidden layers stand on a grid o
 sizes are averaged, so that pictures of any size of at least 32 pixels run.
 """
 
-import math
 from collections.abc import Collection
 from typing import Any, Literal
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 
-from .layers import LayerChoices, Normalization, activation, initialize, normalization
+from .layers import LayerChoices, Normalization, activation, normalization
 from .pixel_values import check_picture
 from .staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,
     FeatureClassifier,
     FeatureNetwork,
+    ImageNetwork,
     Stage,
     StagedConfig,
 )
@@ -121,24 +119,13 @@ class Block(nn.Module):
         return self.pooling(hidden)
 
 
-class VGGPreTrainedModel(PreTrainedModel):
+class VGGPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: VGGConfig
     config_class = VGGConfig
     base_model_prefix = "vgg"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["Block"]  # noqa: RUF012
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        if isinstance(module, nn.Conv2d):
-            initialize(module, self.config.weight_init, self.config.activation)
-        elif isinstance(module, nn.Linear):
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
 
 
 class VGGModel(FeatureNetwork, VGGPreTrainedModel):

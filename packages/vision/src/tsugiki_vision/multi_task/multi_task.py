@@ -7,7 +7,6 @@ batch counting as 0. The gradient is thus the one of the known labels by themsel
 backbone with batch normalisation, pictures without any label still take part in the batch's statistics).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -16,11 +15,12 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.registry import registry
+
+from ..classifiers.layers import initialize_linear
 
 MISSING = -100  # the label of a row whose class is not known, as cross entropy has it
 SEPARATOR = ": "  # between a task and a class in `id2label`
@@ -185,8 +185,7 @@ class MultiTaskPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):  # of the heads; the backbone draws its own
-            init.uniform_(module.weight, -1 / math.sqrt(module.in_features), 1 / math.sqrt(module.in_features))
-            init.zeros_(module.bias)
+            initialize_linear(module)
 
 
 class MultiTaskForImageClassification(MultiTaskPreTrainedModel):

@@ -11,18 +11,18 @@ the last convolution is kept, so that features stay few; the fully connected lay
 
 from typing import Any
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 
-from ..classifiers.layers import LayerChoices, Normalization, activation, initialize, normalization
+from ..classifiers.layers import LayerChoices, Normalization, activation, normalization
 from ..classifiers.pyramid_pooling import Pooling, PyramidPooling, pyramid_bins
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,
     FeatureClassifier,
     FeatureNetwork,
+    ImageNetwork,
     Stage,
     StagedConfig,
 )
@@ -78,19 +78,13 @@ class ExemplarCNNConfig(StagedConfig, LayerChoices, PreTrainedConfig):
             raise ValueError(f"image_size must be at least {self.minimum_size}, not {self.image_size}.")
 
 
-class ExemplarCNNPreTrainedModel(PreTrainedModel):
+class ExemplarCNNPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: ExemplarCNNConfig
     config_class = ExemplarCNNConfig
     base_model_prefix = "exemplar_cnn"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        initialize(module, self.config.weight_init, self.config.activation)
+    weight_init_draws_linear = True
 
 
 class ExemplarCNNModel(FeatureNetwork, ExemplarCNNPreTrainedModel):

@@ -12,12 +12,12 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, SequenceClassifierOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
-from ..classifiers.layers import LayerChoices, activation, initialize, normalization
+from ..classifiers.layers import LayerChoices, LayerChoicesModel, activation, normalization
 
 LISTS = ("channels", "kernel_sizes", "strides", "poolings")
 
@@ -83,7 +83,7 @@ class SeriesStage(nn.Module):
         return F.max_pool1d(hidden, self.pooling).transpose(1, 2)
 
 
-class Conv1dPreTrainedModel(PreTrainedModel):
+class Conv1dPreTrainedModel(LayerChoicesModel):
     """Weight initialisation and loading for the family."""
 
     config: Conv1dConfig
@@ -91,11 +91,7 @@ class Conv1dPreTrainedModel(PreTrainedModel):
     base_model_prefix = "conv1d"
     main_input_name = "input_values"
     input_modalities = "audio"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        initialize(module, self.config.weight_init, self.config.activation)
+    weight_init_draws_linear = True
 
 
 class Conv1dModel(Conv1dPreTrainedModel):

@@ -15,12 +15,12 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
-from ..classifiers.layers import LayerChoices, activation, initialize, normalization
+from ..classifiers.layers import LayerChoices, LayerChoicesModel, activation, normalization
 
 PAIRS = ("kernel_sizes", "strides", "poolings")  # each entry is (over time, over height and width)
 
@@ -111,7 +111,7 @@ class ClipStage(nn.Module):
         return hidden if math.prod(self.pooling) == 1 else F.max_pool3d(hidden, self.pooling)
 
 
-class Conv3dPreTrainedModel(PreTrainedModel):
+class Conv3dPreTrainedModel(LayerChoicesModel):
     """Weight initialisation and loading for the family."""
 
     config: Conv3dConfig
@@ -119,6 +119,7 @@ class Conv3dPreTrainedModel(PreTrainedModel):
     base_model_prefix = "conv3d"
     main_input_name = "pixel_values"
     input_modalities = "video"
+    weight_init_draws_linear = True
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -126,11 +127,6 @@ class Conv3dPreTrainedModel(PreTrainedModel):
         config = self.config
         shape = (4, config.num_frames, config.num_channels, config.image_size, config.image_size)
         return {"pixel_values": torch.randn(shape, generator=torch.Generator().manual_seed(0))}
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # normalisations
-        initialize(module, self.config.weight_init, self.config.activation)
 
 
 class Conv3dModel(Conv3dPreTrainedModel):
