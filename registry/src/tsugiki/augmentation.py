@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +57,48 @@ def counter_uniform(rows: Tensor, draws: int, *, seed: int, epoch: int, stream: 
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AugmentationFields:
+    """What every augmentation shares: numbers by name, checked, from and to a recipe; each does nothing at its default.
+
+    Raises:
+        OptionError: A field is no number, negative, or one of those below 1 and not so.
+    """
+
+    _below_1: ClassVar[tuple[str, ...]] = ()  # fields that are fractions, by name
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            is_flag = isinstance(item.default, bool)
+            if (isinstance(value, bool) and not is_flag) or not isinstance(value, int | float):
+                raise OptionError(f"augmentation: {item.name} must be a number, not {value!r}")
+            if not (math.isfinite(value) and value >= 0):
+                raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
+            if item.name in self._below_1 and value >= 1:
+                raise OptionError(f"augmentation: {item.name} = {value} must be below 1")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> Self | None:
+        """Read a mapping such as a recipe's; None or an empty one means no augmentation.
+
+        Raises:
+            OptionError: A field is unknown or out of range.
+        """
+        if not values:
+            return None
+        names = [item.name for item in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise OptionError(f"augmentation: unknown field {name!r}.{did_you_mean(name, names)}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that differ from their defaults."""
+        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default}
+
+
+@dataclass(frozen=True)
+class Augmentation(AugmentationFields):
     """Random changes of training pictures; a field at its default does nothing.
 
     Attributes:
@@ -89,37 +130,12 @@ class Augmentation:
     cutout: int = 0
     mixup: float = 0.0
 
+    _below_1 = ("translate", "scale", "brightness", "contrast", "saturation")
+
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if (isinstance(value, bool) and item.name != "flip") or not isinstance(value, int | float):
-                raise OptionError(f"augmentation: {item.name} must be a number, not {value!r}")
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
+        super().__post_init__()
         if self.mixup > 1:
             raise OptionError(f"augmentation: mixup = {self.mixup} must be at most 1")
-        for name in ("translate", "scale", "brightness", "contrast", "saturation"):
-            if getattr(self, name) >= 1:
-                raise OptionError(f"augmentation: {name} = {getattr(self, name)} must be below 1")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> Augmentation | None:
-        """Read a mapping such as a recipe's; None or an empty one means no augmentation.
-
-        Raises:
-            OptionError: A field is unknown or out of range.
-        """
-        if not values:
-            return None
-        names = [item.name for item in fields(cls)]
-        for name in values:
-            if name not in names:
-                raise OptionError(f"augmentation: unknown field {name!r}.{did_you_mean(name, names)}")
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields that differ from their defaults."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default}
 
     def __call__(self, batch: dict[str, Tensor], *, rows: Tensor, epoch: int, seed: int) -> dict[str, Tensor]:
         """Augment ``pixel_values`` of a raw batch; other columns pass through.

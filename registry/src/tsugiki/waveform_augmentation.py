@@ -10,12 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .augmentation import Augmentation, counter_uniform
-from .errors import OptionError, did_you_mean
+from .augmentation import Augmentation, AugmentationFields, counter_uniform
 
 
 @dataclass(frozen=True)
-class WaveformAugmentation:
+class WaveformAugmentation(AugmentationFields):
     """Random changes of training waveforms; a field at its default does nothing.
 
     Attributes:
@@ -32,35 +31,7 @@ class WaveformAugmentation:
     gain: float = 0.0
     noise: float = 0.0
 
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise OptionError(f"augmentation: {item.name} must be a number, not {value!r}")
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
-        for name in ("shift", "speed"):
-            if getattr(self, name) >= 1:
-                raise OptionError(f"augmentation: {name} = {getattr(self, name)} must be below 1")
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> WaveformAugmentation | None:
-        """Read a mapping such as a recipe's; None or an empty one means no augmentation.
-
-        Raises:
-            OptionError: A field is unknown or out of range.
-        """
-        if not values:
-            return None
-        names = [item.name for item in fields(cls)]
-        for name in values:
-            if name not in names:
-                raise OptionError(f"augmentation: unknown field {name!r}.{did_you_mean(name, names)}")
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields that differ from their defaults."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default}
+    _below_1 = ("shift", "speed")
 
     def __call__(self, batch: dict[str, Tensor], *, rows: Tensor, epoch: int, seed: int) -> dict[str, Tensor]:
         """Augment ``input_values`` of a batch; other columns pass through.
