@@ -91,6 +91,7 @@ class SCDVPreTrainedModel(PreTrainedModel):
     config_class = SCDVConfig
     base_model_prefix = "scdv"
     main_input_name = "input_ids"
+    _input_embed_layer = "word_vectors"
     input_modalities = "text"
 
     @torch.no_grad()
@@ -118,10 +119,6 @@ class SCDVModel(SCDVPreTrainedModel):
         self.register_buffer("idf", torch.empty(config.vocab_size))
         self.register_buffer("threshold", torch.empty(()))
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The word vectors."""
-        return self.word_vectors
 
     @torch.no_grad()
     def set_state(self, vectors: Tensor, clusters: Tensor, idf: Tensor, threshold: float) -> None:

@@ -75,6 +75,7 @@ class NeuralLMPreTrainedModel(PreTrainedModel):
     config_class = NeuralLMConfig
     base_model_prefix = "neural_lm"
     main_input_name = "input_ids"
+    _input_embed_layer = "embeddings"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -97,14 +98,6 @@ class NeuralLMModel(NeuralLMPreTrainedModel):
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.hidden = nn.Linear(config.context_width, config.intermediate_size) if config.intermediate_size else None
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """E."""
-        return self.embeddings
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace E."""
-        self.embeddings = value  # type: ignore[assignment]
 
     def contexts(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """The vectors of each word's neighbours side by side (B, L, neighbours * D), never the word's own."""

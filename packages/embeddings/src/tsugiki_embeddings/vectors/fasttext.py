@@ -65,6 +65,7 @@ class FastTextPreTrainedModel(PreTrainedModel):
     config_class = FastTextConfig
     base_model_prefix = "fasttext"
     main_input_name = "input_ids"
+    _input_embed_layer = "embeddings"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -94,14 +95,6 @@ class FastTextModel(FastTextPreTrainedModel):
         self.buckets = nn.Embedding(config.num_buckets, config.hidden_size)
         self.register_buffer("counts", torch.zeros(config.vocab_size, dtype=torch.int64))
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The matrix of the words."""
-        return self.embeddings
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the matrix of the words."""
-        self.embeddings = value  # type: ignore[assignment]
 
     def subword_ids(self, word: str) -> list[int]:
         """Buckets of a word's n-grams, by the config's sizes."""

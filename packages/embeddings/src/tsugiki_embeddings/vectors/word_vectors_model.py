@@ -46,6 +46,7 @@ class WordVectorsPreTrainedModel(PreTrainedModel):
     config_class = WordVectorsConfig
     base_model_prefix = "word_vectors"
     main_input_name = "input_ids"
+    _input_embed_layer = "embeddings"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -73,14 +74,6 @@ class WordVectorsModel(WordVectorsPreTrainedModel):
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.register_buffer("counts", torch.zeros(config.vocab_size, dtype=torch.int64))
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The matrix."""
-        return self.embeddings
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the matrix."""
-        self.embeddings = value  # type: ignore[assignment]
 
     @can_return_tuple
     def forward(

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
 from ..translation.attention import Attention
@@ -189,10 +189,9 @@ class ImageCaptionerPreTrainedModel(PreTrainedModel):
         initialize_layer(module, float(self.config.initializer_range))
 
 
-class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, GenerationMixin):
+class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptionerPreTrainedModel):
     """P(caption | picture), token by token."""
 
-    _is_stateful = True
     _tied_weights_keys = {"lm_head.weight": "decoder.embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: ImageCaptionerConfig) -> None:
@@ -202,10 +201,6 @@ class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, Gene
         self.lm_head = nn.Linear(config.token_size, config.vocab_size)
         self.post_init()
 
-    def get_encoder(self, modality: str | None = None) -> ImageEncoder:
-        """The encoder, which ``generate()`` runs once."""
-        return self.encoder
-
     def get_input_embeddings(self) -> nn.Embedding:
         """The captions' embeddings."""
         return self.decoder.embeddings
@@ -213,25 +208,6 @@ class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, Gene
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the captions' embeddings."""
         self.decoder.embeddings = value  # type: ignore[assignment]
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output matrix."""
-        return self.lm_head
-
-    def set_output_embeddings(self, value: nn.Module) -> None:
-        """Replace the output matrix."""
-        self.lm_head = value
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        """``generate()`` makes no cache of its own; the first step makes the state."""
-        return False
-
-    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
-        """What the decoder reads while it writes `labels` (B, T): the start token, then all but the last."""
-        start = torch.full_like(labels[:, :1], self.config.decoder_start_token_id or 0)
-        read = labels[:, :-1]
-        return torch.cat([start, read.masked_fill(read == IGNORED, self.config.pad_token_id or 0)], dim=1)
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -279,10 +255,7 @@ class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, Gene
                 raise ValueError("give pixel_values or encoder_outputs")
             encoder_outputs = self.encoder(pixel_values)
         features = encoder_outputs[0]  # (B, S, D)
-        if decoder_input_ids is None:
-            if labels is None:
-                raise ValueError("give decoder_input_ids or labels")
-            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
         state = past_key_values if past_key_values is not None else RecurrentState()
         source = self.decoder.dropout(self.decoder.norm(features))
         keys = state.keys
@@ -304,10 +277,7 @@ class ImageCaptionerForConditionalGeneration(ImageCaptionerPreTrainedModel, Gene
 
     def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
         """Cross entropy of logits (B, T, V) and labels (B, T), and in training what is asked for besides."""
-        smoothing = float(self.config.label_smoothing) if self.training else 0.0
-        loss = F.cross_entropy(
-            logits.float().flatten(0, 1), labels.flatten().long(), ignore_index=IGNORED, label_smoothing=smoothing
-        )
+        loss = self.token_loss(logits, labels)
         if self.training and self.config.attention_penalty and weights is not None:
             looked = (weights.float() * (labels != IGNORED)[..., None]).sum(1)  # (B, S)
             loss = loss + float(self.config.attention_penalty) * (1 - looked).square().sum(1).mean()

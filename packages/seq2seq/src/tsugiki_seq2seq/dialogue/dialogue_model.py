@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, ModelOutput
 from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_generation import RecurrentGenerationMixin, read_before
 from ..recurrent.recurrent_state import RecurrentState
 from .dialogue_layers import DialogueConfig, DialogueEncoder, UtteranceDecoder
 from .utterance_rows import (
@@ -84,7 +85,7 @@ class Utterances:
         return values.unflatten(0, self.shape)
 
 
-class DialogueModel(PreTrainedModel, GenerationMixin):
+class DialogueModel(RecurrentGenerationMixin, PreTrainedModel):
     """Encoder, decoder and softmax; what the decoder is conditioned on is the family's own.
 
     Args:
@@ -95,7 +96,6 @@ class DialogueModel(PreTrainedModel, GenerationMixin):
     config: DialogueConfig
     base_model_prefix = "dialogue"
     main_input_name = "input_ids"
-    _is_stateful = True
     _tied_weights_keys = {"lm_head.weight": "encoder.embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: DialogueConfig, condition_size: int) -> None:
@@ -110,10 +110,6 @@ class DialogueModel(PreTrainedModel, GenerationMixin):
         """As `initialize_layer` says."""
         initialize_layer(module, float(self.config.initializer_range))
 
-    def get_encoder(self, modality: str | None = None) -> DialogueEncoder:
-        """The encoder, which ``generate()`` runs once."""
-        return self.encoder
-
     def get_input_embeddings(self) -> nn.Embedding:
         """The embeddings, of what is read and what is written."""
         return self.encoder.embeddings
@@ -121,19 +117,6 @@ class DialogueModel(PreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the embeddings."""
         self.encoder.embeddings = value  # type: ignore[assignment]
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output matrix."""
-        return self.lm_head
-
-    def set_output_embeddings(self, value: nn.Module) -> None:
-        """Replace the output matrix."""
-        self.lm_head = value
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        """``generate()`` makes no cache of its own; the first step makes the state."""
-        return False
 
     def generate(self, inputs: Tensor | None = None, *given: Any, **options: Any) -> Any:
         """Answer dialogues, as `GenerationMixin.generate` searches.
@@ -200,8 +183,7 @@ class DialogueModel(PreTrainedModel, GenerationMixin):
         Returns:
             float32 (N,), 0 for utterances that are not asked for.
         """
-        start = torch.full_like(utterances.tokens[:, :1], self.config.decoder_start_token_id or 0)
-        given = self._drop_words(torch.cat([start, utterances.tokens[:, :-1]], dim=1))
+        given = self._drop_words(read_before(utterances.tokens, self.config))
         asked = utterances.targets != IGNORED
         places = torch.arange(1, asked.shape[1] + 1, device=asked.device)
         groups = groups_of_like_length((asked * places).amax(1))

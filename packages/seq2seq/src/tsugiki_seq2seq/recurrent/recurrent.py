@@ -10,7 +10,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
     CausalLMOutputWithPast,
@@ -22,6 +22,7 @@ from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.tensor_table import IGNORED
 
 from .recurrent_cells import initialize_layer
+from .recurrent_generation import RecurrentGenerationMixin
 from .recurrent_layers import CellType, RecurrentStack, VariationalDropout
 from .recurrent_state import RecurrentState
 
@@ -95,6 +96,7 @@ class RecurrentPreTrainedModel(PreTrainedModel):
     config_class = RecurrentConfig
     base_model_prefix = "recurrent"
     main_input_name = "input_ids"
+    _input_embed_layer = "embeddings"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -125,14 +127,6 @@ class RecurrentModel(RecurrentPreTrainedModel):
             weight_dropout=float(config.weight_dropout),
         )
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The embeddings."""
-        return self.embeddings
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the embeddings."""
-        self.embeddings = value  # type: ignore[assignment]
 
     @can_return_tuple
     def forward(
@@ -177,10 +171,9 @@ class RecurrentModel(RecurrentPreTrainedModel):
         return BaseModelOutputWithPast(last_hidden_state=outputs, past_key_values=state)  # type: ignore[arg-type]
 
 
-class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
+class RecurrentForCausalLM(RecurrentGenerationMixin, RecurrentPreTrainedModel):
     """A language model: P(text) as the product of P(token | all tokens before)."""
 
-    _is_stateful = True
     _tied_weights_keys = {"lm_head.weight": "recurrent.embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -195,19 +188,6 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         self.projection = nn.Linear(config.hidden_size, config.token_size) if narrow else None
         self.lm_head = nn.Linear(config.token_size if narrow else config.hidden_size, config.vocab_size)
         self.post_init()
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output matrix."""
-        return self.lm_head
-
-    def set_output_embeddings(self, value: nn.Module) -> None:
-        """Replace the output matrix."""
-        self.lm_head = value
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        """``generate()`` makes no cache of its own; the first step makes the state."""
-        return False
 
     @can_return_tuple
     def forward(

@@ -10,14 +10,13 @@
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
-from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent import final_states
 from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
 from .attention import Attention, AttentionType
@@ -244,10 +243,9 @@ class RecurrentSeq2SeqPreTrainedModel(PreTrainedModel):
         initialize_layer(module, float(self.config.initializer_range))
 
 
-class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, GenerationMixin):
+class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2SeqPreTrainedModel):
     """P(target | source), token by token."""
 
-    _is_stateful = True
     _tied_weights_keys = {  # noqa: RUF012
         "decoder.embeddings.weight": "encoder.embeddings.weight",
         "lm_head.weight": "decoder.embeddings.weight",
@@ -272,10 +270,6 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
             tied["lm_head.weight"] = f"{first}.embeddings.weight"
         return tied
 
-    def get_encoder(self, modality: str | None = None) -> RecurrentEncoder:
-        """The encoder, which ``generate()`` runs once."""
-        return self.encoder
-
     def get_input_embeddings(self) -> nn.Embedding:
         """The source's embeddings."""
         return self.encoder.embeddings
@@ -285,26 +279,6 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
         self.encoder.embeddings = value  # type: ignore[assignment]
         if self.config.share_embeddings:
             self.decoder.embeddings = value  # type: ignore[assignment]
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output matrix."""
-        return self.lm_head
-
-    def set_output_embeddings(self, value: nn.Module) -> None:
-        """Replace the output matrix."""
-        self.lm_head = value
-
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        """``generate()`` makes no cache of its own; the first step makes the state."""
-        return False
-
-    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
-        """What the decoder reads while it writes `labels` (B, T): the start token, then all but the last."""
-        start = torch.full_like(labels[:, :1], self.config.decoder_start_token_id or 0)
-        return torch.cat(
-            [start, labels[:, :-1].masked_fill(labels[:, :-1] == IGNORED, self.config.pad_token_id or 0)], 1
-        )
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -350,10 +324,7 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
                 raise ValueError("give input_ids or encoder_outputs")
             encoder_outputs = self.encoder(input_ids, attention_mask)
         source = encoder_outputs[0]  # (B, S, H)
-        if decoder_input_ids is None:
-            if labels is None:
-                raise ValueError("give decoder_input_ids or labels")
-            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
         mask = source.new_ones(source.shape[:2]).bool() if attention_mask is None else attention_mask.bool()
         state = past_key_values if past_key_values is not None else RecurrentState()
         keys = state.keys
@@ -362,17 +333,11 @@ class RecurrentForConditionalGeneration(RecurrentSeq2SeqPreTrainedModel, Generat
         begin = self.decoder.begin(source, mask) if state.tensors is None else state.tensors
         hidden, weights, end = self.decoder(decoder_input_ids, source, mask, keys, begin)
         logits = self.lm_head(hidden)
-        loss = None
-        if labels is not None:
-            smoothing = float(self.config.label_smoothing) if self.training else 0.0
-            loss = F.cross_entropy(
-                logits.float().flatten(0, 1), labels.flatten().long(), ignore_index=IGNORED, label_smoothing=smoothing
-            )
         if use_cache:
             state.keys = keys
             state.advance(end, decoder_input_ids.shape[1])
         return Seq2SeqLMOutput(
-            loss=loss,
+            loss=None if labels is None else self.token_loss(logits, labels),
             logits=logits,
             past_key_values=state if use_cache else None,  # type: ignore[arg-type]
             cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
