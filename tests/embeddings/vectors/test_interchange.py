@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 from tsugiki.cli.dispatch import main
 from tsugiki.errors import DataError, OptionError, OutputError
 from tsugiki_embeddings.vectors import interchange
-from tsugiki_embeddings.vectors.interchange import export_line, from_gensim, read_vectors, to_gensim, write_vectors
+from tsugiki_embeddings.vectors.interchange import export_line
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 logging.getLogger("gensim").setLevel(logging.WARNING)
@@ -77,23 +77,23 @@ def test_half_precision_is_written_exactly(tmp_path):
 @pytest.mark.parametrize("model_class", [Word2Vec, FastText])
 def test_keyed_vectors_come_and_go_with_their_counts(model_class):
     model = model_class(SENTENCES, vector_size=6, min_count=1, workers=1)
-    vectors = from_gensim(model)
+    vectors = WordVectors.from_gensim(model)
     assert vectors.words == model.wv.index_to_key
     assert vectors.counts.tolist() == [model.wv.get_vecattr(word, "count") for word in vectors.words]
     np.testing.assert_array_equal(vectors.matrix, model.wv.vectors)
-    again = to_gensim(vectors)
+    again = vectors.to_gensim()
     np.testing.assert_array_equal(again.vectors, model.wv.vectors)
     assert again.get_vecattr("der", "count") == 10
     expected = dict(model.wv.most_similar("der"))
     assert dict(again.most_similar("der")) == pytest.approx(expected, abs=1e-6)
-    assert_equal(from_gensim(again), vectors)
+    assert_equal(WordVectors.from_gensim(again), vectors)
 
 
 def test_vectors_of_documents_are_no_words():
     keyed = KeyedVectors(2)
     keyed.add_vectors([0, 1], np.eye(2, dtype=np.float32))
     with pytest.raises(DataError, match="not all words"):
-        from_gensim(keyed)
+        WordVectors.from_gensim(keyed)
 
 
 @pytest.mark.parametrize("bounds", [(3, 6), (2, 3), (1, 2)])
@@ -137,7 +137,7 @@ def test_words_that_are_not_utf_8_are_refused_or_kept(tmp_path):
 def test_words_with_spaces_are_read_where_no_number_is_among_their_parts(tmp_path):
     path = tmp_path / "glove.txt"
     path.write_text("the 0.5 1\n. . . 2 3\nat name@domain.com 4 5\n", encoding="utf-8")
-    vectors = read_vectors(path)
+    vectors = WordVectors.from_file(path)
     assert vectors.words == ["the", ". . .", "at name@domain.com"]
     assert vectors.matrix[:, 0].tolist() == [0.5, 2, 4]
 
@@ -193,7 +193,7 @@ def test_a_binary_file_is_refused_wherever_it_is_cut_off(tmp_path):
     for length in range(4, len(content) - 1):  # the last byte is a newline that may be missing
         path.write_bytes(content[:length])
         with pytest.raises(DataError, match=r"cut off in word \d of 5"):
-            read_vectors(path, format="word2vec-binary")
+            WordVectors.from_file(path, format="word2vec-binary")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setattr(interchange, "text_lines", full)
     (tmp_path / "v.txt").write_text("old", encoding="utf-8")
     with pytest.raises(OutputError, match="no space left"):
-        write_vectors(vectors, tmp_path / "v.txt")
+        vectors.to_file(tmp_path / "v.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
     assert (tmp_path / "v.txt").read_text(encoding="utf-8") == "old"
 

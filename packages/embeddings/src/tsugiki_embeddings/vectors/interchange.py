@@ -26,8 +26,8 @@ from tsugiki.errors import DataError, OptionError, OutputError, did_you_mean
 from tsugiki.output import is_disk_full
 
 from .fasttext_file import MAGIC, MOST_COLUMNS, read_fasttext
+from .vector_table import VectorTable
 from .word2vec_files import binary_rows, parse_sizes, read_binary, read_text, text_lines
-from .word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -45,7 +45,7 @@ _LOOKED_AT = 1 << 16  # bytes from which a format is told
 
 def read_vectors(
     path: str | Path, *, format: str | None = None, limit: int | None = None, unicode_errors: str = "strict"
-) -> WordVectors:
+) -> VectorTable:
     """Read word vectors from a file.
 
     Args:
@@ -69,7 +69,9 @@ def read_vectors(
     if unicode_errors not in UNICODE_ERRORS:
         raise OptionError(f"unicode_errors={unicode_errors!r} is none of {', '.join(UNICODE_ERRORS)}")
     if Path(path).is_dir():
-        return _first(WordVectors.load(Path(path)), limit)
+        from .vectors_of_models import load_vectors
+
+        return load_vectors(Path(path)).first(limit)
     try:
         with _opened(path) as file:
             start = file.read(_LOOKED_AT)
@@ -77,11 +79,11 @@ def read_vectors(
         with _opened(path) as file:
             if found == "fasttext":
                 read = read_fasttext(file, path, unicode_errors=unicode_errors)
-                return _first(WordVectors(read.words, read.vectors(), read.counts), limit)
+                return VectorTable(read.words, read.vectors(), read.counts).first(limit)
             if found == "word2vec-binary":
-                return WordVectors(*read_binary(file, path, limit=limit, unicode_errors=unicode_errors))
+                return VectorTable(*read_binary(file, path, limit=limit, unicode_errors=unicode_errors))
             has_sizes = found == "word2vec-text"
-            return WordVectors(*read_text(file, path, header=has_sizes, limit=limit, unicode_errors=unicode_errors))
+            return VectorTable(*read_text(file, path, header=has_sizes, limit=limit, unicode_errors=unicode_errors))
     except MemoryError as error:
         raise DataError(f"{path}: its vectors do not fit into memory; read fewer with limit") from error
     except (EOFError, zlib.error) as error:
@@ -90,7 +92,7 @@ def read_vectors(
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def write_vectors(vectors: WordVectors, path: str | Path, *, format: str | None = None) -> None:
+def write_vectors(vectors: VectorTable, path: str | Path, *, format: str | None = None) -> None:
     """Write word vectors to a file, whole or not at all; packed with gzip if its name ends in ``.gz``.
 
     Counts are not in these files; a snapshot (`WordVectors.save`) keeps them.
@@ -120,16 +122,16 @@ def write_vectors(vectors: WordVectors, path: str | Path, *, format: str | None 
     spaced = next((word for word in vectors.words if not word or any(space in word for space in _SPACES)), None)
     if spaced is not None:
         raise DataError(f"the word {spaced!r} holds white space (or nothing), which ends a word in such files")
-    vectors.norms  # noqa: B018  # refuses NaN
+    vectors.norms()  # refuses NaN
     with _written(path, packed=packed) as file:
         if format != "glove":
-            file.write(f"{len(vectors)} {vectors.dimension}\n".encode())
+            file.write("{} {}\n".format(*vectors.matrix.shape).encode())
         pieces = binary_rows if format == "word2vec-binary" else text_lines
         for piece in pieces(vectors.words, vectors.matrix):
             file.write(piece)
 
 
-def from_gensim(keyed_vectors: KeyedVectors | Any) -> WordVectors:
+def from_gensim(keyed_vectors: KeyedVectors | Any) -> VectorTable:
     """Take over gensim's `KeyedVectors`.
 
     Args:
@@ -144,14 +146,14 @@ def from_gensim(keyed_vectors: KeyedVectors | Any) -> WordVectors:
     if not all(isinstance(word, str) for word in words):
         raise DataError("the keys of these KeyedVectors are not all words; vectors of documents are not taken over")
     counts = found.expandos.get("count")
-    return WordVectors(words, found.vectors, counts)
+    return VectorTable(words, found.vectors, counts)
 
 
-def to_gensim(vectors: WordVectors) -> KeyedVectors:
+def to_gensim(vectors: VectorTable) -> KeyedVectors:
     """The same vectors as gensim's `KeyedVectors`, float32, with the counts if there are some."""
     from gensim.models import KeyedVectors
 
-    keyed = KeyedVectors(vectors.dimension)
+    keyed = KeyedVectors(vectors.matrix.shape[1])
     keyed.add_vectors(vectors.words, np.asarray(vectors.matrix, np.float32))
     if vectors.counts is not None:
         keyed.expandos["count"] = vectors.counts.copy()
@@ -203,14 +205,6 @@ def _looks_like_text(line: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first(vectors: WordVectors, limit: int | None) -> WordVectors:
-    """The first words of some vectors."""
-    if limit is None or limit >= len(vectors):
-        return vectors
-    counts = None if vectors.counts is None else vectors.counts[:limit]
-    return WordVectors(vectors.words[:limit], vectors.matrix[:limit], counts)
 
 
 @contextlib.contextmanager

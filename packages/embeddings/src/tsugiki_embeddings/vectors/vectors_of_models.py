@@ -1,4 +1,4 @@
-"""Between models and `WordVectors`: the vectors of a snapshot or a model, and a model of vectors."""
+"""Between models and tables of word vectors: those of a snapshot or a model, and a model of vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tsugiki.snapshots.resolve import resolve
 from tsugiki.snapshots.strict_loading import read_header, weights_file
 
 from ..words.word_tokenizer import PAD_TOKEN, SPECIAL, UNKNOWN_TOKEN, WORDS, word_list, word_tokenizer
-from .word_vectors import WordVectors
+from .vector_table import VectorTable
 from .word_vectors_model import WordVectorsConfig, WordVectorsModel
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _STORED: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f
 _HEADER_LENGTH = 8  # bytes; a safetensors file starts with the length of its header, a little-endian uint64
 
 
-def load_vectors(name: str | Path, *, dtype: str = "float32") -> WordVectors:
+def load_vectors(name: str | Path, *, dtype: str = "float32") -> VectorTable:
     """Load the vectors of a snapshot, checked.
 
     Args:
@@ -47,7 +47,7 @@ def load_vectors(name: str | Path, *, dtype: str = "float32") -> WordVectors:
     return vectors_of_model(load(snapshot.folder, task="base", dtype=dtype), load_processor(snapshot.folder))
 
 
-def vectors_of_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> WordVectors:
+def vectors_of_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> VectorTable:
     """The vectors of a model without those of the special tokens; float16 stays, bfloat16 becomes float32.
 
     A model that composes vectors of unknown words (fastText) does so for the queries too.
@@ -68,15 +68,15 @@ def vectors_of_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast)
         with torch.inference_mode():
             return torch.stack([compose(word) for word in unknown]).float().cpu().numpy()
 
-    return WordVectors(
+    return VectorTable(
         words[SPECIAL:],
         matrix[SPECIAL:],
         counts[SPECIAL:].cpu().numpy() if counts is not None and counts.any() else None,
-        compose=composed if callable(compose) else None,
+        composed if callable(compose) else None,
     )
 
 
-def map_vectors(name: str | Path) -> WordVectors:
+def map_vectors(name: str | Path) -> VectorTable:
     """Open the vectors of a snapshot of the family ``word-vectors`` without reading the matrix.
 
     The matrix is a `numpy.memmap` of ``model.safetensors``. Neither its hash nor its values are checked, which would
@@ -98,10 +98,10 @@ def map_vectors(name: str | Path) -> WordVectors:
     matrix, counts = (_map_tensor(path, tensor) for tensor in ("embeddings.weight", "counts"))
     if len(words) != len(matrix):
         raise DataError(f"{path} holds {len(matrix):,} rows, and the tokenizer beside it {len(words):,} words")
-    return WordVectors(words[SPECIAL:], matrix[SPECIAL:], np.array(counts[SPECIAL:]) if counts.any() else None)
+    return VectorTable(words[SPECIAL:], matrix[SPECIAL:], np.array(counts[SPECIAL:]) if counts.any() else None)
 
 
-def model_of_vectors(vectors: WordVectors) -> tuple[WordVectorsModel, PreTrainedTokenizerFast]:
+def model_of_vectors(vectors: VectorTable) -> tuple[WordVectorsModel, PreTrainedTokenizerFast]:
     """A model of the family ``word-vectors`` and its tokenizer, in the precision of the matrix.
 
     The tokenizer ignores case if no word has any, and parts texts at spaces if some words are not made of letters.
@@ -110,8 +110,8 @@ def model_of_vectors(vectors: WordVectors) -> tuple[WordVectorsModel, PreTrained
     words = [vectors.words[row] for row in kept]
     if not words:
         raise DataError("the vocabulary holds special tokens and no word")
-    matrix = vectors.matrix if len(kept) == len(vectors) else vectors.matrix[kept]
-    config = WordVectorsConfig(vocab_size=SPECIAL + len(words), hidden_size=vectors.dimension)
+    matrix = vectors.matrix if len(kept) == len(vectors.words) else vectors.matrix[kept]
+    config = WordVectorsConfig(vocab_size=SPECIAL + len(words), hidden_size=vectors.matrix.shape[1])
     model = WordVectorsModel(config)
     if matrix.dtype == np.float16:
         model.half()

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
 
 from ..words.unknown_words import unknown_words
-from .nearest_rows import check_query, nearest_rows, row_norms, unit_length
+from .nearest_rows import check_query, nearest_rows, unit_length
+from .vector_table import VectorTable
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -89,6 +90,20 @@ class WordVectors:
         return f"WordVectors({len(self):,} words, {self.dimension} numbers each, {self.matrix.dtype})"
 
     @property
+    def table(self) -> VectorTable:
+        """What was given."""
+        return VectorTable(self.words, self.matrix, self.counts, self._compose)
+
+    @classmethod
+    def of(cls, table: VectorTable) -> WordVectors:
+        """The object to ask for a table.
+
+        Raises:
+            DataError: As the class says.
+        """
+        return cls(table.words, table.matrix, table.counts, compose=table.compose)
+
+    @property
     def dimension(self) -> int:
         """Numbers a word."""
         return int(self.matrix.shape[1])
@@ -100,11 +115,7 @@ class WordVectors:
         Raises:
             DataError: A vector holds NaN or infinity; names its word.
         """
-        norms: NDArray[np.float32] = row_norms(self.matrix)
-        if not np.isfinite(norms).all():
-            row = int(np.argmin(np.isfinite(norms)))
-            raise DataError(f"the vector of {self.words[row]!r} (row {row}) holds NaN or infinity; repair the matrix")
-        return norms
+        return self.table.norms()
 
     @cached_property
     def unit(self) -> NDArray[np.float32]:
@@ -277,7 +288,7 @@ class WordVectors:
 
     def half(self) -> WordVectors:
         """The same vectors in half precision, which halves memory and file."""
-        return WordVectors(self.words, self.matrix.astype(np.float16), self.counts, compose=self._compose)
+        return WordVectors.of(self.table._replace(matrix=self.matrix.astype(np.float16)))
 
     @classmethod
     def load(cls, name: str | Path, *, dtype: str = "float32", memory_map: bool = False) -> WordVectors:
@@ -295,14 +306,14 @@ class WordVectors:
         """
         from .vectors_of_models import load_vectors, map_vectors
 
-        return map_vectors(name) if memory_map else load_vectors(name, dtype=dtype)
+        return cls.of(map_vectors(name) if memory_map else load_vectors(name, dtype=dtype))
 
     @classmethod
     def from_model(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> WordVectors:
         """The vectors of a model of the family ``word-vectors`` or ``fasttext``, without those of special tokens."""
         from .vectors_of_models import vectors_of_model
 
-        return vectors_of_model(model, tokenizer)
+        return cls.of(vectors_of_model(model, tokenizer))
 
     def to_model(self) -> tuple[WordVectorsModel, PreTrainedTokenizerFast]:
         """A model of the family ``word-vectors`` and its tokenizer.
@@ -311,7 +322,7 @@ class WordVectors:
         """
         from .vectors_of_models import model_of_vectors
 
-        return model_of_vectors(self)
+        return model_of_vectors(self.table)
 
     def save(self, folder: str | Path) -> None:
         """Write a snapshot folder that `tsugiki.load`, ``AutoModel`` and ``AutoTokenizer`` read; whole or not at all.
@@ -333,26 +344,26 @@ class WordVectors:
         """Read a file of another program; see `tsugiki_embeddings.vectors.interchange.read_vectors`."""
         from .interchange import read_vectors
 
-        return read_vectors(path, format=format, limit=limit, unicode_errors=unicode_errors)
+        return cls.of(read_vectors(path, format=format, limit=limit, unicode_errors=unicode_errors))
 
     def to_file(self, path: str | Path, format: str | None = None) -> None:
         """Write a file for other programs; see `tsugiki_embeddings.vectors.interchange.write_vectors`."""
         from .interchange import write_vectors
 
-        write_vectors(self, path, format=format)
+        write_vectors(self.table, path, format=format)
 
     @classmethod
     def from_gensim(cls, keyed_vectors: KeyedVectors | Any) -> WordVectors:
         """Take over gensim's `KeyedVectors`, or those of a gensim model."""
         from .interchange import from_gensim
 
-        return from_gensim(keyed_vectors)
+        return cls.of(from_gensim(keyed_vectors))
 
     def to_gensim(self) -> KeyedVectors:
         """The same vectors as gensim's `KeyedVectors`."""
         from .interchange import to_gensim
 
-        return to_gensim(self)
+        return to_gensim(self.table)
 
     def _vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32 (N, D) of words, those outside the vocabulary composed where that is possible."""
