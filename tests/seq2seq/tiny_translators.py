@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from tsugiki_seq2seq.texts.tokenizer_training import END, PAD, START, learn_tokenizer
+from tsugiki_seq2seq.texts.special_tokens import END, PAD, START
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
 
 PAIRS = [

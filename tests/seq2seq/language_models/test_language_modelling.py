@@ -19,7 +19,8 @@ from tsugiki_seq2seq.language_models.language_modelling import (
     window_table,
 )
 from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
-from tsugiki_seq2seq.texts.tokenizer_training import END, UNKNOWN, learn_tokenizer
+from tsugiki_seq2seq.texts.special_tokens import END, UNKNOWN
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 TEXTS = ["the cat sat on the mat", "the dog sat", "", "a cat"]
 LONG = [" ".join(TEXTS[0].split() * 30), *TEXTS]

@@ -13,7 +13,8 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki_seq2seq.language_models.masked_language_modelling import FillMask
 from tsugiki_seq2seq.language_models.masked_windows import LENGTH, masked_table
-from tsugiki_seq2seq.texts.tokenizer_training import MASK_TOKEN, learn_tokenizer
+from tsugiki_seq2seq.texts.special_tokens import MASK_TOKEN
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 SENTENCE = "the cat sat on a mat while dogs ran over hills and birds flew home to sleep in old trees by some river"
 WORDS = SENTENCE.split()

@@ -13,7 +13,8 @@ from tsugiki_seq2seq.recurrent.recurrent import (
     RecurrentForCausalLM,
     RecurrentForSequenceClassification,
 )
-from tsugiki_seq2seq.texts.tokenizer_training import END, learn_tokenizer
+from tsugiki_seq2seq.texts.special_tokens import END
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 TEXTS = ["the apple and pear salad", "the apple and pair salad", "a pair"]
 

@@ -7,16 +7,8 @@ import pytest
 from datasets import Dataset
 from transformers import AutoTokenizer
 from tsugiki.errors import DataError, OptionError
-from tsugiki_seq2seq.texts.tokenizer_training import (
-    END,
-    KINDS,
-    PAD,
-    SPECIAL_TOKENS,
-    START,
-    UNKNOWN,
-    learn_tokenizer,
-    train_tokenizer,
-)
+from tsugiki_seq2seq.texts.special_tokens import END, PAD, SPECIAL_TOKENS, START, UNKNOWN
+from tsugiki_seq2seq.texts.tokenizer_training import KINDS, learn_tokenizer, train_tokenizer
 
 TEXTS = [
     "the lowest tower is lower than the newest one .",

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
-from tsugiki_seq2seq.texts.tokenizer_training import END, PAD, START, learn_tokenizer
+from tsugiki_seq2seq.texts.special_tokens import END, PAD, START
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 # Source word -> what has been written -> probability of each next word; "" is the end.
 Table = dict[str, dict[str, dict[str, float]]]

@@ -196,7 +196,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
 
     def __init__(self, config: ImageCaptionerConfig) -> None:
         super().__init__(config)
-        self.encoder = ImageEncoder(config)
+        self.encoder = ImageEncoder(config.encoder_config or {}, config.encoder_stages, config.grid_size)
         self.decoder = CaptionDecoder(config, self.encoder.output_size)
         self.lm_head = nn.Linear(config.token_size, config.vocab_size)
         self.post_init()

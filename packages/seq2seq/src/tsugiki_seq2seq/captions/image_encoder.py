@@ -7,7 +7,7 @@ it, never its checkpoint.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,6 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from tsugiki.errors import OptionError, UnknownNameError
 from tsugiki.registry import registry
-
-if TYPE_CHECKING:
-    from .image_captioner import ImageCaptionerConfig
 
 _NOT_OF_THE_BACKBONE = frozenset(
     {"architectures", "dtype", "torch_dtype", "transformers_version", "id2label", "label2id", "num_labels",
@@ -93,7 +90,9 @@ class ImageEncoder(nn.Module):
     """Pictures to a grid of feature vectors. Its weights are frozen and it is always in eval mode.
 
     Args:
-        config: Of the captioner.
+        fields: Config of the network, as `build_backbone` takes it.
+        stages: Names of the stages whose maps are used; by default its last.
+        grid_size: Places a side that the maps are averaged over.
 
     Attributes:
         backbone: The network.
@@ -102,11 +101,10 @@ class ImageEncoder(nn.Module):
 
     main_input_name = "pixel_values"
 
-    def __init__(self, config: ImageCaptionerConfig) -> None:
+    def __init__(self, fields: Mapping[str, Any], stages: Sequence[str] | None, grid_size: int) -> None:
         super().__init__()
-        assert config.encoder_config is not None
-        self.grid_size = config.grid_size
-        backbone: Any = build_backbone(config.encoder_config, config.encoder_stages)
+        self.grid_size = grid_size
+        backbone: Any = build_backbone(fields, stages)
         self.backbone = backbone
         self.output_size: int = sum(backbone.channels)
         self.requires_grad_(False)

@@ -7,6 +7,8 @@ context-aware query suggestion), Serban et al. 2016 (Building end-to-end dialogu
 neural network models).
 """
 
+from typing import ClassVar
+
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -34,8 +36,10 @@ class DialogueConfig(PreTrainedConfig):
         tie_word_embeddings: Use the embeddings as the output matrix (Press and Wolf 2017).
         unk_token_id: What a dropped word is read as.
         decoder_start_token_id: What an utterance begins with.
+        reads_dialogues: Of every config of this kind: the model reads utterances of tokens (B, U, L), not texts.
     """
 
+    reads_dialogues: ClassVar[bool] = True
     is_encoder_decoder: bool = True
 
     vocab_size: int = 1000

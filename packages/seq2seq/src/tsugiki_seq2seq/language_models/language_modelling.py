@@ -16,8 +16,8 @@ from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.task import Predictions, Task
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
+from ..texts.special_tokens import END
 from ..texts.text_columns import check_roles, column_texts, find_column
-from ..texts.tokenizer_training import END
 from ..translation.translation import special_token_fields
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tsugiki.errors import DataError
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 from tsugiki.text_table import PaddedTexts, text_table
 
-from .tokenizer_training import END
+from .special_tokens import END
 
 ROW, TARGET_START, TARGET_LENGTH = "row", "target_start", "target_length"
 

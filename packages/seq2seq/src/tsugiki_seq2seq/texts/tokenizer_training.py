@@ -1,7 +1,7 @@
 """Tokenizers learnt from the training texts with the `tokenizers` library: subwords, words or characters.
 
-All have four special tokens, in this order: ``<pad>`` 0, ``<s>`` 1, ``</s>`` 2, ``<unk>`` 3; those of masked language
-models have ``<mask>`` 4 besides. They are plain fast tokenizers, so that ``AutoTokenizer`` loads them from a snapshot.
+All begin with the tokens of `special_tokens` and are plain fast tokenizers, so that ``AutoTokenizer`` loads them from a
+snapshot.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 from tsugiki.errors import DataError, OptionError, did_you_mean
 
 from .named_texts import named_texts
+from .special_tokens import MASK_TOKEN, SPECIAL_TOKENS, wrap_tokenizer
 from .text_columns import column_texts
+from .word_shapes import train_word_shapes
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,9 +26,6 @@ Kind = Literal["bpe", "unigram", "word", "character"]
 KINDS: tuple[str, ...] = get_args(Kind)
 LABEL = "label"  # the role whose column holds classes
 WORD_OR_SIGN = r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_"  # apostrophes, straight or curved, belong to a word
-PAD, START, END, UNKNOWN = 0, 1, 2, 3
-SPECIAL_TOKENS = ["<pad>", "<s>", "</s>", "<unk>"]
-MASK_TOKEN = AddedToken("<mask>", lstrip=True, special=True)  # takes the space before it, as the word it stands for
 
 
 def train_tokenizer(
@@ -68,8 +67,6 @@ def train_tokenizer(
         DataError: The texts are empty, or the other data set is missing.
     """
     if kind == "word-shape":
-        from .word_shapes import train_word_shapes
-
         shaped = {"vocab_size": vocab_size, "min_count": min_count, "min_groups": min_groups}
         return train_word_shapes(dataset, columns, group_column=group_column, **shaped)
     read = dict.fromkeys(column for role, column in columns.items() if role != LABEL)
@@ -167,20 +164,6 @@ def learn_tokenizer(
     if kind == "unigram":
         tokenizer = _canonical_unigram(tokenizer, len(special))
     return wrap_tokenizer(tokenizer, **more)
-
-
-def wrap_tokenizer(tokenizer: Tokenizer, **more: Any) -> PreTrainedTokenizerFast:
-    """A transformers tokenizer around one whose special tokens are `SPECIAL_TOKENS`."""
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        clean_up_tokenization_spaces=False,
-        model_input_names=["input_ids", "attention_mask"],
-        **more,
-    )
 
 
 def _canonical_unigram(tokenizer: Tokenizer, special_tokens: int) -> Tokenizer:

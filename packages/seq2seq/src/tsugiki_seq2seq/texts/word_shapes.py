@@ -17,8 +17,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from tsugiki.errors import DataError, OptionError
 
+from .special_tokens import SPECIAL_TOKENS, wrap_tokenizer
 from .text_words import ABBREVIATED, APOSTROPHE, JOINER, LETTER, WORD
-from .tokenizer_training import SPECIAL_TOKENS, wrap_tokenizer
 
 if TYPE_CHECKING:
     from datasets import Dataset

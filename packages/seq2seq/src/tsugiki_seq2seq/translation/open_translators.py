@@ -63,10 +63,8 @@ def check_translator(model: Any, name: str) -> None:
     Raises:
         OptionError: Names the model and its class.
     """
-    from ..dialogue.dialogue_model import DialogueModel
-
     writes = getattr(model.config, "is_encoder_decoder", False) and model.can_generate()
-    reads = model.main_input_name == "input_ids" and not isinstance(model, DialogueModel)
+    reads = model.main_input_name == "input_ids" and not getattr(model.config, "reads_dialogues", False)
     if not (writes and reads):
         raise OptionError(
             f"{name} is a {type(model).__name__}, no encoder-decoder from text to text; name a translator"
