@@ -44,7 +44,7 @@ def train(family: str, folder: Path) -> None:
     table = window_table(sources * 8, tokenizer) if family == "gpt2" else pair_table(sources, targets, tokenizer)
     table = table.select(range(len(table) // BATCH * BATCH))  # a batch that is not full would be filled up differently
     torch.manual_seed(0)
-    example = registry().family(family).family.example
+    example = registry().family(family).declaration.example
     model = create_model(family, TASKS[family], **{**example, **SIZES[family], **task.processor_fields(tokenizer)})
     result = fit(
         model,

@@ -30,7 +30,7 @@ def trained(request, tmp_path_factory):
     columns = task.columns(data, GIVEN[family])
     tokenizer = train_tokenizer(data, columns, kind="bpe", vocab_size=60, mask_token=family == "bert")
     torch.manual_seed(0)
-    sizes = {**registry().family(family).family.example, **task.processor_fields(tokenizer)}
+    sizes = {**registry().family(family).declaration.example, **task.processor_fields(tokenizer)}
     model = tsugiki.create_model(family, TASKS[family], **sizes)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     train = registry().family(family).trainer(TASKS[family]) or fit
@@ -171,7 +171,7 @@ def test_families_pass_the_conformance_checks(family):
 def test_examples_read_what_the_task_gives():
     """Sizes in the manifest fit the rows of the tasks: windows of 128 and 256 tokens."""
     for family, longest in (("bert", 128), ("gpt2", 256)):
-        model = tsugiki.create_model(family, TASKS[family], **registry().family(family).family.example)
+        model = tsugiki.create_model(family, TASKS[family], **registry().family(family).declaration.example)
         assert model.config.max_position_embeddings >= longest
 
 
