@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.text_classifier import TextClassifier
 
 
 @strict
@@ -33,7 +34,7 @@ class SCDVConfig(ClassifierHeadConfig, PreTrainedConfig):
     pad_token_id: int | None = 0
 
     @property
-    def document_size(self) -> int:
+    def num_features(self) -> int:
         """K D, the numbers of a document's vector."""
         return self.num_clusters * self.hidden_size
 
@@ -169,34 +170,11 @@ class SCDVModel(SCDVPreTrainedModel):
         return BaseModelOutputWithPooling(pooler_output=documents.masked_fill(small, 0.0))
 
 
-class SCDVForSequenceClassification(SCDVPreTrainedModel):
+class SCDVForSequenceClassification(TextClassifier, SCDVPreTrainedModel):
     """Document vectors with a classifier on them."""
 
-    def __init__(self, config: SCDVConfig) -> None:
-        super().__init__(config)
-        self.scdv = SCDVModel(config)
-        self.classifier = classifier_head(config, config.document_size)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> SequenceClassifierOutput:
-        """Classify documents.
-
-        Args:
-            input_ids: Word numbers (B, L).
-            attention_mask: 1 for words and 0 for padding (B, L); by default the padding token is left out.
-            labels: Class indices (B,), of which -100 leaves a row out. With them the output holds the mean cross
-                entropy.
-
-        Returns:
-            `logits` (B, num_labels), and `loss` where asked for.
-        """
-        features = self.scdv(input_ids, attention_mask, return_dict=True)
-        logits = self.classifier(features.pooler_output)
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+    network_class = SCDVModel
+    scdv: SCDVModel
 
 
 def check_word_numbers(input_ids: Tensor) -> None:

@@ -11,14 +11,14 @@ from typing import Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.text_classifier import TextClassifier
 
-from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding, word_mask
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, word_mask
 
 
 @strict
@@ -121,13 +121,12 @@ def words_first(input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return input_ids.gather(1, order), places[None] < mask.sum(1, keepdim=True)
 
 
-class EmbeddingLSTMPreTrainedModel(WordTable, PreTrainedModel):
+class EmbeddingLSTMPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: EmbeddingLSTMConfig
     config_class = EmbeddingLSTMConfig
     base_model_prefix = "embedding_lstm"
-    main_input_name = "input_ids"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -140,11 +139,8 @@ class EmbeddingLSTMPreTrainedModel(WordTable, PreTrainedModel):
             gates[1] = 1.0  # torch's order: input, forget, cell, output
             init.copy_(module.bias_ih_l0, gates.flatten())
             init.zeros_(module.bias_hh_l0)
-        elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
+        else:
+            super()._init_weights(module)
 
 
 class EmbeddingLSTMModel(EmbeddingLSTMPreTrainedModel):
@@ -197,32 +193,7 @@ class EmbeddingLSTMModel(EmbeddingLSTMPreTrainedModel):
                 return states.masked_fill(~mask[:, :, None], lowest).amax(1) * mask.any(1)[:, None]
 
 
-class EmbeddingLSTMForSequenceClassification(EmbeddingLSTMPreTrainedModel):
+class EmbeddingLSTMForSequenceClassification(TextClassifier, EmbeddingLSTMPreTrainedModel):
     """The network with a classifier on what it made of the text."""
 
-    def __init__(self, config: EmbeddingLSTMConfig) -> None:
-        super().__init__(config)
-        self.embedding_lstm = EmbeddingLSTMModel(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classifier = classifier_head(config, config.num_features)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> SequenceClassifierOutput:
-        """Classify texts.
-
-        Args:
-            input_ids: Numbers of words `(B, L)`.
-            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
-            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds the mean cross
-                entropy.
-
-        Returns:
-            `logits` `(B, num_labels)`, and `loss` where there are labels.
-        """
-        features = self.embedding_lstm(input_ids, attention_mask, return_dict=True).pooler_output
-        logits = self.classifier(self.dropout(features))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+    network_class = EmbeddingLSTMModel

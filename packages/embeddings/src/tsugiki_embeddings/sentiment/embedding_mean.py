@@ -7,20 +7,17 @@ are the same text, and three times "good" outweighs the one "lacking" before it.
 """
 
 import itertools
-import math
 from typing import Any, Literal
 
-import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers import PreTrainedConfig
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.text_classifier import TextClassifier
 
-from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding, word_mask
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, word_mask
 
 
 @strict
@@ -36,6 +33,11 @@ class EmbeddingMeanConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConf
     def __post_init__(self, **kwargs: Any) -> None:
         self.layer_sizes = list(self.layer_sizes)
         super().__post_init__(**kwargs)
+
+    @property
+    def num_features(self) -> int:
+        """Width of the pooled features."""
+        return self.layer_sizes[-1] if self.layer_sizes else self.hidden_size
 
     def validate_layers(self) -> None:
         """Refuse layers without units and a share that is none."""
@@ -59,22 +61,12 @@ class AveragingLayer(nn.Module):
         return self.activation(self.linear(self.dropout(features)))
 
 
-class EmbeddingMeanPreTrainedModel(WordTable, PreTrainedModel):
+class EmbeddingMeanPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: EmbeddingMeanConfig
     config_class = EmbeddingMeanConfig
     base_model_prefix = "embedding_mean"
-    main_input_name = "input_ids"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Glorot and Bengio's for layers; word vectors of length about 1."""
-        if isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
 
 
 class EmbeddingMeanModel(EmbeddingMeanPreTrainedModel):
@@ -90,11 +82,6 @@ class EmbeddingMeanModel(EmbeddingMeanPreTrainedModel):
             AveragingLayer(config, before, units) for before, units in itertools.pairwise(sizes)
         )
         self.post_init()
-
-    @property
-    def num_features(self) -> int:
-        """Width of the pooled features."""
-        return self.config.layer_sizes[-1] if self.config.layer_sizes else self.config.hidden_size
 
     @can_return_tuple
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
@@ -118,32 +105,7 @@ class EmbeddingMeanModel(EmbeddingMeanPreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=features)
 
 
-class EmbeddingMeanForSequenceClassification(EmbeddingMeanPreTrainedModel):
+class EmbeddingMeanForSequenceClassification(TextClassifier, EmbeddingMeanPreTrainedModel):
     """The network with a classifier on the mean."""
 
-    def __init__(self, config: EmbeddingMeanConfig) -> None:
-        super().__init__(config)
-        self.embedding_mean = EmbeddingMeanModel(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classifier = classifier_head(config, self.embedding_mean.num_features)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> SequenceClassifierOutput:
-        """Classify texts.
-
-        Args:
-            input_ids: Numbers of words `(B, L)`.
-            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
-            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds the mean cross
-                entropy.
-
-        Returns:
-            `logits` `(B, num_labels)`, and `loss` where there are labels.
-        """
-        features = self.embedding_mean(input_ids, attention_mask, return_dict=True).pooler_output
-        logits = self.classifier(self.dropout(features))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+    network_class = EmbeddingMeanModel

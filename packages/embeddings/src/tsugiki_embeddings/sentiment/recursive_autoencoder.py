@@ -8,7 +8,6 @@ much as it has words below it (equation 4), and the cross entropy of a softmax o
 sentence (equation 8): alpha E_rec + (1 - alpha) E_ce.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,16 +15,16 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
-from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers import PreTrainedConfig
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
-from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.text_classifier import TextClassifier
 
 from .embedding_lstm import words_first
 from .greedy_trees import grow_trees
 from .tree_composition import children_of, compose
-from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding, word_mask
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, word_mask
 
 
 @strict
@@ -39,6 +38,11 @@ class RecursiveAutoencoderConfig(ClassifierHeadConfig, WordInputsConfig, PreTrai
     normalize: bool = True  # scale parents to length 1, or reconstruction errors are lowered by shrinking them
     pooling: Literal["root", "mean"] = "root"  # what a sentence is classified by: its root, or the mean of its phrases
     dropout: float | int = 0.0  # share of a vector silenced before the softmax in training; 0 in the paper
+
+    @property
+    def num_features(self) -> int:
+        """Width of the vector that a text is classified by."""
+        return self.hidden_size
 
     def validate_shares(self) -> None:
         """Refuse shares that are none."""
@@ -91,22 +95,12 @@ class PairAutoencoder(nn.Module):
         return parents, self.error(children, parents, counts)
 
 
-class RecursiveAutoencoderPreTrainedModel(WordTable, PreTrainedModel):
+class RecursiveAutoencoderPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: RecursiveAutoencoderConfig
     config_class = RecursiveAutoencoderConfig
     base_model_prefix = "recursive_autoencoder"
-    main_input_name = "input_ids"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Glorot and Bengio's for layers; word vectors of length about 1, as parents have it."""
-        if isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
@@ -174,44 +168,22 @@ class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
         )
 
 
-class RecursiveAutoencoderForSequenceClassification(RecursiveAutoencoderPreTrainedModel):
+class RecursiveAutoencoderForSequenceClassification(TextClassifier, RecursiveAutoencoderPreTrainedModel):
     """The autoencoder with a softmax on every phrase."""
 
-    def __init__(self, config: RecursiveAutoencoderConfig) -> None:
-        super().__init__(config)
-        self.recursive_autoencoder = RecursiveAutoencoderModel(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classifier = classifier_head(config, config.hidden_size)
-        self.post_init()
+    network_class = RecursiveAutoencoderModel
 
-    @can_return_tuple
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> SequenceClassifierOutput:
-        """Classify texts.
+    def loss(self, outputs: RecursiveAutoencoderOutput, logits: Tensor, labels: Tensor) -> Tensor:
+        """alpha E_rec + (1 - alpha) E_ce, each the mean over all inner nodes of the batch.
 
-        Args:
-            input_ids: Numbers of words `(B, L)`.
-            attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
-            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds
-                alpha E_rec + (1 - alpha) E_ce, each the mean over all inner nodes of the batch; the text itself counts
-                as one more phrase, so that single words and the mean over phrases learn as well.
-
-        Returns:
-            `logits` `(B, num_labels)`, and `loss` where there are labels.
+        The text itself counts as one more phrase, so that single words and the mean over phrases learn as well.
         """
-        folded = self.recursive_autoencoder(input_ids, attention_mask, return_dict=True)
-        logits = self.classifier(self.dropout(folded.pooler_output))
-        loss = None if labels is None else self._loss(folded, logits, labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
-
-    def _loss(self, folded: RecursiveAutoencoderOutput, logits: Tensor, labels: Tensor) -> Tensor:
-        assert folded.left is not None
-        assert folded.reconstruction_error is not None
-        inner = torch.gt(folded.left, 0)  # (B, M)
-        phrases = self.classifier(self.dropout(folded.last_hidden_state))  # (B, M, num_labels)
+        assert outputs.left is not None
+        assert outputs.reconstruction_error is not None
+        inner = torch.gt(outputs.left, 0)  # (B, M)
+        phrases = self.classifier(self.dropout(outputs.last_hidden_state))  # (B, M, num_labels)
         told = torch.where(inner, labels[:, None], -100)  # (B, M)
         both = torch.cat([phrases.flatten(0, 1), logits]).float()
         entropy = F.cross_entropy(both, torch.cat([told.flatten(), labels]))
-        reconstruction = folded.reconstruction_error.float().sum() / inner.sum().clamp(min=1)
+        reconstruction = outputs.reconstruction_error.float().sum() / inner.sum().clamp(min=1)
         return self.config.alpha * reconstruction + (1 - self.config.alpha) * entropy

@@ -16,7 +16,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, TokenClassifierOutput
 from transformers.utils.generic import can_return_tuple
@@ -24,7 +24,7 @@ from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
 from .parse_trees import IGNORED
 from .tree_composition import compose
-from .word_inputs import WordEmbeddings, WordInputsConfig, WordTable, initialize_embedding
+from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, initialize_embedding
 
 
 @strict
@@ -65,13 +65,12 @@ class TensorComposition(nn.Module):
         return torch.tanh(total)
 
 
-class RNTNPreTrainedModel(WordTable, PreTrainedModel):
+class RNTNPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: RNTNConfig
     config_class = RNTNConfig
     base_model_prefix = "rntn"
-    main_input_name = "input_ids"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

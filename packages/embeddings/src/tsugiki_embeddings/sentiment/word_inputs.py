@@ -1,10 +1,12 @@
 """What networks over words share: the table of word vectors, its config fields, and the mask of what is a word."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers import initialization as init
 
 
@@ -59,10 +61,19 @@ class WordEmbeddings(nn.Module):
         return vectors.sum(1) / mask.sum(1, keepdim=True).clamp(min=1), vectors
 
 
-class WordTable:
-    """Where a model with `WordEmbeddings` keeps its word vectors. Inherit from it before `PreTrainedModel`."""
+class WordModel(PreTrainedModel):
+    """A model with `WordEmbeddings`, which its network keeps as `words`."""
 
-    base_model_prefix: str
+    main_input_name = "input_ids"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Glorot and Bengio's for layers; word vectors of length about 1."""
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            initialize_embedding(module, std=1 / math.sqrt(self.config.hidden_size))
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The table of word vectors (V, D)."""

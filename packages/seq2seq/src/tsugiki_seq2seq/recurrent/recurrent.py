@@ -14,12 +14,12 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
     CausalLMOutputWithPast,
-    SequenceClassifierOutput,
     TokenClassifierOutput,
 )
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.tensor_table import IGNORED
+from tsugiki.text_classifier import TextClassifier
 
 from .recurrent_cells import initialize_layer
 from .recurrent_generation import RecurrentGenerationMixin
@@ -260,38 +260,16 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         return TokenClassifierOutput(loss=loss, logits=logits)
 
 
-class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
+class RecurrentForSequenceClassification(TextClassifier, RecurrentPreTrainedModel):
     """A classifier of whole texts."""
 
-    def __init__(self, config: RecurrentConfig) -> None:
-        super().__init__(config)
-        self.recurrent = RecurrentModel(config)
-        self.dropout = nn.Dropout(config.dropout)
-        self.classifier = classifier_head(config, config.num_features)
-        self.post_init()
+    network_class = RecurrentModel
 
-    @can_return_tuple
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> SequenceClassifierOutput:
-        """Classify texts.
-
-        Args:
-            input_ids: Tokens (B, L).
-            attention_mask: 1 for tokens and 0 for padding (B, L).
-            labels: Class numbers (B,). With them the output holds the mean cross entropy in nats.
-
-        Returns:
-            ``logits`` (B, num_labels), and ``loss`` where there are labels.
-        """
-        states = self.recurrent(input_ids, attention_mask, return_dict=True).last_hidden_state
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        logits = self.classifier(self.dropout(self._pool(states, mask.bool())))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
-
-    def _pool(self, states: Tensor, mask: Tensor) -> Tensor:
-        """States (B, L, F) of the tokens in `mask` (B, L) to one vector a text (B, F), 0 for one without tokens."""
+    def features(self, outputs: BaseModelOutputWithPast, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """The states (B, L, F) of a text's tokens to one vector (B, F), 0 for a text without tokens."""
+        states = outputs.last_hidden_state
+        assert states is not None
+        mask = (torch.ones_like(input_ids) if attention_mask is None else attention_mask).bool()
         if self.config.pooling == "mean":
             return states.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
         if self.config.pooling == "max":
