@@ -115,20 +115,12 @@ class ImageEncoder(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(
-        self,
-        pixel_values: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-    ) -> BaseModelOutput:
+    def forward(self, pixel_values: Tensor | None = None, **ignored: Any) -> BaseModelOutput:
         """Look at pictures.
 
         Args:
             pixel_values: Normalised pictures (B, C, H, W).
-            output_attentions: As the next two: taken because ``generate()`` passes it, without effect.
-            output_hidden_states: The same.
-            return_dict: The same.
+            **ignored: What ``generate()`` passes besides.
 
         Returns:
             ``last_hidden_state`` (B, S, D), S = ``grid_size`` squared places from top left to bottom right. Maps of

@@ -7,7 +7,7 @@ context-aware query suggestion), Serban et al. 2016 (Building end-to-end dialogu
 neural network models).
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -134,21 +134,14 @@ class DialogueEncoder(nn.Module):
         return states
 
     def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **ignored: Any
     ) -> BaseModelOutput:
         """Read whole dialogues.
 
         Args:
             input_ids: Tokens (B, U, L).
             attention_mask: As `token_mask` takes it.
-            output_attentions: As the next two: taken because ``generate()`` passes it, without effect.
-            output_hidden_states: The same.
-            return_dict: The same.
+            **ignored: What ``generate()`` passes besides.
 
         Returns:
             ``last_hidden_state`` (B, 1, C), the state after a dialogue's last utterance.

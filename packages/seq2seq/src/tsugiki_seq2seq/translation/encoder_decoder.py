@@ -7,6 +7,8 @@
   and with `input_feeding` into the next step too. Without it all steps of a training pass run in one kernel.
 """
 
+from typing import Any
+
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -113,9 +115,7 @@ class RecurrentEncoder(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
+        **ignored: Any,
     ) -> BaseModelOutput:
         """Read.
 
@@ -123,9 +123,7 @@ class RecurrentEncoder(nn.Module):
             input_ids: Tokens (B, S).
             attention_mask: 1 for tokens and 0 for padding (B, S).
             inputs_embeds: Embeddings (B, S, E) instead of tokens.
-            output_attentions: As the next two: taken because ``generate()`` passes it, without effect.
-            output_hidden_states: The same.
-            return_dict: The same.
+            **ignored: What ``generate()`` passes besides.
 
         Returns:
             ``last_hidden_state`` (B, S, H), 0 at padding.
