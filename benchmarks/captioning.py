@@ -82,14 +82,14 @@ def word_correlation(model: Any, train: TensorTable, held: TensorTable) -> float
     known, asked = (encoder_features(model, table).mean(1) for table in (train, held))  # (N, D)
     mean, deviation = known.mean(0), known.std(0) + 1e-6
     known, asked = ((one - mean) / deviation for one in (known, asked))
-    said = [
+    mentions = [
         [Counter(word for text in captioned(table).references[number] for word in set(caption_words(text)))
          for number in table.columns[PICTURE].tolist()]
         for table in (train, held)
     ]  # fmt: skip
-    pictures = Counter(word for row in said[0] for word in row)
+    pictures = Counter(word for row in mentions[0] for word in row)
     words = [word for word, count in pictures.items() if FEWEST <= count <= len(train) / 2]
-    learnt, wanted = (torch.tensor([[float(row[word]) for word in words] for row in rows]) for rows in said)
+    learnt, wanted = (torch.tensor([[float(row[word]) for word in words] for row in rows]) for rows in mentions)
     kernel, usual = known @ known.T, learnt.mean(0)
     best = -1.0
     for strength in (1e3, 1e4, 1e5):

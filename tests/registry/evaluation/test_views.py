@@ -56,11 +56,11 @@ def test_mean_is_that_of_the_probabilities():
 
 def test_predictions_over_views_are_the_mean_of_single_ones(snapshot):  # noqa: F811
     model, table = load(snapshot), training_script.stripes().select(range(10))
-    said = predict_table(model, table, views=Views(flip=True))
+    predictions = predict_table(model, table, views=Views(flip=True))
     inputs = next(table.batches(10))["pixel_values"]
     with torch.inference_mode():
         one, other = (model(pixel_values=view).logits.softmax(-1) for view in (inputs, inputs.flip(-1)))
-    np.testing.assert_allclose(np.exp(said.logits), ((one + other) / 2).numpy(), atol=1e-5)
+    np.testing.assert_allclose(np.exp(predictions.logits), ((one + other) / 2).numpy(), atol=1e-5)
 
 
 def test_values_out_of_range_are_refused():

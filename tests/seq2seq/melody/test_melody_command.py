@@ -12,7 +12,7 @@ from tsugiki.errors import DataError, OptionError, OutputError
 from tsugiki_seq2seq.melody.melody_command import command, write_melody
 from tsugiki_seq2seq.melody.melody_data import KEYS, METRES, pitch_number, read_bars
 from tsugiki_seq2seq.melody.melody_files import RATE, piano_roll, sound_file
-from tsugiki_seq2seq.melody.melody_growing import grow_melody
+from tsugiki_seq2seq.melody.melody_generation import grow_melody
 from tsugiki_seq2seq.melody.midi_files import midi_file, variable_length
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.translation import special_token_fields

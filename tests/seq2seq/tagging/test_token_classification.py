@@ -37,15 +37,15 @@ def test_entities_and_figures_are_those_of_seqeval():
     from seqeval.metrics.sequence_labeling import get_entities
 
     pairs = drawn_tags(300)
-    for said, _ in pairs:
-        assert [(kind, start, end - 1) for kind, start, end in entities(said)] == get_entities(said)
-    counts = np.array([count_row(said, right) for said, right in pairs], np.float32)
+    for predicted, _ in pairs:
+        assert [(kind, start, end - 1) for kind, start, end in entities(predicted)] == get_entities(predicted)
+    counts = np.array([count_row(predicted, right) for predicted, right in pairs], np.float32)
     found = TASK.metrics(Predictions(counts, np.empty((len(counts), 0), np.int64)))
-    said, right = [one for one, _ in pairs], [one for _, one in pairs]
-    assert found["f1"].value == pytest.approx(seqeval.f1_score(right, said))
-    assert found["precision"].value == pytest.approx(seqeval.precision_score(right, said))
-    assert found["recall"].value == pytest.approx(seqeval.recall_score(right, said))
-    assert found["accuracy"].value == pytest.approx(seqeval.accuracy_score(right, said))
+    predicted, right = [one for one, _ in pairs], [one for _, one in pairs]
+    assert found["f1"].value == pytest.approx(seqeval.f1_score(right, predicted))
+    assert found["precision"].value == pytest.approx(seqeval.precision_score(right, predicted))
+    assert found["recall"].value == pytest.approx(seqeval.recall_score(right, predicted))
+    assert found["accuracy"].value == pytest.approx(seqeval.accuracy_score(right, predicted))
 
 
 def test_an_entity_counts_only_whole():

@@ -134,13 +134,13 @@ class SCDVModel(SCDVPreTrainedModel):
         Raises:
             ValueError: A shape is not that of the config, or a number is not finite.
         """
-        places = {"vectors": self.word_vectors.weight, "clusters": self.word_clusters.weight, "idf": self.idf}
-        for (name, place), values in zip(places.items(), (vectors, clusters, idf), strict=True):
-            if values.shape != place.shape:
-                raise ValueError(f"{name} must be {tuple(place.shape)}, not {tuple(values.shape)}.")
+        tensors = {"vectors": self.word_vectors.weight, "clusters": self.word_clusters.weight, "idf": self.idf}
+        for (name, tensor), values in zip(tensors.items(), (vectors, clusters, idf), strict=True):
+            if values.shape != tensor.shape:
+                raise ValueError(f"{name} must be {tuple(tensor.shape)}, not {tuple(values.shape)}.")
             if not torch.isfinite(values).all():
                 raise ValueError(f"{name} holds numbers that are not finite.")
-            place.copy_(values)
+            tensor.copy_(values)
         if not 0 <= threshold < float("inf"):
             raise ValueError(f"threshold must be at least 0 and finite, not {threshold}.")
         self.threshold.fill_(threshold)

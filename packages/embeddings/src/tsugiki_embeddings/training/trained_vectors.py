@@ -1,4 +1,4 @@
-"""What a way of training word vectors gives back, whichever way it is."""
+"""What every method of training word vectors returns."""
 
 from __future__ import annotations
 

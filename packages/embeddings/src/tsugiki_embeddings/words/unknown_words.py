@@ -1,4 +1,4 @@
-"""What to say of words that a vocabulary does not have."""
+"""The error for words that a vocabulary does not have, with the nearest known ones."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def write_melody(
     from tsugiki.output import write_bytes
 
     from .melody_files import WRITERS
-    from .melody_growing import grow_melody
+    from .melody_generation import grow_melody
 
     model, tokenizer = tsugiki.load(name), tsugiki.load_processor(name)
     if not hasattr(tokenizer, "get_vocab") or not model.can_generate() or model.config.is_encoder_decoder:

@@ -1,4 +1,4 @@
-"""What recurrent models share that ``generate()`` searches with.
+"""What the recurrent models share that write texts with ``generate()``.
 
 The embeddings and the output matrix need no accessors here: transformers finds ``encoder``, ``lm_head`` and what
 ``_input_embed_layer`` names by itself.

@@ -43,11 +43,11 @@ def draw_edge_filters(picture: Tensor, file: str | Path) -> None:
     axes = figure.subplots(2, 4)
     _show(axes[0, 0], picture, "picture")
     _show(axes[1, 0], edge_strength(picture), "strength (Sobel)")
-    places = [axes[row, column] for column in (1, 2, 3) for row in (0, 1)]
-    for place, (name, answer) in zip(places, answers.items(), strict=True):
+    panels = [axes[row, column] for column in (1, 2, 3) for row in (0, 1)]
+    for panel, (name, answer) in zip(panels, answers.items(), strict=True):
         largest = float(answer.abs().max())
         kernel = " / ".join(" ".join(f"{value:g}" for value in row) for row in EDGE_FILTERS[name].tolist())
-        _show(place, answer, f"{name}\n{kernel}", limits=(-largest, largest))
+        _show(panel, answer, f"{name}\n{kernel}", limits=(-largest, largest))
     _save(figure, file)
 
 
@@ -59,7 +59,7 @@ def draw_output_sizes(file: str | Path, settings: Sequence[tuple[int, int, Paddi
         settings: For each panel the side of the picture, that of the kernel, the padding and the stride.
     """
     figure = Figure(figsize=(2.6 * len(settings), 3.2), layout="constrained")
-    for place, (size, kernel_size, padding, stride) in zip(
+    for panel, (size, kernel_size, padding, stride) in zip(
         figure.subplots(1, len(settings), squeeze=False)[0], settings, strict=True
     ):
         zeros, result = padding_pixels(kernel_size, padding), output_size(size, kernel_size, padding, stride)
@@ -67,10 +67,10 @@ def draw_output_sizes(file: str | Path, settings: Sequence[tuple[int, int, Paddi
             for column in range(-zeros, size + zeros):
                 inside = 0 <= row < size and 0 <= column < size
                 color = "0.85" if inside else "white"
-                place.add_patch(Rectangle((column, row), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.6))
+                panel.add_patch(Rectangle((column, row), 1, 1, facecolor=color, edgecolor="0.6", linewidth=0.6))
         for step in range(result):  # the windows of the first row, a little apart so that each shows
             shift = 0.06 * (step % 3)
-            place.add_patch(
+            panel.add_patch(
                 Rectangle(
                     (step * stride - zeros + shift, -zeros + shift),
                     kernel_size - 2 * shift,
@@ -80,9 +80,9 @@ def draw_output_sizes(file: str | Path, settings: Sequence[tuple[int, int, Paddi
                     linewidth=1.6,
                 )
             )
-        place.set(xlim=(-zeros - 0.3, size + zeros + 0.3), ylim=(size + zeros + 0.3, -zeros - 0.3), aspect="equal")
-        place.set_axis_off()
-        place.set_title(f"n = {size}, f = {kernel_size}, p = {zeros}, s = {stride}\n{result} x {result}", fontsize=9)
+        panel.set(xlim=(-zeros - 0.3, size + zeros + 0.3), ylim=(size + zeros + 0.3, -zeros - 0.3), aspect="equal")
+        panel.set_axis_off()
+        panel.set_title(f"n = {size}, f = {kernel_size}, p = {zeros}, s = {stride}\n{result} x {result}", fontsize=9)
     _save(figure, file)
 
 
@@ -97,25 +97,25 @@ def draw_xor(networks: Sequence[tuple[str, MLPForImageClassification]], file: st
     second, first = torch.meshgrid(line, line, indexing="ij")
     grid = torch.stack([first.flatten(), second.flatten()], dim=1)  # (121 * 121, 2)
     figure = Figure(figsize=(3.2 * len(networks), 3.4), layout="constrained")
-    for place, (title, network) in zip(figure.subplots(1, len(networks), squeeze=False)[0], networks, strict=True):
+    for panel, (title, network) in zip(figure.subplots(1, len(networks), squeeze=False)[0], networks, strict=True):
         with torch.inference_mode():
             ones = network(grid[:, :, None, None]).logits.softmax(1)[:, 1].view(len(line), -1)
         extent = (float(line[0]), float(line[-1])) * 2
-        place.imshow(ones.numpy(), origin="lower", extent=extent, cmap="RdBu_r", vmin=0, vmax=1, alpha=0.7)
+        panel.imshow(ones.numpy(), origin="lower", extent=extent, cmap="RdBu_r", vmin=0, vmax=1, alpha=0.7)
         for label, marker in ((0, "o"), (1, "s")):
             rows = XOR_INPUTS[label == XOR_LABELS].numpy()
-            place.scatter(rows[:, 0], rows[:, 1], marker=marker, color="black", label=f"xor = {label}")
-        place.set(xticks=(0, 1), yticks=(0, 1))
-        place.set_title(title, fontsize=9)
+            panel.scatter(rows[:, 0], rows[:, 1], marker=marker, color="black", label=f"xor = {label}")
+        panel.set(xticks=(0, 1), yticks=(0, 1))
+        panel.set_title(title, fontsize=9)
     figure.axes[0].legend(loc="center", fontsize=8)
     _save(figure, file)
 
 
-def _show(place: Axes, picture: Tensor, title: str, limits: tuple[float, float] | None = None) -> None:
+def _show(panel: Axes, picture: Tensor, title: str, limits: tuple[float, float] | None = None) -> None:
     low, high = limits or (float(picture.min()), float(picture.max()))
-    place.imshow(picture.numpy(), cmap="gray", vmin=low, vmax=high)
-    place.set_title(title, fontsize=8)
-    place.set_axis_off()
+    panel.imshow(picture.numpy(), cmap="gray", vmin=low, vmax=high)
+    panel.set_title(title, fontsize=8)
+    panel.set_axis_off()
 
 
 def _save(figure: Figure, file: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Who judges a stylizer: a VGG by name, and one painting by its title."""
+"""What a stylizer is trained and measured against: the VGG of a name and the painting of a title."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ def draw_recall(predictions: Predictions, table: TensorTable, label_names: Seque
     lines = {"stored": stored, "damaged": damaged, "recalled": recalled}
     for line, (title, pictures) in enumerate(lines.items()):
         for column, picture in enumerate(pictures):
-            place = axes[line, column]
-            place.imshow(picture[0], cmap="gray", vmin=-1, vmax=1)
-            place.set_xticks([])
-            place.set_yticks([])
+            panel = axes[line, column]
+            panel.imshow(picture[0], cmap="gray", vmin=-1, vmax=1)
+            panel.set_xticks([])
+            panel.set_yticks([])
             if line == 0:
-                place.set_title(label_names[names[column]], fontsize=8, parse_math=False)
+                panel.set_title(label_names[names[column]], fontsize=8, parse_math=False)
         axes[line, 0].set_ylabel(title, fontsize=8)
     figure.savefig(folder / FILE, dpi=DOTS_PER_INCH, metadata={"Software": None})
     flipped = float((stored != damaged).mean())

@@ -1,4 +1,4 @@
-"""Growing a melody from its start note with a language model of melodies."""
+"""Generation of a melody from its start note, by a language model of melodies."""
 
 from __future__ import annotations
 
