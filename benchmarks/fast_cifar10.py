@@ -1,6 +1,6 @@
 """CIFAR-10 as accurate as possible in ten minutes on two CPU cores, or to 94 % as fast as possible on a GPU.
 
-    python benchmarks/fast_cifar10.py                              # 16 epochs of the narrow network
+    python benchmarks/fast_cifar10.py                              # 14 epochs of the narrow network
     python benchmarks/fast_cifar10.py --channels 64 256 256 --epochs 10 --runs 20 --rows-a-step 1024   # a GPU
 
 The network follows hlb-CIFAR10 and airbench (Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU, section 3):
