@@ -10,10 +10,36 @@ import pytest
 
 REPO = Path(__file__).parents[2]
 BENCHMARKS = sorted(path.stem for path in REPO.glob("benchmarks/*.py"))
+PAGES = sorted(
+    path
+    for pattern in (
+        "*.md",
+        "registry/*.md",
+        "packages/*/*.md",
+        "benchmarks/*.md",
+        "docs/*.md",
+        "examples/*.md",
+        "hub_cards/*.md",
+    )
+    for path in REPO.glob(pattern)
+)
 LINE = re.compile(
     r"^\| \[(?P<name>\w+)\]\((?P<file>\w+\.py)\) \| (?P<claim>[^|]+) \| `(?P<command>[^`|]+)` \| (?P<figure>[^|]+) \|$",
     re.MULTILINE,
 )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPO)))
+def test_every_link_leads_somewhere_and_says_where(page):
+    for label, target in re.findall(r"\[([^\]]*)\]\((?!https?:)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, heading = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+        if label.endswith((".py", ".yaml")):
+            assert label == file.name or str(file).endswith(f"/{label}")
 
 
 def lines() -> dict[str, re.Match[str]]:

@@ -106,13 +106,3 @@ def test_convolution_basics(workshop):
     for name in ("edge_filters.png", "output_sizes.png", "xor.png"):
         with Image.open(folder / "convolution_basics" / name) as picture:
             assert min(picture.size) > 200
-
-
-def test_the_readme_names_commands_that_exist():
-    from tsugiki.cli.commands import COMMANDS
-    from tsugiki.registry import registry
-
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^tsugiki ([a-z-]+)", text, re.MULTILINE))
-    assert named
-    assert named <= {*COMMANDS, *registry().commands()}

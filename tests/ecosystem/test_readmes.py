@@ -124,7 +124,11 @@ def test_the_commands_of_a_readme_run(page, workshop, capsys):
 
 
 @pytest.mark.data("ylecun/mnist", "tsugiki/small_parallel_enja")
-@pytest.mark.parametrize("line", [line for page in PAGES for _, line in commands(page) if line.startswith(NEEDS_DATA)])
+@pytest.mark.parametrize(
+    "line",
+    [line for page in PAGES for _, line in commands(page) if line.startswith(NEEDS_DATA)],
+    ids=lambda line: line.partition("#")[0].strip(),
+)
 def test_the_commands_that_measure_run(line, workshop, capsys):
     run_command(line, capsys)
 

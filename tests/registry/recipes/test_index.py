@@ -64,7 +64,8 @@ def test_index_has_a_row_for_every_recipe_in_natural_order(root):
     rows = [line for line in (root / "hub_cards/README.md").read_text().splitlines() if line.startswith("| [")]
     assert [row.split("`")[1] for row in rows] == ["tiny-net", "tiny-net2", "tiny-net10"]
     assert "accuracy 99.23 % (99.05 to 99.40 %) | 61,706 | 1,800 | mit |" in rows[0]
-    assert "untrained" in rows[1]
+    assert "(tiny-net/README.md)" in rows[0]
+    assert "(tiny-net2/recipe.yaml)" in rows[1] and "untrained" in rows[1]
 
 
 def test_plugin_readme_keeps_what_stands_around_its_table(root):

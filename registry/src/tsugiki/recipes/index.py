@@ -18,6 +18,7 @@ from ..listing import natural_key
 from ..metrics import Metric
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import read_provenance
+from .recipe import FILE as RECIPE
 from .recipe import Recipe
 
 START = "<!-- checkpoints:start -->"
@@ -73,7 +74,7 @@ def entries(repo_root: str | Path) -> list[Entry]:
 
 def render_index(hub_cards: str | Path) -> str:
     """The text of `hub_cards/README.md`: task, data, figure with interval, bytes and licence of every checkpoint."""
-    return f"{_INTRODUCTION}\n{_table(entries(Path(hub_cards).parent), link='{name}/README.md')}\n"
+    return f"{_INTRODUCTION}\n{_table(entries(Path(hub_cards).parent), link='{name}')}\n"
 
 
 def render_plugin_readme(readme: str, found: list[Entry], *, link: str) -> str:
@@ -82,7 +83,7 @@ def render_plugin_readme(readme: str, found: list[Entry], *, link: str) -> str:
     Args:
         readme: The README as it is.
         found: The plugin's checkpoints.
-        link: Where a checkpoint's name leads, with ``{name}``.
+        link: The folder of a checkpoint's card, with ``{name}``.
 
     Raises:
         CardError: The markers are missing or in the wrong order.
@@ -140,7 +141,7 @@ def _generated(root: Path) -> Iterator[tuple[Path, bytes]]:
         own = [entry for entry in found if entry.snapshot is not None and entry.snapshot.is_relative_to(readme.parent)]
         if own:
             text = readme.read_text(encoding="utf-8")
-            yield readme, render_plugin_readme(text, own, link=f"../../{HUB_CARDS}/{{name}}/README.md").encode()
+            yield readme, render_plugin_readme(text, own, link=f"../../{HUB_CARDS}/{{name}}").encode()
 
 
 def _copies(snapshot: Path, folder: Path, card: bytes) -> Iterator[tuple[Path, bytes]]:
@@ -160,7 +161,8 @@ def _table(found: list[Entry], *, link: str) -> str:
     rows: list[tuple[str, ...]] = []
     for entry in found:
         name, recipe, provenance = entry.recipe.name, entry.recipe, entry.provenance
-        head = (f"[`{name}`]({link.format(name=name)})", recipe.task, f"`{recipe.data.id}`")
+        file = RECIPE if provenance is None else README
+        head = (f"[`{name}`]({link.format(name=name)}/{file})", recipe.task, f"`{recipe.data.id}`")
         if provenance is None:
             rows.append((*head, "untrained", "", "", recipe.license))
             continue
