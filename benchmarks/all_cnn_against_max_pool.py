@@ -96,7 +96,7 @@ def right_answers(
             title=name,
         )
         predictions = predict_table(network.to("cpu"), test)
-        answers = predictions.logits.argmax(1) == predictions.labels
+        answers = predictions.outputs.argmax(1) == predictions.labels
         record = {
             "settings": settings,
             "accuracy": float(answers.mean()),

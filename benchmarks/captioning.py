@@ -30,10 +30,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.metrics import bootstrap_interval
+from tsugiki.predictions import Predictions
 from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, hold_out, prepare
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.recipes.train_recipe import train_seed
-from tsugiki.task import Predictions
 from tsugiki.tensor_table import TensorTable
 from tsugiki_seq2seq.captions.caption_scores import CiderD, bleu_of, caption_words, consensus_caption
 from tsugiki_seq2seq.captions.image_captioner_training import encoder_features
@@ -110,7 +110,7 @@ def counts_of(written: Sequence[str], table: TensorTable) -> NDArray[np.float64]
 
 def print_row(run: PreparedRecipe, title: str, counts: NDArray[np.float64]) -> None:
     """The figures of one way to caption."""
-    metrics = run.task.metrics(Predictions(counts.astype(np.float32), np.empty((len(counts), 0), np.int64)))
+    metrics = run.task.metrics(Predictions(counts.astype(np.float32)))
     shown = [f"{metrics[name].value:6.3f} [{metrics[name].low:.3f}, {metrics[name].high:.3f}]" for name in ("cider",)]
     shown += [
         f"{metrics[name].value:5.1f} [{metrics[name].low:4.1f}, {metrics[name].high:4.1f}]"
@@ -154,7 +154,7 @@ def measured(run: PreparedRecipe, model: Any, table: TensorTable) -> NDArray[np.
     """What the scores of a model's own captions are made of (N, 11)."""
     predictions = run.task.predictions(model, table, batch_size=80)
     assert predictions is not None
-    return predictions.logits.astype(np.float64)
+    return predictions.outputs.astype(np.float64)
 
 
 def compare(recipe: Recipe, options: argparse.Namespace) -> None:

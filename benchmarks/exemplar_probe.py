@@ -45,7 +45,7 @@ def measure_statistics(model: ExemplarCNNForImageClassification, run: PreparedRe
 def right_answers(model: ExemplarCNNForImageClassification, run: PreparedRecipe) -> NDArray[np.bool_]:
     """Which test rows are answered right (N,)."""
     predictions = predict_table(model.to("cpu"), run.evaluation)
-    answers: NDArray[np.bool_] = predictions.logits.argmax(1) == predictions.labels
+    answers: NDArray[np.bool_] = predictions.outputs.argmax(1) == predictions.labels
     return answers
 
 

@@ -106,7 +106,7 @@ def measure(recipe: Recipe, data: str, options: argparse.Namespace) -> Outcome:
         model.to("cpu")  # type: ignore[arg-type]
         outcome.seconds.append(result.seconds)
         predictions = predict_table(model, table, task=run.task)
-        logits, labels = at_root(predictions.logits), at_root(predictions.labels[..., None])[:, 0]
+        logits, labels = at_root(predictions.outputs), at_root(predictions.labels[..., None])[:, 0]
         positive, known = binary_truth(labels, logits.shape[1])
         sides = (binary_answers(logits) == positive)[known]
         if data == "mr":

@@ -42,7 +42,7 @@ def translate(name: str, beams: int, options: argparse.Namespace) -> tuple[Count
     columns = task.columns(data, {"source": options.source, "target": options.target})
     table = task.table(data, tokenizer, columns)
     started = time.perf_counter()
-    counts = predict_table(model, table, task=task, batch_size=options.batch).logits
+    counts = predict_table(model, table, task=task, batch_size=options.batch).outputs
     seconds = time.perf_counter() - started
     scheme = tokenizer.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
     return counts, column_texts(data, columns["source"]), scheme, seconds

@@ -18,25 +18,13 @@ from torch import Tensor
 
 from .errors import OptionError
 from .metrics import Metric
+from .predictions import Predictions
 from .tensor_table import TensorTable
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Metric", "Picture", "Predictions", "Task"]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model said about every row of a table, in order.
-
-    Attributes:
-        logits: float32 (N, number of labels), or what `Task.outputs` keeps instead.
-        labels: int64 (N,), of a task with several labels per row (N, T), of one without labels (N, 0).
-    """
-
-    logits: NDArray[np.float32]
-    labels: NDArray[np.int64]
+__all__ = ["Metric", "Picture", "Task"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +106,7 @@ class Task(ABC):
             DataError: A row does not decode, a label is unknown to the model.
         """
 
-    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor | list[Any]:
         """What evaluation keeps of a forward pass: the logits, unless a task says otherwise.
 
         Args:
@@ -126,7 +114,7 @@ class Task(ABC):
             batch: Model inputs without labels, first dimension B.
 
         Returns:
-            (B, ...).
+            (B, ...), or where rows differ in length a list of B values, as `Predictions` holds them; tensors are fine.
         """
         return model(**batch).logits
 

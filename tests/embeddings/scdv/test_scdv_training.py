@@ -47,7 +47,7 @@ def test_trained_model_tells_two_topics_apart(tmp_path):
     table, _ = table_of()
     model = trained(tmp_path)
     predictions = predict_table(model, table)
-    assert (predictions.logits.argmax(1) == predictions.labels).all()
+    assert (predictions.outputs.argmax(1) == predictions.labels).all()
     assert model.scdv.threshold > 0
     assert not model.scdv.word_vectors.weight[:2].any()
 
@@ -57,7 +57,7 @@ def test_logits_are_those_of_scikit_learns_svm_on_the_sparse_vectors(tmp_path):
     model = trained(tmp_path, C=0.5, folds=50)  # more folds than rows of a class: nothing to choose, nothing scaled
     features = SCDVVectorizer.from_model(model, train_word_tokenizer(TEXTS, min_count=1)).transform(TEXTS)
     svm = LinearSVC(C=0.5, random_state=0).fit(features, LABELS)
-    logits = predict_table(model, table).logits
+    logits = predict_table(model, table).outputs
     np.testing.assert_allclose(logits[:, 1], svm.decision_function(features), atol=1e-5)
     np.testing.assert_allclose(logits[:, 0], -logits[:, 1], atol=1e-6)
 

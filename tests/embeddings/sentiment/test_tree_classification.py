@@ -6,7 +6,7 @@ import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table, task_named
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.training.fit import fit
 from tsugiki_embeddings.sentiment.rntn import RNTNConfig, RNTNForTreeClassification
 from tsugiki_embeddings.sentiment.tree_classification import (

@@ -81,7 +81,7 @@ def test_answers_are_those_of_the_vectors():
     vectors, asked = words_in_pairs(), questions(30)
     model, tokenizer = vectors.to_model()
     task = WordAnalogy()
-    found = predict_table(model, task.table(as_dataset(asked), tokenizer), task=task).logits[:, 0].astype(int)
+    found = predict_table(model, task.table(as_dataset(asked), tokenizer), task=task).outputs[:, 0].astype(int)
     lowered = [[word.lower() for word in asked[role]] for role in ("word1", "word2", "word3")]
     expected = vectors.analogy(*lowered, top_k=1)
     assert [vectors.words[number - 2] for number in found] == [answer[0][0] for answer in expected]
@@ -97,7 +97,7 @@ def test_questions_with_unknown_words_are_neither_right_nor_wrong():
     table = task.table(Dataset.from_dict(columns), tokenizer)
     predictions = predict_table(model, table, task=task)
     assert predictions.labels[1:].tolist() == [-1, -1]
-    assert np.isnan(predictions.logits[1, 0])
+    assert np.isnan(predictions.outputs[1, 0])
     assert task.metrics(predictions)["analogy_accuracy"].n == 1
     assert task.metrics(predictions)["analogy_coverage"].value == pytest.approx(1 / 3)
     assert not task.correct(predictions)[1:].any()

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.text_table import token_stream
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
 from tsugiki_embeddings.word_tasks.intrinsic_evaluation import evaluate_vectors, print_evaluation
@@ -52,8 +52,8 @@ def test_known_pairs_are_scored_and_the_others_are_covered_by_their_share():
     vectors = some_vectors()
     predictions = predictions_of(vectors, Dataset.from_dict(PAIRS))
     cosines = vectors.similarity([("cat", "dog"), ("cup", "mug"), ("tea", "cup"), ("dog", "tea")])
-    np.testing.assert_allclose(predictions.logits[[0, 1, 2, 4], 0], cosines, atol=1e-6)
-    assert np.isnan(predictions.logits[3, 0])
+    np.testing.assert_allclose(predictions.outputs[[0, 1, 2, 4], 0], cosines, atol=1e-6)
+    assert np.isnan(predictions.outputs[3, 0])
     metrics = WordSimilarity().metrics(predictions)
     assert metrics["spearman"].value == pytest.approx(spearmanr(cosines, [8, 9, 5, 0.5]).statistic)
     assert metrics["spearman"].n == 4

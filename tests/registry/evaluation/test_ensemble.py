@@ -45,7 +45,7 @@ def test_members_answer_together(members):
     table = training_script.stripes().select(range(60))
     probabilities = []
     for folder, order in zip(members, ([0, 1], [1, 0], [0, 1]), strict=True):
-        probabilities.append(softmax(predict_table(load(folder), table).logits[:, order], axis=-1))
+        probabilities.append(softmax(predict_table(load(folder), table).outputs[:, order], axis=-1))
         assert result.members[str(folder)] == evaluate(folder, data)
     right = np.mean(probabilities, axis=0).argmax(1) == table.labels.numpy()
     assert result.metrics["accuracy"].value == pytest.approx(right.mean())

@@ -31,11 +31,11 @@ def snapshot(tmp_path_factory):
 def test_predictions_are_in_order_whatever_the_batch_size(snapshot):
     model, table = load(snapshot), training_script.stripes()
     whole, parts = predict_table(model, table, batch_size=1000), predict_table(model, table, batch_size=7)
-    assert np.allclose(whole.logits, parts.logits, atol=1e-5)
+    assert np.allclose(whole.outputs, parts.outputs, atol=1e-5)
     assert np.array_equal(whole.labels, table.labels.numpy())
     with torch.inference_mode():
         expected = model(**{k: v for k, v in table.batch([5]).items() if k != "labels"}).logits
-    assert np.allclose(whole.logits[5], expected[0].numpy(), atol=1e-5)
+    assert np.allclose(whole.outputs[5], expected[0].numpy(), atol=1e-5)
 
 
 def test_training_mode_is_restored(snapshot):

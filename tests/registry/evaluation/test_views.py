@@ -60,7 +60,7 @@ def test_predictions_over_views_are_the_mean_of_single_ones(snapshot):  # noqa: 
     inputs = next(table.batches(10))["pixel_values"]
     with torch.inference_mode():
         one, other = (model(pixel_values=view).logits.softmax(-1) for view in (inputs, inputs.flip(-1)))
-    np.testing.assert_allclose(np.exp(predictions.logits), ((one + other) / 2).numpy(), atol=1e-5)
+    np.testing.assert_allclose(np.exp(predictions.outputs), ((one + other) / 2).numpy(), atol=1e-5)
 
 
 def test_values_out_of_range_are_refused():

@@ -10,7 +10,7 @@ import tsugiki
 from datasets import Audio, ClassLabel, Dataset, Features, Value
 from transformers import Wav2Vec2FeatureExtractor
 from tsugiki.errors import DataError
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tasks import audio_classification
 from tsugiki.tasks.audio_classification import AudioClassification
 from tsugiki_vision.waves_clips.conv1d import Conv1dConfig, Conv1dForAudioClassification

@@ -9,7 +9,7 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Image, Value
 from tsugiki.errors import DataError, OptionError
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
 from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor

@@ -8,7 +8,7 @@ import torch
 from datasets import Array3D, Array4D, ClassLabel, Dataset, Features, Image
 from tsugiki.errors import DataError
 from tsugiki.fingerprint import content_fingerprint
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tasks.video_classification import VideoClassification
 from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor
 from tsugiki_vision.waves_clips.conv3d import Conv3dConfig, Conv3dForVideoClassification

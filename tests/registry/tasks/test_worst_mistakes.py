@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 import torch
 from sklearn.metrics import confusion_matrix
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tasks.confusion_matrix import confusion_counts, draw_confusion_matrix
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki.tasks.worst_mistakes import draw_worst_mistakes, worst_mistakes
@@ -26,7 +26,7 @@ def random_pictures(rows: int, channels: int) -> torch.Tensor:
 
 def test_confusion_counts_equal_scikit_learn():
     predictions = random_predictions(200, 5)
-    answers = predictions.logits.argmax(axis=1)
+    answers = predictions.outputs.argmax(axis=1)
     expected = confusion_matrix(predictions.labels, answers, labels=range(5))
     np.testing.assert_array_equal(confusion_counts(predictions.labels, answers, 5), expected)
 
@@ -62,7 +62,7 @@ def test_matrix_of_many_classes_shows_those_with_most_mistakes(tmp_path):
 
 def test_class_without_rows_leaves_an_empty_row(tmp_path):
     predictions = random_predictions(20, 2)
-    logits = np.pad(predictions.logits, ((0, 0), (0, 1)), constant_values=-9)
+    logits = np.pad(predictions.outputs, ((0, 0), (0, 1)), constant_values=-9)
     draw_confusion_matrix(Predictions(logits, predictions.labels), ["a", "b", "c"], tmp_path)
     assert (tmp_path / "confusion_matrix.png").exists()
 

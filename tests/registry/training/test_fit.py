@@ -199,6 +199,6 @@ def test_validation_keeps_what_the_task_keeps_of_a_forward_pass(tmp_path):
         )
         accuracy[type(task).__name__] = result.history[-1]["eval_accuracy"]
     predictions = predict_table(network, table)
-    best = (predictions.logits.argmax(1) == predictions.labels).mean()
-    worst = (predictions.logits.argmin(1) == predictions.labels).mean()
+    best = (predictions.outputs.argmax(1) == predictions.labels).mean()
+    worst = (predictions.outputs.argmin(1) == predictions.labels).mean()
     assert accuracy == pytest.approx({"ImageClassification": best, "OtherWayRound": worst})

@@ -10,7 +10,7 @@ from datasets import Dataset
 from torch import nn
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki_seq2seq.dialogue.dialogue import Dialogue

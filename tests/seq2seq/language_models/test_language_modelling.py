@@ -82,8 +82,8 @@ def test_perplexity_and_bits_are_those_of_a_hand_computation(words):
 
 def test_batches_give_what_single_rows_give(words):
     model, table, task = network(len(words)), window_table(LONG, words), TextGeneration()
-    together = predict_table(model, table, task=task).logits
-    alone = predict_table(model, table, task=task, batch_size=1).logits
+    together = predict_table(model, table, task=task).outputs
+    alone = predict_table(model, table, task=task, batch_size=1).outputs
     np.testing.assert_allclose(together, alone, rtol=1e-5)
     assert len(together) == len(table) > 1
 
@@ -93,8 +93,8 @@ def test_an_interval_holds_its_figure(words):
     predictions = predict_table(network(len(words)), window_table(LONG, words), task=task)
     for metric in task.metrics(predictions).values():
         assert metric.low <= metric.value <= metric.high
-    scores, tokens = task.row_scores(predictions), predictions.logits[:, 1]
-    assert (scores * tokens).sum() == pytest.approx(predictions.logits[:, 0].sum())
+    scores, tokens = task.row_scores(predictions), predictions.outputs[:, 1]
+    assert (scores * tokens).sum() == pytest.approx(predictions.outputs[:, 0].sum())
 
 
 def test_token_nats_are_cross_entropies(words):
@@ -130,8 +130,8 @@ def test_signs_apart_are_words_of_their_own():
 def test_a_character_model_counts_the_characters_of_the_text(characters):
     table = window_table(TEXTS, characters)
     predictions = predict_table(network(len(characters)), table, task=TextGeneration())
-    assert predictions.logits[:, 2].sum() == sum(map(len, TEXTS))
-    assert predictions.logits[:, 1].sum() == sum(map(len, TEXTS)) + 3  # each text's end
+    assert predictions.outputs[:, 2].sum() == sum(map(len, TEXTS))
+    assert predictions.outputs[:, 1].sum() == sum(map(len, TEXTS)) + 3  # each text's end
 
 
 def test_likely_next_tokens(words):

@@ -10,7 +10,7 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, List, Value
 from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table, task_named
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.training.fit import fit
 from tsugiki_seq2seq.tagging.token_classification import TokenClassification, count_row, entities, find_entities
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
@@ -40,7 +40,7 @@ def test_entities_and_figures_are_those_of_seqeval():
     for predicted, _ in pairs:
         assert [(kind, start, end - 1) for kind, start, end in entities(predicted)] == get_entities(predicted)
     counts = np.array([count_row(predicted, right) for predicted, right in pairs], np.float32)
-    found = TASK.metrics(Predictions(counts, np.empty((len(counts), 0), np.int64)))
+    found = TASK.metrics(Predictions(counts))
     predicted, right = [one for one, _ in pairs], [one for _, one in pairs]
     assert found["f1"].value == pytest.approx(seqeval.f1_score(right, predicted))
     assert found["precision"].value == pytest.approx(seqeval.precision_score(right, predicted))
@@ -151,7 +151,7 @@ def test_batches_do_not_change_what_is_found(tagger):
     model, _, _, table = tagger
     one = predict_table(model, table, task=TASK, batch_size=1)
     many = predict_table(model, table, task=TASK, batch_size=64)
-    np.testing.assert_array_equal(one.logits, many.logits)
+    np.testing.assert_array_equal(one.outputs, many.outputs)
 
 
 def test_the_pipeline_of_transformers_works(tagger):

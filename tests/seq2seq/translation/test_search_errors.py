@@ -150,10 +150,10 @@ def test_the_task_finds_the_shares_of_the_analysis(tmp_path):
         "model_error_share": found.share("model"),
     }
     first, again = (task.predictions(model, table, batch_size=2) for _ in range(2))
-    assert (first.logits == again.logits).all()
+    assert (first.outputs == again.outputs).all()
     assert int(task.correct(first).sum()) == len(PAIRS) - len(found.of_kind("search"))
     picked = task.predictions(model, table.select([4, 1]), batch_size=8)
-    assert (picked.logits == first.logits[[4, 1]]).all()
+    assert (picked.outputs == first.outputs[[4, 1]]).all()
 
 
 @pytest.mark.parametrize("make", [recurrent, marian, t5])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki_vision.generative.image_generation import UnconditionalImageGeneration
 from tsugiki_vision.generative.pixelcnn import PixelCNNConfig, PixelCNNForImageGeneration
 from tsugiki_vision.generative.vae import VAEConfig, VAEForImageGeneration

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki_vision.generative.autoencoder import AutoencoderConfig, AutoencoderForImageReconstruction
 from tsugiki_vision.generative.image_reconstruction import ImageReconstruction
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor

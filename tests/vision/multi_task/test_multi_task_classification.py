@@ -8,7 +8,7 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, Image, Value
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki_vision.multi_task.multi_task import MultiTaskConfig, MultiTaskForImageClassification
 from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification, logits_by_task
 from tsugiki_vision.pictures.processing import BackboneImageProcessor
@@ -112,7 +112,7 @@ def test_accuracy_is_the_mean_over_tasks_of_known_labels(task):
 def test_metrics_carry_the_names_of_the_tasks(task, model):
     table = task.table(animals(), PROCESSOR, label_names=NAMES)
     found = predict_table(model, table, task=task)
-    assert found.logits.shape == (4, 2, 3)
+    assert found.outputs.shape == (4, 2, 3)
     assert set(task.metrics(found)) == {"accuracy", "accuracy_animal", "accuracy_wild"}
     assert set(MultiTaskImageClassification().metrics(found)) == {"accuracy", "accuracy_1", "accuracy_2"}
 

@@ -8,7 +8,7 @@ from PIL import Image
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split, splits
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 from tsugiki_vision.unsupervised.digit_patterns import medoid
 from tsugiki_vision.unsupervised.hopfield import HopfieldConfig, HopfieldForPatternRecall
@@ -86,7 +86,7 @@ def test_recall_counts_an_overlap_of_at_least_95_percent():
 def test_network_recalls_what_it_stored(model):
     task = PatternRecall()
     predictions = predict_table(model, task.table(dataset(draws=10), processor()), task=task)
-    assert predictions.logits.shape == (40, SIDE**2)
+    assert predictions.outputs.shape == (40, SIDE**2)
     assert task.metrics(predictions)["recall"].value > 0.9
 
 

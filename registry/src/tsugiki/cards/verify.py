@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel
 
-    from ..task import Predictions, Task
+    from ..predictions import Predictions
+    from ..task import Task
     from ..tensor_table import TensorTable
 
 EXAMPLES = 2

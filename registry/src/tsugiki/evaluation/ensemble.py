@@ -12,7 +12,7 @@ import torch
 
 from ..errors import DataError, OptionError
 from ..metrics import Metric
-from ..task import Predictions
+from ..predictions import Predictions
 from .evaluate import model_label_names, pick_split, predict_table, task_named, task_of
 from .views import Views, average_probabilities
 
@@ -80,7 +80,7 @@ def evaluate_ensemble(
             )
         table = task.table(dataset, load_processor(name), columns, label_names=labels)
         predictions = predict_table(model, table, batch_size=batch_size, device=device, task=task, views=views)
-        reordered = predictions.logits[:, [own_labels.index(label) for label in labels]]
+        reordered = predictions.outputs[:, [own_labels.index(label) for label in labels]]
         members[name] = task.metrics(Predictions(reordered, predictions.labels))
         logits.append(torch.from_numpy(np.ascontiguousarray(reordered)))
     assert task is not None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import DataError, OptionError
 from ..metrics import Metric
-from ..task import Predictions, Task
+from ..predictions import PredictionParts, Predictions
+from ..task import Task
 from ..tensor_table import Batch, TensorTable
 from .views import Views, average_probabilities
 
@@ -44,8 +44,8 @@ def predict_table(
     device = torch.device(device) if device is not None else next(model.parameters()).device
     was_training = model.training
     model.to(device).eval()  # type: ignore[arg-type]
-    logits: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
+    outputs, labels = PredictionParts(), PredictionParts()
+    has_labels = False
     try:
         with torch.inference_mode():
             if task is not None and not views:
@@ -53,20 +53,21 @@ def predict_table(
                 if whole is not None:
                     return whole
             for batch in table.batches(batch_size, device=device):
-                given = batch.pop("labels", None)
-                outputs = _outputs(model, batch, task, views)
-                logits.append(outputs.float().cpu().numpy())
-                labels.append(np.empty((len(outputs), 0), np.int64) if given is None else given.cpu().numpy())
+                if (given := batch.pop("labels", None)) is not None:
+                    labels.add(given)
+                    has_labels = True
+                outputs.add(_outputs(model, batch, task, views))
     finally:
         model.train(was_training)
-    return Predictions(np.concatenate(logits), np.concatenate(labels))
+    return Predictions(outputs.joined(), labels.joined() if has_labels else None)
 
 
-def _outputs(model: PreTrainedModel, batch: Batch, task: Task | None, views: Views | None) -> Tensor:
-    """What is kept of one batch, over all views of its pictures."""
+def _outputs(model: PreTrainedModel, batch: Batch, task: Task | None, views: Views | None) -> Tensor | list[Any]:
+    """What is kept of one batch, over all views of its pictures; tensors in float32."""
 
-    def answer(inputs: Batch) -> Tensor:
-        return model(**inputs).logits if task is None else task.outputs(model, inputs)
+    def answer(inputs: Batch) -> Any:
+        kept = model(**inputs).logits if task is None else task.outputs(model, inputs)
+        return kept.float() if isinstance(kept, Tensor) else kept
 
     if not views:
         return answer(batch)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, RecipeError
 from ..evaluation.evaluate import task_named
+from ..predictions import Predictions
 from ..registry import registry
 from ..snapshots import provenance
-from ..task import Predictions, Task
+from ..task import Task
 from ..tensor_table import TensorTable
 from .recipe import Recipe, RecipeEvaluation
 

@@ -15,11 +15,11 @@ from ..cards.curves import draw_curves
 from ..errors import OutputError, RecipeError
 from ..evaluation.evaluate import predict_table
 from ..output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
+from ..predictions import Predictions
 from ..registry import registry
 from ..snapshots import provenance
 from ..snapshots.resolve import CONFIG
 from ..snapshots.strict_config import read_json
-from ..task import Predictions
 from ..training.fit import FitResult, fit, is_main_process, wait_for_all
 from ..training.phases import DONE
 from ..waveform_augmentation import read_augmentation
@@ -153,8 +153,6 @@ def _claim(partial: Path, recipe: Recipe) -> None:
 
 def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress: bool) -> None:
     """Train one seed and leave its weights, predictions' figures and history in `folder`."""
-    import numpy as np
-
     from ..snapshots.loading import load
 
     model, result = train_seed(run, seed, folder, progress=progress)
@@ -168,7 +166,7 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
     metrics: dict[str, float] = {}
     for number, evaluation_set in enumerate(run.evaluation_sets):
         predictions = predict_table(model.float(), evaluation_set.table, task=evaluation_set.task)
-        np.savez(folder / f"predictions-{number}.npz", logits=predictions.logits, labels=predictions.labels)
+        predictions.save(folder / f"predictions-{number}.npz")
         figures = provenance.named_metrics(evaluation_set.task.metrics(predictions), evaluation_set.spec.name)
         metrics |= {name: metric.value for name, metric in figures.items()}
     drawn = run.task.model_figures(model.eval(), folder / "model")
@@ -211,15 +209,13 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
 
 def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
     """Turn `partial` from a run's folder into the snapshot of its first seed."""
-    import numpy as np
-
     from ..cards.render import write_card
 
     recipe, first = run.recipe, results[0]
     folder = partial / f"seed-{first['seed']}"
     evaluations, pictures = [], []
     for number, evaluation_set in enumerate(run.evaluation_sets):
-        predictions = Predictions(**np.load(folder / f"predictions-{number}.npz"))
+        predictions = Predictions.load(folder / f"predictions-{number}.npz")
         evaluations.append(evaluation_set.record(predictions, run.processor))
         drawn = {type(earlier.task) for earlier in run.evaluation_sets[:number]}
         if type(evaluation_set.task) not in drawn:  # one data set a task is drawn

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from ..metrics import Metric
-    from ..task import Predictions, Task
+    from ..predictions import Predictions
+    from ..task import Task
 
 FILE = "provenance.json"
 FORMAT = 2
@@ -126,7 +127,7 @@ def evaluation_record(
     With a `name` the metrics' keys end in it, and it stands in the entry. `rows` are those of the data set; where the
     task makes more or fewer of them, as windows of texts, their number is the entry's ``examples``.
     """
-    examples = len(predictions.labels)
+    examples = len(predictions)
     rows = examples if rows is None else rows
     subset = fast_rows(examples, seed=seed)
     return {

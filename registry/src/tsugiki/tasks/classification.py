@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..errors import DataError, OptionError, did_you_mean
 from ..metrics import Metric, share_metric
-from ..task import Picture, Predictions, Task
+from ..predictions import Predictions
+from ..task import Picture, Task
 from ..tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class Classification(Task):
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Whether the class with the highest logit is the labelled one (N,)."""
-        return predictions.logits.argmax(axis=1) == predictions.labels
+        return predictions.outputs.argmax(axis=1) == predictions.labels
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`accuracy`: the share of right answers, with its bootstrap 95 % interval."""

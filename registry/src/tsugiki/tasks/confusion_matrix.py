@@ -12,7 +12,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..task import Picture, Predictions
+from ..predictions import Predictions
+from ..task import Picture
 
 CONFUSION_FILE = "confusion_matrix.png"
 MOST_CLASSES = 30  # more are not legible in one matrix
@@ -35,7 +36,7 @@ def draw_confusion_matrix(
         folder: Where `confusion_matrix.png` goes.
         inputs_called: What the caption calls the rows.
     """
-    counts = confusion_counts(predictions.labels, predictions.logits.argmax(axis=1), len(label_names))
+    counts = confusion_counts(predictions.labels, predictions.outputs.argmax(axis=1), len(label_names))
     shown = list(range(len(label_names)))
     caption = f"Confusion matrix over {counts.sum():,} {inputs_called}: rows are the true classes, columns the answers."
     if len(shown) > MOST_CLASSES:

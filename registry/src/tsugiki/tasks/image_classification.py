@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..images import Normalize, decode_images
-from ..task import Picture, Predictions
+from ..predictions import Predictions
+from ..task import Picture
 from ..tensor_table import TensorTable
 from .classification import Classification, is_encoded_media, kind_of
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..task import Picture, Predictions
+from ..predictions import Predictions
+from ..task import Picture
 from .confusion_matrix import name_fonts, save_figure, short_name
 
 MISTAKES_FILE = "worst_mistakes.png"
@@ -35,7 +36,7 @@ def draw_worst_mistakes(
     rows, probabilities = worst_mistakes(predictions, GRID_ROWS * GRID_COLUMNS)
     if len(rows) == 0:
         return None
-    answers = predictions.logits[rows].argmax(axis=1)
+    answers = predictions.outputs[rows].argmax(axis=1)
     pictures = pixel_values[rows.tolist()].cpu().permute(0, 2, 3, 1).numpy()  # (n, H, W, C)
     grid_rows = -(-len(rows) // GRID_COLUMNS)
     columns = min(GRID_COLUMNS, len(rows))
@@ -54,7 +55,7 @@ def draw_worst_mistakes(
 
 def worst_mistakes(predictions: Predictions, most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Rows of wrong answers and the probabilities of these answers, surest first, at most `most`."""
-    logits = predictions.logits.astype(np.float64)
+    logits = predictions.outputs.astype(np.float64)
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     highest = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)  # (N,)
     wrong = np.flatnonzero(logits.argmax(axis=1) != predictions.labels)

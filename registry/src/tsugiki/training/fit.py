@@ -13,7 +13,8 @@ import torch
 
 from ..errors import OptionError, did_you_mean
 from ..output import quiet_transformers
-from ..task import Predictions, Task
+from ..predictions import Predictions
+from ..task import Task
 from ..tensor_table import TensorTable
 
 if TYPE_CHECKING:

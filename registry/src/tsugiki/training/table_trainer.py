@@ -121,6 +121,8 @@ class TableTrainer(Trainer):
         labels = batch["labels"]
         with torch.no_grad(), self.compute_loss_context_manager():
             outputs = self._task.outputs(model, {name: value for name, value in batch.items() if name != "labels"})
+        if isinstance(outputs, list):  # the Trainer gathers tensors alone
+            return loss, None, None
         return loss, outputs.float(), labels
 
     def _get_output_dir(self, trial: Any) -> str:

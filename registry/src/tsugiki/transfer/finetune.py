@@ -16,8 +16,9 @@ from ..evaluation.evaluate import task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
+from ..predictions import Predictions
 from ..splitting import class_counts
-from ..task import Predictions, Task
+from ..task import Task
 from ..training.fit import is_main_process, wait_for_all
 from .baseline import train_from_scratch
 from .depth import DepthChoice, choose_depth

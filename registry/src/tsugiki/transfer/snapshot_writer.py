@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..cards.curves import draw_curves
 from ..evaluation.evaluate import predict_table
 from ..output import quiet_transformers
+from ..predictions import Predictions
 from ..snapshots import provenance
-from ..task import Predictions, Task
+from ..task import Task
 from .options import Options
 from .report import Report, draw_depths
 from .splits import Splits

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..evaluation.evaluate import predict_table
+from ..predictions import Predictions
 from ..splitting import Rows, class_counts, hold_out, repeated
-from ..task import Predictions, Task
+from ..task import Task
 from ..tensor_table import TensorTable
 from ..training.fit import EARLY_STOPPING, FitResult
 from .features import head_features
@@ -290,7 +291,7 @@ def _best(task: Task, predictions: Sequence[Predictions]) -> int:
 
 def _losses(predictions: Predictions) -> NDArray[np.float64]:
     """Cross entropy of every row (N,); that of a guess where training went astray."""
-    logits = predictions.logits.astype(np.float64)
+    logits = predictions.outputs.astype(np.float64)
     logits -= logits.max(1, keepdims=True)
     losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), predictions.labels]
     return np.nan_to_num(losses, nan=math.log(logits.shape[1]), posinf=math.log(logits.shape[1]))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, did_you_mean
 from tsugiki.metrics import Metric, share_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tasks.classification import Classification, check_column_exists, is_text, kind_of, listed
 from tsugiki.tasks.text_classification import tokenizer_fields
 from tsugiki.tensor_table import TensorTable
@@ -155,7 +156,7 @@ class TreeClassification(Classification):
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Whether the class of the root is right (N,)."""
-        return predictions.logits[:, 0].argmax(axis=1) == predictions.labels[:, 0]
+        return predictions.outputs[:, 0].argmax(axis=1) == predictions.labels[:, 0]
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """Shares of right answers with bootstrap 95 % intervals over sentences.
@@ -167,12 +168,12 @@ class TreeClassification(Classification):
             included.
         """
         metrics = {"accuracy_root": share_metric(self.correct(predictions), seed=seed)}
-        positive, known = binary_truth(predictions.labels[:, 0], predictions.logits.shape[2])
+        positive, known = binary_truth(predictions.labels[:, 0], predictions.outputs.shape[2])
         if known.any():
-            right = binary_answers(predictions.logits[:, 0]) == positive
+            right = binary_answers(predictions.outputs[:, 0]) == positive
             metrics["accuracy_binary"] = share_metric(right[known], seed=seed)
         labelled = predictions.labels != IGNORED  # (N, M)
-        right = ((predictions.logits.argmax(axis=2) == predictions.labels) & labelled).sum(1)
+        right = ((predictions.outputs.argmax(axis=2) == predictions.labels) & labelled).sum(1)
         metrics["accuracy_phrases"] = share_metric(right, labelled.sum(1), seed=seed)
         return metrics
 
@@ -180,7 +181,7 @@ class TreeClassification(Classification):
         self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
     ) -> list[Picture]:
         """Draw the confusion matrix of the roots."""
-        roots = Predictions(predictions.logits[:, 0], predictions.labels[:, 0])
+        roots = Predictions(predictions.outputs[:, 0], predictions.labels[:, 0])
         return super().figures(roots, table, label_names, folder)
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.metrics import Metric, bootstrap_interval
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, TensorTable
 from tsugiki.text_table import text_table
 
@@ -198,4 +199,4 @@ def word_windows(texts: Sequence[Sequence[int]], *, pad_token_id: int = 0) -> Te
 def _sums(predictions: Predictions) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nats and number of the words that each row asks for, (N,) both."""
     asked = predictions.labels != IGNORED
-    return np.where(asked, predictions.logits, 0).sum(1, dtype=np.float64), asked.sum(1).astype(np.float64)
+    return np.where(asked, predictions.outputs, 0).sum(1, dtype=np.float64), asked.sum(1).astype(np.float64)

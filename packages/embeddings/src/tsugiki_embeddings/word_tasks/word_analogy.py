@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, share_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..words.word_tokenizer import SPECIAL
@@ -104,7 +105,7 @@ class WordAnalogy(WordTask):
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Which questions are answered right (N,); those that are not counted are not."""
-        return (predictions.labels != NOT_COUNTED) & (predictions.logits[:, 0] == predictions.labels)
+        return (predictions.labels != NOT_COUNTED) & (predictions.outputs[:, 0] == predictions.labels)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`analogy_accuracy` on the questions whose words are all known, and `analogy_coverage`, their share.

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tasks.text_classification import check_text_column, find_text_columns, read_texts, tokenize
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
@@ -115,7 +116,7 @@ class WordSimilarity(WordTask):
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """The cosine of each pair (N,), 0 where a word is unknown."""
-        return np.nan_to_num(predictions.logits[:, 0].astype(np.float64))
+        return np.nan_to_num(predictions.outputs[:, 0].astype(np.float64))
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`spearman` over the pairs with two known words, and `coverage`, their share; with bootstrap 95 % intervals.
@@ -124,7 +125,7 @@ class WordSimilarity(WordTask):
             DataError: Too few pairs are known.
         """
         known = known_pairs(predictions)
-        cosines, scores = predictions.logits[known, 0], predictions.labels[known]
+        cosines, scores = predictions.outputs[known, 0], predictions.labels[known]
         low, high = bootstrap_interval(
             len(cosines), lambda rows: spearman(cosines[rows], scores[rows]), resamples=1000, seed=seed
         )
@@ -140,7 +141,7 @@ class WordSimilarity(WordTask):
         from .word_task_pictures import draw_similarities
 
         known = known_pairs(predictions)
-        return [draw_similarities(predictions.logits[known, 0], predictions.labels[known], len(known), folder)]
+        return [draw_similarities(predictions.outputs[known, 0], predictions.labels[known], len(known), folder)]
 
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
@@ -190,7 +191,7 @@ def known_pairs(predictions: Predictions) -> NDArray[np.bool_]:
     Raises:
         DataError: Too few have.
     """
-    known = np.isfinite(predictions.logits[:, 0])
+    known = np.isfinite(predictions.outputs[:, 0])
     if known.sum() < FEWEST_PAIRS:
         raise DataError(
             f"the vocabulary has both words of {known.sum()} of the {len(known)} pairs; a correlation needs "

@@ -12,7 +12,8 @@ from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize, decode_images
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..translation.translation import special_token_fields
@@ -122,24 +123,24 @@ class ImageCaptioning(Task):
         """Caption every picture, and count what the scores are made of.
 
         Returns:
-            As `logits` what `caption_counts` gives (N, 11); no labels.
+            As `outputs` what `caption_counts` gives (N, 11); no labels.
         """
         transform = captioned(table)
         written = write_captions(model, table, batch_size=batch_size)
         references = [transform.references[number] for number in table.columns[PICTURE].tolist()]
         counts = caption_counts(written, references, CiderD(transform.references))
-        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+        return Predictions(counts)
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """The CIDEr-D of each row (N,)."""
-        return predictions.logits[:, -1].astype(np.float64)
+        return predictions.outputs[:, -1].astype(np.float64)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`cider`, and `bleu_1` to `bleu_4`, with bootstrap 95 % intervals over the pictures.
 
         The document frequencies of CIDEr-D stay those of all pictures in every draw.
         """
-        counts = predictions.logits.astype(np.float64)
+        counts = predictions.outputs.astype(np.float64)
         rows = np.arange(len(counts))
         figures = {"cider": mean_metric(counts[:, -1], seed=seed)}
         for order in range(1, ORDER + 1):

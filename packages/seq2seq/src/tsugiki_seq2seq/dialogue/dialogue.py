@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.sentence_pairs import IGNORED
@@ -113,7 +114,7 @@ class Dialogue(Task):
         """Guess every response once.
 
         Returns:
-            As `logits` what `metrics` is made of, a row a dialogue (N, 4 + 4 Z): nats of reconstruction and of KL,
+            As `outputs` what `metrics` is made of, a row a dialogue (N, 4 + 4 Z): nats of reconstruction and of KL,
             tokens and responses; and for Z latent numbers the sums over the responses of the posterior's mean, of its
             square, of its distance from the prior's mean and of that one's square. No labels.
         """
@@ -129,15 +130,15 @@ class Dialogue(Task):
             else:
                 rows.append(_dialogue_sums(model, batch).cpu())
         logits = torch.cat(rows).numpy()
-        return Predictions(logits, np.empty((len(logits), 0), np.int64))
+        return Predictions(logits)
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Nats of each dialogue (N,), of the KL too."""
-        return predictions.logits[:, :2].astype(np.float64).sum(1)
+        return predictions.outputs[:, :2].astype(np.float64).sum(1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """The figures named above, with bootstrap 95 % intervals over the dialogues."""
-        sums = predictions.logits.astype(np.float64)
+        sums = predictions.outputs.astype(np.float64)
         tokens, responses = (int(sums[:, column].sum()) for column in (2, 3))
 
         def figure(of: Callable[[NDArray[np.float64]], float], n: int, kind: Kind = "score") -> Metric:

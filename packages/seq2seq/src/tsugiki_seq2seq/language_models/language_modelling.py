@@ -13,7 +13,8 @@ from tokenizers import pre_tokenizers
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
 from ..texts.special_tokens import END
@@ -117,7 +118,7 @@ class TextGeneration(Task):
         """Guess every token once.
 
         Returns:
-            As `logits` float32 (N, 3): nats, tokens and characters of each row; no labels.
+            As `outputs` float32 (N, 3): nats, tokens and characters of each row; no labels.
         """
         transform = table.transform
         if not isinstance(transform, TokenWindows):
@@ -131,11 +132,11 @@ class TextGeneration(Task):
             asked = asked[:, CONTEXT:]
             found.append(torch.stack([(nats * asked).sum(1), asked.sum(1), characters.sum(1)], dim=1).float().cpu())
         logits = torch.cat(found).numpy()
-        return Predictions(logits, np.empty((len(logits), 0), np.int64))
+        return Predictions(logits)
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Nats a token of each row (N,); 0 where none was asked for."""
-        nats, tokens = predictions.logits[:, :2].astype(np.float64).T
+        nats, tokens = predictions.outputs[:, :2].astype(np.float64).T
         return nats / np.maximum(tokens, 1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
@@ -143,7 +144,7 @@ class TextGeneration(Task):
 
         Only characters of the texts count as characters; an end of text is guessed all the same and its bits counted.
         """
-        nats, tokens, characters = predictions.logits.astype(np.float64).T
+        nats, tokens, characters = predictions.outputs.astype(np.float64).T
 
         def perplexity(rows: NDArray[np.int64]) -> float:
             return float(np.exp(nats[rows].sum() / tokens[rows].sum()))

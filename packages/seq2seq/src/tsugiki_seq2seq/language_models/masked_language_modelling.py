@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import check_lengths
@@ -83,7 +84,7 @@ class FillMask(Task):
         """Guess the masked tokens of every row.
 
         Returns:
-            As `logits` float32 (N, 3): nats, tokens asked for, and how many of them were guessed right; no labels.
+            As `outputs` float32 (N, 3): nats, tokens asked for, and how many of them were guessed right; no labels.
         """
         if not isinstance(table.transform, MaskedWindows):
             raise DataError("a masked language model is measured on a table of masked windows")
@@ -98,16 +99,16 @@ class FillMask(Task):
             values = torch.stack([nats, torch.ones_like(nats), right], dim=1)  # (tokens asked for, 3)
             found.append(values.new_zeros(len(labels), 3).index_add_(0, row, values).cpu())
         counts = torch.cat(found).numpy()
-        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+        return Predictions(counts)
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Nats a token of each row (N,); 0 where none was asked for."""
-        nats, tokens = predictions.logits[:, :2].astype(np.float64).T
+        nats, tokens = predictions.outputs[:, :2].astype(np.float64).T
         return nats / np.maximum(tokens, 1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`masked_perplexity` and `accuracy` of the tokens asked for, with bootstrap 95 % intervals over the rows."""
-        nats, tokens, right = predictions.logits.astype(np.float64).T
+        nats, tokens, right = predictions.outputs.astype(np.float64).T
 
         def perplexity(rows: NDArray[np.int64]) -> float:
             return float(np.exp(nats[rows].sum() / max(tokens[rows].sum(), 1)))

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.metrics import Metric, share_metric
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.text_columns import check_roles
@@ -129,7 +130,7 @@ class TokenClassification(Task):
         """Tag every row and count.
 
         Returns:
-            As `logits` float32 (N, 5): of each row the entities found right, found, and in the data, the words tagged
+            As `outputs` float32 (N, 5): of each row the entities found right, found, and in the data, the words tagged
             right, and the words; no labels.
         """
         names = [model.config.id2label[number] for number in range(model.config.num_labels)]
@@ -142,11 +143,11 @@ class TokenClassification(Task):
                 predicted = [names[number] for number in answer[asked].tolist()]
                 right = [names[number] for number in label[asked].tolist()]
                 counts.append(count_row(predicted, right))
-        return Predictions(np.array(counts, np.float32), np.empty((len(counts), 0), np.int64))
+        return Predictions(np.array(counts, np.float32))
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """F1 of each row's own entities (N,), 1 where there are none and none was found."""
-        both, found, wanted = predictions.logits.astype(np.float64).T[:3]
+        both, found, wanted = predictions.outputs.astype(np.float64).T[:3]
         return np.where(found + wanted > 0, 2 * both / np.maximum(found + wanted, 1), 1.0)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
@@ -154,7 +155,7 @@ class TokenClassification(Task):
 
         The intervals are bootstrapped over rows. A share of nothing is 0, as in conlleval.
         """
-        both, found, wanted, right, words = predictions.logits.astype(np.float64).T
+        both, found, wanted, right, words = predictions.outputs.astype(np.float64).T
         return {
             "f1": share_metric(2 * both, found + wanted, seed=seed),
             "precision": share_metric(both, found, seed=seed),

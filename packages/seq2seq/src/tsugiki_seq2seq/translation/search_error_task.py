@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import IGNORED, ROW, PaddedPairs
@@ -38,7 +38,7 @@ class SearchErrorShares(TextTranslation):
         """Translate every row, force its reference through the model, and judge.
 
         Returns:
-            As `logits` float32 (N, 3), a 1 for the verdict: right, the search's error or the model's; no labels.
+            As `outputs` float32 (N, 3), a 1 for the verdict: right, the search's error or the model's; no labels.
         """
         transform = table.transform
         if not isinstance(transform, PaddedPairs):
@@ -53,11 +53,11 @@ class SearchErrorShares(TextTranslation):
             for text, reference, answer in zip(texts, references, written, strict=True)
         ]
         flags = np.array([[verdict == one for one in VERDICTS] for verdict in judged], np.float32)
-        return Predictions(flags, np.empty((len(flags), 0), np.int64))
+        return Predictions(flags)
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Rows without a search error (N,)."""
-        return predictions.logits[:, VERDICTS.index("search")] == 0
+        return predictions.outputs[:, VERDICTS.index("search")] == 0
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """1 for a search error, else 0 (N,)."""
@@ -65,7 +65,7 @@ class SearchErrorShares(TextTranslation):
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`search_error_share` and `model_error_share` among the wrong outputs, with Wilson's 95 % intervals."""
-        _, search, model = (int(count) for count in predictions.logits.sum(0))
+        _, search, model = (int(count) for count in predictions.outputs.sum(0))
         return {
             "search_error_share": wilson_interval(search, search + model),
             "model_error_share": wilson_interval(model, search + model),

@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric
-from tsugiki.task import Predictions
+from tsugiki.predictions import Predictions
 
 from .open_translators import check_translator, encode_texts
 from .translation import BLEU_TOKENIZE, TextTranslation, counts_of, length_limit, log_probabilities
@@ -255,7 +254,7 @@ def analyse_search(
 
     def bleu(answers: Sequence[Written]) -> Metric:
         counts = counts_of([answer.text for answer in answers], references, tokenize=scheme)
-        return TextTranslation().metrics(Predictions(counts, np.empty((len(counts), 0), np.int64)), seed=seed)["bleu"]
+        return TextTranslation().metrics(Predictions(counts), seed=seed)["bleu"]
 
     penalty = model.generation_config.length_penalty
     return SearchErrors(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
-from tsugiki.task import Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
@@ -100,7 +101,7 @@ class TextTranslation(Task):
         """Translate every row, and count what the scores are made of.
 
         Returns:
-            As `logits` the counts of each row (N, F), see `counts_of`; no labels.
+            As `outputs` the counts of each row (N, F), see `counts_of`; no labels.
         """
         transform = table.transform
         if not isinstance(transform, PaddedPairs):
@@ -110,15 +111,15 @@ class TextTranslation(Task):
         references = [transform.references[row] for row in table.columns[ROW].tolist()]
         scheme = transform.tokenizer.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
         counts = counts_of(written, references, tokenize=scheme)
-        return Predictions(counts, np.empty((len(counts), 0), np.int64))
+        return Predictions(counts)
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Each row's own BLEU, smoothed (N,), between 0 and 1."""
-        return np.array([bleu_of_counts(row, effective_order=True) for row in predictions.logits]) / 100
+        return np.array([bleu_of_counts(row, effective_order=True) for row in predictions.outputs]) / 100
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`bleu` and `chrf` of the corpus, 0 to 100 as usual, and the share of `exact_match`."""
-        counts = predictions.logits.astype(np.float64)
+        counts = predictions.outputs.astype(np.float64)
         rows = np.arange(len(counts))
         figures = {}
         for name, score in (("bleu", bleu_of_counts), ("chrf", _chrf)):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.metrics import Metric, mean_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 
 from .unlabelled_pictures import UnlabelledPictures
 
@@ -43,7 +44,7 @@ class UnconditionalImageGeneration(UnlabelledPictures):
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """Negative log-likelihood of each picture in nats (N,)."""
-        return predictions.logits.astype(np.float64)
+        return predictions.outputs.astype(np.float64)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`bits_per_dimension` and `negative_log_likelihood`, with bootstrap 95 % intervals."""

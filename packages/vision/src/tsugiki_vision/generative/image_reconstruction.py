@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.metrics import Metric, mean_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tensor_table import TensorTable
 
 from .unlabelled_pictures import UnlabelledPictures
@@ -35,7 +36,7 @@ class ImageReconstruction(UnlabelledPictures):
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """The squared error of each picture (N,)."""
-        differences = predictions.logits - predictions.labels.astype(np.float32) / 255  # (N, C, H, W)
+        differences = predictions.outputs - predictions.labels.astype(np.float32) / 255  # (N, C, H, W)
         return np.square(differences).reshape(len(differences), -1).sum(axis=1, dtype=np.float64)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:

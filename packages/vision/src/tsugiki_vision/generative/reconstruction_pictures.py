@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 
 from ..pictures.picture_grid import picture_grid
 from ..pictures.png_files import write_png
@@ -29,7 +30,7 @@ def draw_reconstructions(predictions: Predictions, errors: NDArray[np.float64], 
     lines = [
         line
         for rows in (np.arange(columns), worst)
-        for line in (predictions.labels[rows].astype(np.float32) / 255, predictions.logits[rows])
+        for line in (predictions.labels[rows].astype(np.float32) / 255, predictions.outputs[rows])
     ]
     caption = (
         f"The first {columns} test pictures above what the network makes of their codes; below, the same for the "

@@ -13,7 +13,8 @@ from torch import Tensor
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture, Task
 from tsugiki.tasks.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
 from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
@@ -274,7 +275,7 @@ def _labels_of_task(
 
 def _right(predictions: Predictions) -> NDArray[np.bool_]:
     """Whether each label is met (N, number of tasks); a missing one is not."""
-    return predictions.logits.argmax(axis=2) == predictions.labels
+    return predictions.outputs.argmax(axis=2) == predictions.labels
 
 
 def _answers(logits: Tensor, config: Any, top_k: int) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
-from tsugiki.task import Picture, Predictions, Task
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture, Task
 from tsugiki.tasks.classification import check_column_exists, the_only_one
 from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
@@ -100,11 +101,11 @@ class ImageToImage(Task):
 
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """The style and content loss of each row, added up (N,)."""
-        return predictions.logits[:, [STYLE, CONTENT]].astype(np.float64).sum(axis=1)
+        return predictions.outputs[:, [STYLE, CONTENT]].astype(np.float64).sum(axis=1)
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`style_loss_ratio` and `content_loss`, the means over the rows, with bootstrap 95 % intervals."""
-        losses = predictions.logits[:, :LOSSES].astype(np.float64)
+        losses = predictions.outputs[:, :LOSSES].astype(np.float64)
 
         def ratio(rows: NDArray[np.int64]) -> float:
             return float(losses[rows, STYLE].mean() / losses[rows, STYLE_BEFORE].mean())
@@ -122,7 +123,7 @@ class ImageToImage(Task):
         from PIL import Image
 
         photographs = table.columns["pixel_values"][:SHOWN].cpu().numpy()  # (n, 3, H, W)
-        painted = predictions.logits[:SHOWN, LOSSES:].reshape(photographs.shape)
+        painted = predictions.outputs[:SHOWN, LOSSES:].reshape(photographs.shape)
         rows = [photographs, (painted.clip(0, 1) * 255).round().astype(np.uint8)]
         grid = np.concatenate([np.concatenate(list(row), axis=2) for row in rows], axis=1)  # (3, 2 H, n W)
         Image.fromarray(grid.transpose(1, 2, 0)).save(folder / PICTURES_FILE, optimize=True)

@@ -14,7 +14,8 @@ from torch import Tensor
 from tsugiki.augmentation import counter_uniform
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, mean_metric, share_metric
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tasks.classification import Classification
 from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
@@ -177,7 +178,7 @@ class PatternRecall(Classification):
 
 def overlaps(predictions: Predictions) -> NDArray[np.float64]:
     """Mean over all bits of the product of state and target, from -1 (the negative) to 1 (the picture), (N,)."""
-    return (predictions.logits * predictions.labels).mean(axis=1, dtype=np.float64)
+    return (predictions.outputs * predictions.labels).mean(axis=1, dtype=np.float64)
 
 
 def _draws(dataset: Dataset) -> Tensor:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from tsugiki.task import Picture, Predictions
+from tsugiki.predictions import Predictions
+from tsugiki.task import Picture
 from tsugiki.tensor_table import TensorTable
 
 FILE = "recall.png"
@@ -30,7 +31,7 @@ def draw_recall(predictions: Predictions, table: TensorTable, label_names: Seque
     shape = tuple(table.columns["pixel_values"].shape[1:])  # (C, H, W)
     damaged = table.batch(rows.tolist())["pixel_values"].cpu().numpy()
     stored = predictions.labels[rows].reshape(-1, *shape)
-    recalled = predictions.logits[rows].reshape(-1, *shape)
+    recalled = predictions.outputs[rows].reshape(-1, *shape)
     figure = Figure(figsize=(0.9 + 0.85 * len(rows), 3.0), layout="constrained")
     axes = figure.subplots(3, len(rows), squeeze=False)
     lines = {"stored": stored, "damaged": damaged, "recalled": recalled}
