@@ -27,9 +27,40 @@ PICTURE = bytes.fromhex(
     "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
 )
 
+TRANSFER = {
+    "base": "lenet5-mnist",
+    "stages": ["convolutions.0", "convolutions.1", "hidden_layers.0", "hidden_layers.1"],
+    "depth": "2",
+    "asked": "auto",
+    "choice": {
+        "depth": 2,
+        "probes": [
+            {"depth": 0, "stage": "head", "accuracy": 0.71},
+            {"depth": 2, "stage": "convolutions.1", "accuracy": 0.83},
+        ],
+        "why": "the features of convolutions.1 tell the new classes apart best",
+    },
+    "examples_per_class": [10, 12],
+    "rows": {"train": 110, "validation": 0, "test": 155},
+    "measured_on": "155 rows of the split 'validation'",
+    "head": {"kind": "logistic", "strength": 0.1, "tried": [], "scale": 1.0},
+    "training": {"learning_rate": 0.001, "tried": [], "chosen_on": "rows held out", "steps": 300, "seconds": 3.2},
+    "scratch": {
+        "learning_rate": 0.003,
+        "tried": [],
+        "chosen_on": "rows held out",
+        "steps": 300,
+        "seconds": 3.0,
+        "metrics": {"accuracy": {"value": 0.5, "low": 0.42, "high": 0.58, "n": 155, "kind": "share"}},
+    },
+    "estimate": {},
+    "augmentation": {},
+    "seconds": {"training": 3.2},
+}
+
 
 def provenance_record(name: str = "tiny-net", **changes: Any) -> dict[str, Any]:
-    """Provenance as training writes it."""
+    """Provenance as training writes it, as plain data."""
     data = {"id": "org/digits", "revision": None, "license": "mit", "source": "https://example.org"}
     record = {
         "format": 2,
@@ -40,18 +71,16 @@ def provenance_record(name: str = "tiny-net", **changes: Any) -> dict[str, Any]:
         "task": "image-classification",
         "parameters": 61706,
         "license": "mit",
-        "license_name": None,
         "base_model": None,
         "command": f"tsugiki train hub_cards/{name}",
         "recipe": {"config": {}, "training": {"num_train_epochs": 3, "learning_rate": 0.01}, "augmentation": {}},
-        "citation": "",
         "seed": 0,
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "versions": {"python": "3.11.9", "torch": "2.13.0"},
         "hardware": {"device": "cpu", "name": "Some CPU", "processes": 1, "threads": 2, "precision": "fp32"},
         "seconds": 123.4,
         "date": "2026-11-21",
-        "weights": {},
+        "weights": {"file": "model.safetensors", "sha256": "0" * 64, "bytes": 0},
         "data": {
             "train": {**data, "split": "train", "fingerprint": "ab12ab12ab12ab12", "rows": 60000},
             "validation": None,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tsugiki import Family, Plugin, first_party, list_models
 from tsugiki.errors import AmbiguousNameError, PluginError, UnknownNameError
-from tsugiki.listing import natural_key
 from tsugiki.registry import refresh, registry
 from tsugiki.shared_tasks import SHARED_TASKS
+from tsugiki.snapshots.listing import natural_key
 
 REPO = Path(__file__).parents[2]
 

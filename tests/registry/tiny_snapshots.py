@@ -11,6 +11,8 @@ import torch
 from tsugiki.registry import registry
 from tsugiki.snapshots.loading import create_model
 
+from .card_snapshots import provenance_record
+
 LABELS = ["ant", "bee", "cow"]
 SIZES: dict[str, dict[str, Any]] = {
     "lenet": {"hidden_sizes": [12, 8]},
@@ -45,13 +47,8 @@ def pictures(model: Any, count: int = 2) -> torch.Tensor:
 def write_provenance(folder: Path, **fields: Any) -> None:
     """Write a ``provenance.json`` that records the weights as they are now."""
     weights = (folder / "model.safetensors").read_bytes()
-    record = {
-        "format": 2,
-        "task": "image-classification",
-        "weights": {"file": "model.safetensors", "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)},
-        **fields,
-    }
-    (folder / "provenance.json").write_text(json.dumps(record))
+    recorded = {"file": "model.safetensors", "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}
+    (folder / "provenance.json").write_text(json.dumps(provenance_record(**{"weights": recorded, **fields})))
 
 
 def change_json(path: Path, **fields: Any) -> None:

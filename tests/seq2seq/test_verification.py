@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tsugiki.cards.verify import verify
 from tsugiki.recipes import train_recipe as recipe_training
-from tsugiki.snapshots.provenance import read_provenance
+from tsugiki.snapshots.provenance import Provenance
 
 CARD = "{{ name }}\n\n## Intended use\n\nTests.\n\n## Limits\n\nAll.\n\n"
 WORDS = ["cat", "dog", "hen", "sat", "ran", "on", "the", "mat", "hill", "red"]
@@ -54,13 +54,13 @@ def test_windows_of_texts(texts, family):
     (texts / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     (texts / "card.md").write_text(CARD)
     output = recipe_training.train(texts, output_dir=texts / "snapshot", progress=False)
-    (evaluation,) = read_provenance(output)["evaluations"]
-    assert evaluation["rows"] == 3
-    assert evaluation["examples"] == evaluation["fast"]["rows"] > 3
+    (evaluation,) = Provenance.read(output).evaluations
+    assert evaluation.rows == 3
+    assert evaluation.examples == evaluation.fast.rows > 3
     for fast in (False, True):
         found = verify(output, fast=fast)
         assert found.ok and found.results, found.problems
-    card, samples = (output / "README.md").read_text(), read_provenance(output).get("samples", [])
+    card, samples = (output / "README.md").read_text(), Provenance.read(output).samples
     assert len(samples) == (3 if task == "text-generation" else 0)
     assert ("## Samples" in card) == bool(samples)
     assert all(f"```text\n{text}\n```" in card and set(text.split()) <= set(WORDS) for text in samples)
@@ -96,12 +96,12 @@ def test_a_translator_with_its_search_errors(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     (tmp_path / "card.md").write_text(CARD)
     output = recipe_training.train(tmp_path, output_dir=tmp_path / "snapshot", progress=False)
-    translation, errors = read_provenance(output)["evaluations"]
-    assert sum(errors["metrics"][f"{whose}_error_share"]["value"] for whose in ("search", "model")) == pytest.approx(1)
+    translation, errors = Provenance.read(output).evaluations
+    assert sum(errors.metrics[f"{whose}_error_share"].value for whose in ("search", "model")) == pytest.approx(1)
     version = importlib.metadata.version("sacrebleu")
     signature = f"nrefs:1|case:mixed|eff:no|tok:none|smooth:exp|version:{version}"
-    assert translation["signatures"]["bleu"] == signature
-    assert "signatures" not in errors
+    assert translation.signatures == {"bleu": signature, "chrf": translation.signatures["chrf"]}
+    assert errors.signatures == {}
     assert f"- bleu: `{signature}`" in (output / "README.md").read_text()
     for fast in (False, True):
         found = verify(output, fast=fast)

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from .cards.publish import publish
     from .cards.verify import verify
     from .evaluation.evaluate import evaluate
-    from .listing import ModelInfo, list_models
     from .recipes.train_recipe import train
     from .registry import refresh
     from .snapshots.auto_classes import register_all as register
+    from .snapshots.listing import ModelInfo, list_models
     from .snapshots.loading import create_model, load, load_processor
     from .snapshots.pipelines import pipeline
     from .transfer.finetune import FinetuneResult, finetune
 
 _LAZY = {
     "FinetuneResult": "transfer.finetune:FinetuneResult",
-    "ModelInfo": "listing:ModelInfo",
+    "ModelInfo": "snapshots.listing:ModelInfo",
     "create_model": "snapshots.loading:create_model",
     "evaluate": "evaluation.evaluate:evaluate",
     "finetune": "transfer.finetune:finetune",
-    "list_models": "listing:list_models",
+    "list_models": "snapshots.listing:list_models",
     "load": "snapshots.loading:load",
     "load_processor": "snapshots.loading:load_processor",
     "pipeline": "snapshots.pipelines:pipeline",

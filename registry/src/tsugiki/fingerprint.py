@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import DataError
+
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
@@ -51,6 +53,29 @@ def content_fingerprint(dataset: Dataset) -> str:
                 digest.update(f"{rows[name].dtype}{rows[name].shape}".encode())
                 digest.update(rows[name].tobytes())
     return digest.hexdigest()[:16]
+
+
+def checked_fingerprint(
+    dataset: Dataset, expected: str | None, *, called: str, said_by: str, rows: int | None = None
+) -> str:
+    """The content fingerprint of a data set that should be a certain one.
+
+    Args:
+        dataset: The data.
+        expected: Its fingerprint; None where any data will do.
+        called: What to call the data, such as ``ylecun/mnist [train]``.
+        said_by: Who expects it, such as ``the recipe``.
+        rows: The number of rows that is expected, which tells more where it differs.
+
+    Raises:
+        DataError: It is other data.
+    """
+    if rows is not None and len(dataset) != rows:
+        raise DataError(f"{called} has {len(dataset):,} rows, {said_by} says {rows:,}; it is other data")
+    found = content_fingerprint(dataset)
+    if expected is not None and found != expected:
+        raise DataError(f"{called} has the fingerprint {found}, {said_by} says {expected}; it is other data")
+    return found
 
 
 def _media_bytes(value: Mapping[str, Any] | None) -> bytes:

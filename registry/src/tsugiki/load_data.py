@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MIRROR_VARIABLE = "TSUGIKI_DATASETS"
 OWN_NAMESPACE = "tsugiki/"
+IN_MEMORY = "data in memory"  # what a card calls a data set that has no name
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
 

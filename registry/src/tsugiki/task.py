@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from .errors import OptionError
 from .metrics import Metric
+from .picture import Picture
 from .predictions import Predictions
 from .tensor_table import TensorTable
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 __all__ = ["Metric", "Picture", "Task"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image file of a snapshot folder with its caption."""
-
-    file: str
-    caption: str
 
 
 class Task(ABC):

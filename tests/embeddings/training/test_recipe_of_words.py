@@ -12,7 +12,7 @@ from datasets import Dataset
 from tsugiki.errors import DataError
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.recipes.train_recipe import train
-from tsugiki.snapshots.provenance import read_provenance
+from tsugiki.snapshots.provenance import Provenance
 
 TEXTS = ["the king and the queen sat down to tea", "the man and the woman sat down to coffee"] * 30
 PAIRS = {
@@ -63,10 +63,10 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_figure_is_measured_by_its_own_task_and_found_again(recipe: Path, tmp_path: Path) -> None:
     snapshot = train(recipe, output_dir=tmp_path / "out", progress=False)
-    pairs, questions = read_provenance(snapshot)["evaluations"]
-    assert set(pairs["metrics"]) == {"spearman_pairs", "coverage_pairs"} and pairs["source"] == "here"
-    assert pairs["metrics"]["coverage_pairs"]["value"] == 0.8
-    assert questions["task"] == "word-analogy" and questions["metrics"]["analogy_coverage"]["value"] == 0.5
+    pairs, questions = Provenance.read(snapshot).evaluations
+    assert set(pairs.metrics) == {"spearman_pairs", "coverage_pairs"} and pairs.source == "here"
+    assert pairs.metrics["coverage_pairs"].value == 0.8
+    assert questions.task == "word-analogy" and questions.metrics["analogy_coverage"].value == 0.5
     assert set(tsugiki.load_processor(snapshot).get_vocab()) >= {"king", "tea"}
     for fast in (False, True):
         found = tsugiki.verify(snapshot, fast=fast)

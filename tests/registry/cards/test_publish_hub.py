@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 from tsugiki.cards.validate import validate_card
 
-from ..card_snapshots import provenance_record, write_snapshot_with_card
+from ..card_snapshots import TRANSFER, provenance_record, write_snapshot_with_card
 from ..local_hub import LocalHub
 
 # Retries wait for seconds; the tests do not.
@@ -135,9 +135,7 @@ def test_hub_that_is_not_there_is_one_error(hub, folder):
 
 
 def test_fine_tuned_model_takes_the_name_of_its_repository(hub, tmp_path):
-    record = provenance_record(
-        "my-digits", base_model="lenet5-mnist", transfer={"base": "lenet5-mnist", "depth": "head"}
-    )
+    record = provenance_record("my-digits", base_model="lenet5-mnist", transfer=TRANSFER)
     folder = write_snapshot_with_card(tmp_path / "my-digits", record)
     before = contents(folder)
     assert publish(hub, folder, "somebody/digits").returncode == 0

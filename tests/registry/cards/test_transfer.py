@@ -6,35 +6,12 @@ import copy
 
 from tsugiki.cards.transfer_prose import transfer_prose
 from tsugiki.cards.validate import validate_card
+from tsugiki.snapshots.provenance import Provenance
 
-from ..card_snapshots import provenance_record, write_snapshot_with_card
-
-REPORT = {
-    "base": "lenet5-mnist",
-    "stages": ["convolutions.0", "convolutions.1", "hidden_layers.0", "hidden_layers.1"],
-    "depth": "2",
-    "asked": "auto",
-    "choice": {
-        "depth": 2,
-        "probes": [
-            {"depth": 0, "stage": "head", "accuracy": 0.71},
-            {"depth": 2, "stage": "convolutions.1", "accuracy": 0.83},
-        ],
-        "why": "the features of convolutions.1 tell the new classes apart best",
-    },
-    "examples_per_class": [10, 12],
-    "rows": {"train": 110, "validation": 0, "test": 155},
-    "measured_on": "155 rows of the split 'validation'",
-    "head": {"kind": "logistic", "strength": 0.1, "tried": [], "scale": 1.0},
-    "training": {"learning_rate": 0.001, "tried": [], "chosen_on": "rows held out", "steps": 300, "seconds": 3.2},
-    "scratch": {
-        "learning_rate": 0.003,
-        "metrics": {"accuracy": {"value": 0.5, "low": 0.42, "high": 0.58, "n": 155, "kind": "share"}},
-    },
-}
+from ..card_snapshots import TRANSFER, provenance_record, write_snapshot_with_card
 
 
-def transfer_record(report=REPORT, depth="2"):
+def transfer_record(**changes):
     record = provenance_record(
         "my-signs",
         base_model="lenet5-mnist",
@@ -42,7 +19,7 @@ def transfer_record(report=REPORT, depth="2"):
         license="unknown",
         seeds=None,
         recipe=None,
-        transfer={"base": "lenet5-mnist", "depth": depth, "report": copy.deepcopy(report)},
+        transfer={**copy.deepcopy(TRANSFER), **changes},
     )
     record["data"]["train"] |= {"id": "/home/somebody/signs", "license": None}
     return record
@@ -72,9 +49,12 @@ def test_card_tells_how_deep_and_why(tmp_path):
     assert validate_card(folder) == []
 
 
-def test_what_the_report_does_not_tell_is_left_out():
-    prose = transfer_prose(transfer_record({"asked": "head"}, "head"))
+def test_what_was_not_done_is_not_told():
+    untrained = {**TRANSFER["training"], "learning_rate": None, "steps": 0}
+    changes = {"asked": "head", "depth": "head", "choice": None, "training": untrained, "scratch": None}
+    provenance = Provenance.from_dict(transfer_record(**changes))
+    prose = transfer_prose(provenance, provenance.transfer)
     assert "Depth `head`: only the new head was trained." in prose
     assert "Why: `head` was asked for." in prose
-    assert "scratch" not in prose
-    assert "None" not in prose
+    for absent in ("scratch", "learning rate", "linear classifier", "None"):
+        assert absent not in prose

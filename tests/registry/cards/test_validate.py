@@ -163,7 +163,7 @@ def test_unreadable_front_matter_is_one_problem(folder, readme):
 def test_provenance_that_is_no_json_is_one_problem(folder):
     (folder / "provenance.json").write_text("{")
     (problem,) = validate_card(folder)
-    assert "provenance.json is not JSON" in problem
+    assert "provenance.json: not JSON" in problem
 
 
 def test_front_matter_is_split_from_the_text(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import datasets
 import numpy as np
@@ -14,9 +15,11 @@ from tsugiki.cards.render import write_card
 from tsugiki.cards.verify import tolerance_of, verify
 from tsugiki.errors import DataError, UnknownNameError
 from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation.records import evaluation_record
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.metrics import Metric
-from tsugiki.snapshots.provenance import evaluation_record, weights_record
+from tsugiki.records import plain
+from tsugiki.snapshots.provenance import Provenance, Selection, Weights
 
 from ..card_snapshots import PICTURE, PROSE, provenance_record
 
@@ -66,7 +69,7 @@ def made(tmp_path_factory):
             fingerprint=content_fingerprint(dataset),
         )
     (folder / "confusion_matrix.png").write_bytes(PICTURE)
-    record = provenance_record(evaluations=[evaluation], seeds=None, weights=weights_record(folder))
+    record = provenance_record(evaluations=[plain(evaluation)], seeds=None, weights=plain(Weights.of(folder)))
     (folder / "provenance.json").write_text(json.dumps(record))
     write_card(folder, PROSE)
     return root
@@ -169,7 +172,19 @@ def test_other_rows_under_the_same_name_are_not_measured(folder):
     found = verify(folder)
     assert not found.ok
     assert found.results == []
-    assert "content fingerprint" in found.problems[0]
+    assert "org/digits test has the fingerprint" in found.problems[0]
+
+
+def test_kind_of_figure_that_the_task_does_not_give_is_a_problem(folder):
+    change(folder, ["evaluations", 0, "metrics", "accuracy", "kind"], lambda kind: "score")
+    found = verify(folder)
+    assert not found.results
+    assert "measures no score 'accuracy'" in found.problems[0]
+
+
+def test_fast_figure_of_another_kind_of_task_is_a_problem(folder):
+    change(folder, ["evaluations", 0, "fast"], lambda fast: {"rows": ROWS, "seed": 0, "sum": 40.0})
+    assert "counts rows, and the card's fast figure does not" in verify(folder, fast=True).problems[0]
 
 
 def test_data_may_be_given(folder, made, monkeypatch):
@@ -210,7 +225,6 @@ def test_rows_that_fine_tuning_held_out_are_found_again(folder):
     from tsugiki.snapshots.loading import load, load_processor
     from tsugiki.splitting import hold_out
 
-    record = json.loads((folder / "provenance.json").read_text())
     task, dataset = task_named("image-classification"), load_split("org/digits", "test")
     table = task.table(dataset, load_processor(folder), label_names=["a", "b", "c"])
     _, held = hold_out(table.labels, 0.25, seed=3)
@@ -221,9 +235,9 @@ def test_rows_that_fine_tuning_held_out_are_found_again(folder):
         split="test",
         revision=None,
         fingerprint=content_fingerprint(dataset.select(held)),
+        selection=Selection(3, held_out=0.25),
     )
-    record["evaluations"] = [{**evaluation, "selection": {"held_out": 0.25, "seed": 3}}]
-    (folder / "provenance.json").write_text(json.dumps(record))
+    replace(Provenance.read(folder), evaluations=[evaluation]).write(folder)
     write_card(folder)
     for fast in (False, True):
         found = verify(folder, fast=fast)

@@ -7,6 +7,8 @@ import sys
 import pytest
 from tsugiki import cli
 
+from ..card_snapshots import provenance_record
+
 ROSE = """
 from tsugiki import Family, Plugin
 plugin = Plugin(
@@ -15,21 +17,11 @@ plugin = Plugin(
     pretrained="fake_rose/pretrained",
 )
 """
-PROVENANCE = {
-    "name": "rose-10",
-    "family": "rose",
-    "task": "image-classification",
-    "parameters": 61706,
-    "license": "mit",
-    "seconds": 125.0,
-    "data": {"train": {"id": "org/petals", "split": "train"}, "validation": None},
-    "evaluations": [
-        {
-            "dataset": "org/petals",
-            "split": "test",
-            "metrics": {"accuracy": {"value": 0.9921, "low": 0.9903, "high": 0.9937, "n": 10000}},
-        }
-    ],
+PROVENANCE = provenance_record("rose-10", plugin="rose", family="rose", seconds=125.0)
+PROVENANCE["data"]["train"] |= {"id": "org/petals"}
+PROVENANCE["evaluations"][0] |= {
+    "dataset": "org/petals",
+    "metrics": {"accuracy": {"value": 0.9921, "low": 0.9903, "high": 0.9937, "n": 10000, "kind": "share"}},
 }
 
 

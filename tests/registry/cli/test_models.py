@@ -16,6 +16,8 @@ from tsugiki.evaluation.views import Views
 from tsugiki.metrics import Metric
 from tsugiki.registry import registry
 
+from ..card_snapshots import provenance_record
+
 ACCURACY = {"value": 0.75, "low": 0.5, "high": 1.0, "n": 8, "kind": "share"}
 
 
@@ -93,7 +95,8 @@ def test_evaluate_refuses_sizes_that_are_no_numbers(capsys):
 
 def test_train_passes_training_arguments_by_their_own_names(calls, tmp_path, capsys):
     seeds = {"accuracy": {"values": [0.75, 0.5], "mean": 0.625, "sd": 0.177}}
-    provenance = {"format": 2, "evaluations": [{"metrics": {"accuracy": ACCURACY}}], "seeds": seeds}
+    provenance = provenance_record(seeds=seeds)
+    provenance["evaluations"][0]["metrics"] = {"accuracy": ACCURACY}
     (tmp_path / "provenance.json").write_text(json.dumps(provenance))
     recorded = calls("tsugiki.recipes.train_recipe.train", tmp_path)
     words = ["hub_cards/rose", "--output-dir", "out", "--seeds", "3,4", "--num-train-epochs", "2", "--bf16"]

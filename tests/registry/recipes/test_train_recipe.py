@@ -20,7 +20,7 @@ from tsugiki.evaluation.evaluate import evaluate
 from tsugiki.fingerprint import content_fingerprint, file_sha256
 from tsugiki.output import partial_path
 from tsugiki.recipes import train_recipe as recipe_training
-from tsugiki.snapshots.provenance import read_provenance
+from tsugiki.snapshots.provenance import FastFigure, Provenance
 
 from .. import training_script
 
@@ -105,7 +105,7 @@ def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(rec
     assert processors[0] == processors[1]
     before, after = (load_file(folder / "model.safetensors") for folder in (base, output))
     assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
-    assert read_provenance(output)["base_model"] == str(base)
+    assert Provenance.read(output).base_model == str(base)
 
 
 def test_a_recipe_becomes_a_snapshot_with_its_record(recipe_folder, tmp_path):
@@ -114,16 +114,16 @@ def test_a_recipe_becomes_a_snapshot_with_its_record(recipe_folder, tmp_path):
     assert {"README.md", "config.json", "model.safetensors", "preprocessor_config.json", "provenance.json"} <= names
     assert not any(name.startswith(("seed-", "checkpoint", "training_args")) for name in names)
     assert not partial_path(output).exists()
-    record = read_provenance(output)
-    assert record["weights"]["sha256"] == file_sha256(output / "model.safetensors")
-    assert record["data"]["train"]["fingerprint"] and record["data"]["train"]["rows"] == 160
-    assert len(record["seeds"]["accuracy"]["values"]) == 2
-    assert record["hardware"]["processes"] == 1 and record["history"][-1]["epoch"] == 4
-    (evaluation,) = record["evaluations"]
-    assert evaluation["metrics"]["accuracy"]["value"] == record["seeds"]["accuracy"]["values"][0]
+    record = Provenance.read(output)
+    assert record.weights.sha256 == file_sha256(output / "model.safetensors")
+    assert record.data.train.fingerprint and record.data.train.rows == 160
+    assert len(record.seeds["accuracy"].values) == 2
+    assert record.hardware.processes == 1 and record.history[-1]["epoch"] == 4
+    (evaluation,) = record.evaluations
+    assert evaluation.metrics["accuracy"].value == record.seeds["accuracy"].values[0]
     measured = evaluate(output, "org/stripes", split="test")["accuracy"]
-    assert measured.to_dict() == evaluation["metrics"]["accuracy"]
-    assert evaluation["fast"] == {"rows": 80, "seed": 0, "correct": round(measured.value * 80)}
+    assert measured == evaluation.metrics["accuracy"]
+    assert evaluation.fast == FastFigure(80, 0, correct=round(measured.value * 80))
 
 
 def test_the_same_recipe_gives_the_same_weights(recipe_folder, tmp_path):
@@ -202,8 +202,7 @@ def test_two_processes_make_one_snapshot_that_says_so(recipe_folder, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    record = read_provenance(tmp_path / "out")
-    assert record["hardware"]["processes"] == 2
+    assert Provenance.read(tmp_path / "out").hardware.processes == 2
     assert not partial_path(tmp_path / "out").exists()
 
 
@@ -228,5 +227,5 @@ def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder
     assert not output.exists() and partial_path(output).exists()
     recipe_training.train(recipe_folder, output_dir=output, seeds=[0], progress=False)
     assert file_sha256(output / "model.safetensors") == file_sha256(unbroken / "model.safetensors")
-    assert read_provenance(output)["history"] == read_provenance(unbroken)["history"]
+    assert Provenance.read(output).history == Provenance.read(unbroken).history
     assert not partial_path(output).exists()

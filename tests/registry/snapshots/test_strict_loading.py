@@ -294,8 +294,8 @@ def test_fields_that_lead_elsewhere_are_ignored(folder):
 def test_damaged_provenance_is_refused(folder):
     (folder / "provenance.json").write_text("{")
     assert_refused(folder, "not JSON", file="provenance.json")
-    (folder / "provenance.json").write_text('{"weights": {"sha256": 7}}')
-    assert_refused(folder, r"weights\.sha256 is not text", file="provenance.json")
+    write_provenance(folder, weights={"file": "model.safetensors", "sha256": 7, "bytes": 1})
+    assert_refused(folder, r"weights\.sha256 must be text, not 7", file="provenance.json")
 
 
 # ---------------------------------------------------------------- dtypes

@@ -10,6 +10,8 @@ from tsugiki.registry import Checkpoint
 from tsugiki.testing.snapshot_checks import snapshot_loads
 from tsugiki.testing.subject import NotApplicableError
 
+from ..card_snapshots import provenance_record
+
 MANIFEST = """
 from tsugiki import Family, Plugin
 plugin = Plugin(
@@ -237,7 +239,7 @@ def test_a_snapshot_without_card_fails(install_plugin):
 
 
 def test_a_snapshot_that_needs_another_plugin_is_left_out_where_that_is_missing(tmp_path):
-    (tmp_path / "provenance.json").write_text('{"requires": ["tsugiki-nowhere"]}')
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance_record(requires=["tsugiki-nowhere"])))
     with pytest.raises(NotApplicableError, match="graft needs tsugiki-nowhere besides"):
         snapshot_loads(Checkpoint("graft", "rose", "tsugiki-rose", tmp_path))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import datasets
 import pytest
 import torch
 import tsugiki
 from safetensors.torch import load_file
 from tsugiki.errors import DataError, OptionError, OutputError
+from tsugiki.snapshots.provenance import Provenance
 from tsugiki.transfer import finetune as module
 from tsugiki.transfer import resumable_run as runs
 
@@ -54,10 +53,10 @@ def test_deep_training_moves_what_it_should_and_beats_nothing_on_unseen_rows(bas
     assert result.depth == 1
     assert [entry["learning_rate"] for entry in result.report.tuned.tried] == [3e-4, 1e-3, 3e-3]
     assert result.report.tuned.chosen_on == "8 rows held out of the training rows"
-    provenance = json.loads((result.path / "provenance.json").read_text())
-    assert provenance["base_model"] == str(base)
-    assert provenance["transfer"]["depth"] == "1"
-    assert provenance["transfer"]["report"]["training"]["steps"] == 12
+    provenance = Provenance.read(result.path)
+    assert provenance.base_model == str(base)
+    assert (provenance.transfer.depth, provenance.transfer.training.steps) == ("1", 12)
+    assert provenance.transfer == result.report.record()
     assert "measured on 24 rows of the split 'test'" in str(result.report)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tsugiki.fingerprint import file_sha256
 from tsugiki.output import partial_path
-from tsugiki.snapshots.provenance import read_provenance
+from tsugiki.snapshots.provenance import Provenance
 
 from .. import transfer_data
 
@@ -36,7 +36,7 @@ def test_two_processes_make_one_snapshot_that_says_so(data, tmp_path):
     output = tmp_path / "model"
     done = finetune(data, output, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     assert done.returncode == 0, done.stderr
-    assert read_provenance(output)["hardware"]["processes"] == 2
+    assert Provenance.read(output).hardware.processes == 2
     assert not partial_path(output).exists()
 
 

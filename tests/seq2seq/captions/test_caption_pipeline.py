@@ -12,7 +12,8 @@ import tsugiki
 import yaml
 from tsugiki.errors import PluginError
 from tsugiki.recipes import train_recipe as recipe_training
-from tsugiki.snapshots.provenance import read_provenance, required_distributions
+from tsugiki.snapshots.environment import required_distributions
+from tsugiki.snapshots.provenance import Provenance
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerForConditionalGeneration
 from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor, train_caption_processor
 from tsugiki_seq2seq.captions.image_captioning import ImageCaptioning
@@ -119,10 +120,10 @@ def test_a_recipe_becomes_a_snapshot_that_names_what_it_requires(
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     output = recipe_training.train(tmp_path, output_dir=tmp_path / "snapshot", progress=False)
-    record = read_provenance(output)
-    assert record["requires"] == ["tsugiki-vision"]
-    assert set(record["evaluations"][0]["metrics"]) == {"cider", "bleu_1", "bleu_2", "bleu_3", "bleu_4"}
+    record = Provenance.read(output)
+    assert record.requires == ["tsugiki-vision"]
+    assert set(record.evaluations[0].metrics) == {"cider", "bleu_1", "bleu_2", "bleu_3", "bleu_4"}
     model, processor = tsugiki.load(output), tsugiki.load_processor(output)
     assert model.generation_config.num_beams == 2
     measured = tsugiki.evaluate(model, squares(6), processor=processor)
-    assert measured["cider"].value == pytest.approx(record["evaluations"][0]["metrics"]["cider"]["value"], abs=1e-6)
+    assert measured["cider"].value == pytest.approx(record.evaluations[0].metrics["cider"].value, abs=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tsugiki.errors import PluginError, SnapshotError, TsugikiError
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerConfig, ImageCaptionerForConditionalGeneration
 from tsugiki_seq2seq.captions.image_encoder import load_encoder
 
+from ...registry.card_snapshots import provenance_record
 from .captioned_squares import ENCODER, SIZES
 
 ATTENTIONS = ("none", "bahdanau")
@@ -161,7 +163,7 @@ def test_load_names_the_package_of_an_encoder_that_is_missing(tmp_path: Path, mo
     finally:
         monkeypatch.delenv("TSUGIKI_PLUGINS")
         tsugiki.refresh()
-    (tmp_path / "provenance.json").write_text('{"format": 2, "requires": ["tsugiki-vision-of-old"]}')
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance_record(requires=["tsugiki-vision-of-old"])))
     with pytest.raises(PluginError, match="needs tsugiki-vision-of-old"):
         tsugiki.load(tmp_path)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import TsugikiError
 from ..snapshots.provenance import FILE as PROVENANCE
+from ..snapshots.provenance import Provenance
 from .front_matter import INTERVAL, parse_front_matter, short_name, split_card
 from .render import render_card, stored_prose
 from .results import parse_results, result_rows
@@ -32,12 +33,12 @@ class Difference:
         return f"{self.place} reads {self.found!r}; by {PROVENANCE} it is {self.expected!r}"
 
 
-def disagreements(folder: Path, provenance: dict[str, Any], front_matter: str, text: str) -> Iterator[str]:
+def disagreements(folder: Path, provenance: Provenance, front_matter: str, text: str) -> Iterator[str]:
     """What was changed after rendering, and where.
 
     Args:
         folder: The snapshot.
-        provenance: Its provenance as plain data.
+        provenance: Its provenance.
         front_matter: Front matter of its README, without the fences.
         text: The text below it.
 
@@ -67,14 +68,14 @@ def disagreements(folder: Path, provenance: dict[str, Any], front_matter: str, t
 
 
 def _places(
-    folder: Path, provenance: dict[str, Any], data: dict[str, Any], text: str
+    folder: Path, provenance: Provenance, data: dict[str, Any], text: str
 ) -> tuple[list[Difference], list[Difference]]:
     """Where front matter and text differ from what provenance gives; empty where it does not render any more."""
-    if (provenance.get("card") or {}).get("format") != FORMAT:
+    if provenance.card is None or provenance.card.format != FORMAT:
         return [], []
     try:
         expected = split_card(render_card(folder, stored_prose(provenance), provenance))
-    except (TsugikiError, KeyError, TypeError, AttributeError, ValueError):
+    except TsugikiError:
         return [], []
     return list(_differences(data, parse_front_matter(expected[0]))), list(_line_differences(text, expected[1]))
 
@@ -101,16 +102,16 @@ def _line_differences(found: str, expected: str) -> Iterator[Difference]:
                 return
 
 
-def _contradictions(data: Mapping[str, Any], text: str, provenance: Mapping[str, Any]) -> Iterator[str]:
+def _contradictions(data: Mapping[str, Any], text: str, provenance: Provenance) -> Iterator[str]:
     """Figures that do not agree although the seal tells of no change."""
     figures = {
-        (short_name(evaluation["dataset"]), evaluation["split"], metric): (
-            values["value"],
-            [values["low"], values["high"]],
-            evaluation["rows"],
+        (short_name(evaluation.dataset), evaluation.split, name): (
+            metric.value,
+            [metric.low, metric.high],
+            evaluation.rows,
         )
-        for evaluation in provenance["evaluations"]
-        for metric, values in evaluation["metrics"].items()
+        for evaluation in provenance.evaluations
+        for name, metric in evaluation.metrics.items()
     }
     shown = dict(_front_matter_figures(data))
     for key in dict.fromkeys([*figures, *shown]):

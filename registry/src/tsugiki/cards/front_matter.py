@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -11,6 +10,8 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from ..errors import CardError
+from ..metrics import Metric
+from ..snapshots.provenance import Evaluation, Provenance
 from . import numbers
 from .licenses import check_license
 
@@ -20,37 +21,30 @@ _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
 _MODEL_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?\Z")
 
 
-def render_front_matter(provenance: Mapping[str, Any]) -> str:
+def render_front_matter(provenance: Provenance) -> str:
     """The YAML of a card's front matter, without its fences.
 
     Raises:
         CardError: The licence is not one of the Hub's.
     """
-    check_license(provenance)
-    evaluations = provenance["evaluations"]
+    check_license(provenance.license, provenance.license_name)
     data = ModelCardData(
-        license=provenance["license"],
-        license_name=provenance.get("license_name"),
-        license_link=provenance.get("license_link"),
+        license=provenance.license,
+        license_name=provenance.license_name,
         library_name="tsugiki",
-        pipeline_tag=pipeline_tag(provenance),
+        pipeline_tag=provenance.hub_task,
         base_model=_base_model(provenance),
         datasets=_datasets(provenance) or None,
-        metrics=list(dict.fromkeys(metric for evaluation in evaluations for metric in evaluation["metrics"])),
-        tags=list(dict.fromkeys(["tsugiki", provenance["plugin"], provenance["family"]])),
-        model_name=provenance["name"],
+        metrics=list(provenance.metrics),
+        tags=list(dict.fromkeys(["tsugiki", provenance.plugin, provenance.family])),
+        model_name=provenance.name,
         eval_results=[
-            _result(evaluation.get("task") or provenance["task"], evaluation, metric)
-            for evaluation in evaluations
-            for metric in evaluation["metrics"]
+            _result(evaluation.task or provenance.task, evaluation, name, metric)
+            for evaluation in provenance.evaluations
+            for name, metric in evaluation.metrics.items()
         ],
     )
     return data.to_yaml(line_break="\n")
-
-
-def pipeline_tag(provenance: Mapping[str, Any]) -> str:
-    """What the Hub calls the task."""
-    return provenance.get("pipeline_tag") or provenance["task"]
 
 
 def split_card(readme: str) -> tuple[str, str]:
@@ -90,27 +84,26 @@ def is_hub_id(name: str) -> bool:
     return _HUB_ID.match(name) is not None
 
 
-def _datasets(provenance: Mapping[str, Any]) -> list[str]:
+def _datasets(provenance: Provenance) -> list[str]:
     """Ids of the data it learnt from, without local folders. The Hub links those that it has."""
-    ids = [data["id"] for data in provenance["data"].values() if data]
+    ids = [data.id for data in provenance.data.by_use().values()]
     return list(dict.fromkeys(name for name in ids if is_hub_id(name)))
 
 
-def _base_model(provenance: Mapping[str, Any]) -> str | None:
-    base = provenance.get("base_model")
+def _base_model(provenance: Provenance) -> str | None:
+    base = provenance.base_model
     return base if base and _MODEL_ID.match(base) else None
 
 
-def _result(task: str, evaluation: Mapping[str, Any], metric: str) -> EvalResult:
-    figures = evaluation["metrics"][metric]
+def _result(task: str, evaluation: Evaluation, name: str, metric: Metric) -> EvalResult:
     return EvalResult(
         task_type=task,
-        dataset_type=short_name(evaluation["dataset"]),
-        dataset_name=short_name(evaluation["dataset"]),
-        dataset_split=evaluation["split"],
-        dataset_revision=evaluation.get("revision"),
-        metric_type=metric,
-        metric_name=numbers.metric_name(metric),
-        metric_value=figures["value"],
-        metric_args={INTERVAL: [figures["low"], figures["high"]], "rows": evaluation["rows"]},
+        dataset_type=short_name(evaluation.dataset),
+        dataset_name=short_name(evaluation.dataset),
+        dataset_split=evaluation.split,
+        dataset_revision=evaluation.revision,
+        metric_type=name,
+        metric_name=numbers.metric_name(name),
+        metric_value=metric.value,
+        metric_args={INTERVAL: [metric.low, metric.high], "rows": evaluation.rows},
     )

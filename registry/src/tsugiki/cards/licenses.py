@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..errors import CardError, did_you_mean
 
 IDENTIFIERS = frozenset(
@@ -74,20 +71,20 @@ IDENTIFIERS = frozenset(
 )
 
 
-def check_license(provenance: Mapping[str, Any]) -> None:
+def check_license(identifier: str | None, name: str | None) -> None:
     """Refuse a licence that the Hub does not know.
 
     Args:
-        provenance: ``license`` is an identifier; ``other`` comes with a ``license_name``.
+        identifier: Of the Hub.
+        name: What an ``other`` licence is called.
 
     Raises:
         CardError: It is missing, unknown, or ``other`` without a name.
     """
-    identifier = provenance.get("license")
     if identifier not in IDENTIFIERS:
         raise CardError(
             f"license {identifier!r} is not an identifier of the Hub.{did_you_mean(str(identifier), IDENTIFIERS)} "
             "Use 'other' with a license_name, or 'unknown'"
         )
-    if identifier == "other" and not provenance.get("license_name"):
+    if identifier == "other" and not name:
         raise CardError("license 'other' needs a license_name that says which")

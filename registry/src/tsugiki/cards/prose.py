@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import CardError, did_you_mean
-from ..metrics import Kind
+from ..snapshots.provenance import Provenance
 from . import numbers
 
 REQUIRED = ("Intended use", "Limits")
@@ -34,7 +32,7 @@ class Prose:
     sections: dict[str, str]
 
 
-def read_prose(card_md: str, provenance: Mapping[str, Any]) -> Prose:
+def read_prose(card_md: str, provenance: Provenance) -> Prose:
     """Fill the slots of a `card.md` and take it apart.
 
     Raises:
@@ -55,7 +53,7 @@ def read_prose(card_md: str, provenance: Mapping[str, Any]) -> Prose:
     return Prose(introduction.strip(), sections)
 
 
-def fill(text: str, provenance: Mapping[str, Any]) -> str:
+def fill(text: str, provenance: Provenance) -> str:
     """Replace every ``{{ slot }}`` by its figure.
 
     Raises:
@@ -79,51 +77,39 @@ def fill(text: str, provenance: Mapping[str, Any]) -> str:
     return filled
 
 
-def slots(provenance: Mapping[str, Any]) -> dict[str, str]:
+def slots(provenance: Provenance) -> dict[str, str]:
     """Every slot that this provenance fills, as it is written in the text.
 
     Besides the plain facts, each metric gives ``accuracy``, ``accuracy_low``, ``accuracy_high`` and, where several
     seeds were trained, ``accuracy_mean``, ``accuracy_sd`` and ``accuracy_spread``; a metric measured on several data
     sets stands for the first.
     """
-    found: dict[str, str] = {}
-    for key in ("name", "task", "family", "license", "base_model", "seed"):
-        if provenance.get(key) is not None:
-            found[key] = str(provenance[key])
-    if provenance.get("parameters") is not None:
-        found["parameters"] = numbers.count(provenance["parameters"])
-    if (weights := provenance.get("weights") or {}).get("bytes") is not None:
-        found["size"] = numbers.size(weights["bytes"])
-    if provenance.get("seconds") is not None:
-        found["duration"] = numbers.duration(provenance["seconds"])
-    found.update(_data_slots(provenance))
-    kinds = metric_kinds(provenance)
-    for metric, summary in (provenance.get("seeds") or {}).items():
-        found["seed_count"] = str(len(summary["values"]))
-        found[f"{metric}_mean"] = numbers.metric_value(kinds[metric], summary["mean"])
-        found[f"{metric}_sd"] = numbers.metric_value(kinds[metric], summary["sd"])
-        found[f"{metric}_spread"] = numbers.metric_spread(kinds[metric], summary["mean"], summary["sd"])
-    return found
-
-
-def metric_kinds(provenance: Mapping[str, Any]) -> dict[str, Kind]:
-    """The kind of every metric."""
-    return {
-        metric: figures["kind"]
-        for evaluation in provenance.get("evaluations") or ()
-        for metric, figures in evaluation["metrics"].items()
+    found = {
+        "name": provenance.name,
+        "task": provenance.task,
+        "family": provenance.family,
+        "license": provenance.license,
+        "seed": str(provenance.seed),
+        "parameters": numbers.count(provenance.parameters),
+        "size": numbers.size(provenance.weights.bytes),
+        "duration": numbers.duration(provenance.seconds),
+        "train_rows": numbers.count(provenance.data.train.rows),
     }
-
-
-def _data_slots(provenance: Mapping[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for role, data in (provenance.get("data") or {}).items():
-        if data and data.get("rows") is not None:
-            found[f"{role}_rows"] = numbers.count(data["rows"])
-    for evaluation in provenance.get("evaluations") or ():
-        found.setdefault("evaluation_rows", numbers.count(evaluation["rows"]))
-        for metric, figures in evaluation["metrics"].items():
-            found.setdefault(metric, numbers.metric_value(figures["kind"], figures["value"]))
-            found.setdefault(f"{metric}_low", numbers.metric_value(figures["kind"], figures["low"]))
-            found.setdefault(f"{metric}_high", numbers.metric_value(figures["kind"], figures["high"]))
+    if provenance.base_model is not None:
+        found["base_model"] = provenance.base_model
+    if provenance.data.validation is not None:
+        found["validation_rows"] = numbers.count(provenance.data.validation.rows)
+    for evaluation in provenance.evaluations[:1]:
+        found["evaluation_rows"] = numbers.count(evaluation.rows)
+    metrics = provenance.metrics
+    for name, metric in metrics.items():
+        found[name] = numbers.metric_value(metric.kind, metric.value)
+        found[f"{name}_low"] = numbers.metric_value(metric.kind, metric.low)
+        found[f"{name}_high"] = numbers.metric_value(metric.kind, metric.high)
+    for name, summary in (provenance.seeds or {}).items():
+        kind = metrics[name].kind
+        found["seed_count"] = str(len(summary.values))
+        found[f"{name}_mean"] = numbers.metric_value(kind, summary.mean)
+        found[f"{name}_sd"] = numbers.metric_value(kind, summary.sd)
+        found[f"{name}_spread"] = numbers.metric_spread(kind, summary.mean, summary.sd)
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CardError, HubError, OptionError, TsugikiError
 from ..output import atomic_folder
 from ..snapshots import resolve as snapshot
-from ..snapshots.provenance import read_provenance, write_provenance
+from ..snapshots.provenance import Provenance
 from .render import write_card
 from .validate import snapshot_files, validate_card
 
@@ -126,9 +127,9 @@ def _stale_files(api: HfApi, repository: str, folder: Path) -> list[str]:
 
 def _take_name(staging: Path, repository: str) -> None:
     """Call a fine-tuned model by its repository, so that the commands on its card can be run by others."""
-    provenance = read_provenance(staging)
-    if provenance.get("transfer"):
-        write_provenance(staging, {**provenance, "name": repository})
+    provenance = Provenance.read(staging)
+    if provenance.transfer is not None:
+        replace(provenance, name=repository).write(staging)
         write_card(staging)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ..metrics import Metric
+from ..snapshots.provenance import Provenance
 from . import numbers
 from .front_matter import short_name
 
@@ -29,23 +28,23 @@ class Row:
         return (f"`{self.dataset}`", self.split, self.metric, self.value, self.interval, self.rows)
 
 
-def result_rows(provenance: Mapping[str, Any]) -> list[Row]:
+def result_rows(provenance: Provenance) -> list[Row]:
     """The rows that the table of this provenance must have."""
     return [
         Row(
-            dataset=short_name(evaluation["dataset"]),
-            split=evaluation["split"] or "",
-            metric=numbers.metric_name(metric),
-            value=numbers.metric_value(figures["kind"], figures["value"]),
-            interval=numbers.metric_interval(Metric(**figures)),
-            rows=numbers.count(evaluation["rows"]),
+            dataset=short_name(evaluation.dataset),
+            split=evaluation.split or "",
+            metric=numbers.metric_name(name),
+            value=numbers.metric_value(metric.kind, metric.value),
+            interval=numbers.metric_interval(metric),
+            rows=numbers.count(evaluation.rows),
         )
-        for evaluation in provenance["evaluations"]
-        for metric, figures in evaluation["metrics"].items()
+        for evaluation in provenance.evaluations
+        for name, metric in evaluation.metrics.items()
     ]
 
 
-def render_results(provenance: Mapping[str, Any]) -> str:
+def render_results(provenance: Provenance) -> str:
     """The results as a Markdown table."""
     return table(_HEADER, [row.cells() for row in result_rows(provenance)], right=("value", "rows"))
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from ..snapshots.provenance import Provenance, Seal
 
 FORMAT = 1
 
@@ -32,7 +34,7 @@ class Broken:
     seal: bool = False
 
 
-def seal(provenance: dict[str, Any], card_md: str, front_matter: str, text: str) -> dict[str, Any]:
+def seal(provenance: Provenance, card_md: str, front_matter: str, text: str) -> Provenance:
     """Provenance with the section ``card``: the prose that was rendered, and the digests.
 
     Args:
@@ -41,7 +43,7 @@ def seal(provenance: dict[str, Any], card_md: str, front_matter: str, text: str)
         front_matter: The front matter as it stands in the README.
         text: The text below it.
     """
-    body = {key: value for key, value in provenance.items() if key != "card"}
+    body = replace(provenance, card=None).to_dict()
     card: dict[str, Any] = {
         "format": FORMAT,
         "prose": card_md,
@@ -49,8 +51,8 @@ def seal(provenance: dict[str, Any], card_md: str, front_matter: str, text: str)
         "text": _digest_of_text(text),
         "fields": {key: _digest(value) for key, value in _exactly(body).items()},
     }
-    card["sha256"] = _digest(_exactly({**body, "card": card}))
-    return {**body, "card": card}
+    sha256 = _digest(_exactly({**body, "card": card}))
+    return replace(provenance, card=Seal(**card, sha256=sha256))
 
 
 def broken(provenance_json: str, front_matter: str, text: str) -> Broken | None:

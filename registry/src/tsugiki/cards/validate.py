@@ -6,24 +6,23 @@ Nothing here loads weights or needs the network.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from ..errors import TsugikiError
-from ..fingerprint import file_sha256
 from ..snapshots.hub import FILE_PATTERNS
 from ..snapshots.provenance import FILE as PROVENANCE
-from ..snapshots.provenance import read_provenance
+from ..snapshots.provenance import WEIGHTS, Provenance, SeedFigures, Weights
+from ..snapshots.resolve import CONFIG
 from .agreement import disagreements
-from .front_matter import parse_front_matter, pipeline_tag, split_card
+from .front_matter import parse_front_matter, split_card
 from .licenses import check_license
 from .prose import REQUIRED, UNFILLED
 from .render import README
 
-REQUIRED_FILES = (README, "config.json", "model.safetensors", PROVENANCE)
+REQUIRED_FILES = (README, CONFIG, WEIGHTS, PROVENANCE)
 _SECTIONS = ("Results", "How to use it", *REQUIRED, "How it was made", "How to verify", "License of the weights")
 
 
@@ -45,7 +44,7 @@ def validate_card(folder: str | Path) -> list[str]:
     if any(not (snapshot / name).is_file() for name in (README, PROVENANCE)):
         return problems
     try:
-        provenance = read_provenance(snapshot)
+        provenance = Provenance.read(snapshot)
         front_matter, text = split_card((snapshot / README).read_bytes().decode())
         data = parse_front_matter(front_matter)
         problems += disagreements(snapshot, provenance, front_matter, text)
@@ -55,8 +54,6 @@ def validate_card(folder: str | Path) -> list[str]:
         problems += _weights(snapshot, provenance)
     except (TsugikiError, UnicodeDecodeError) as error:
         problems.append(f"{error}")
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        problems.append(f"{PROVENANCE}: it is incomplete ({type(error).__name__}: {error})")
     return list(dict.fromkeys(problems))
 
 
@@ -75,64 +72,66 @@ def _foreign_files(folder: Path) -> Iterator[str]:
             yield f"{path.name} does not belong in a snapshot: weights are safetensors, and pickles are not passed on"
 
 
-def _front_matter(data: Mapping[str, Any], provenance: Mapping[str, Any]) -> Iterator[str]:
+def _front_matter(data: Mapping[str, Any], provenance: Provenance) -> Iterator[str]:
     if data.get("library_name") != "tsugiki":
         yield f"front matter: library_name is {data.get('library_name')!r} and must be 'tsugiki'"
-    for key, value in {"pipeline_tag": pipeline_tag(provenance), "license": provenance["license"]}.items():
+    for key, value in {"pipeline_tag": provenance.hub_task, "license": provenance.license}.items():
         if data.get(key) != value:
             yield f"front matter and {PROVENANCE} disagree on {key}: {data.get(key)!r} and {value!r}"
     try:
-        check_license(data)
+        check_license(data.get("license"), data.get("license_name"))
     except TsugikiError as error:
         yield f"front matter: {error}"
     if not data.get("model-index"):
         yield "front matter: it has no model-index, so the Hub shows no result"
 
 
-def _text(text: str, provenance: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def _text(text: str, provenance: Provenance, folder: Path) -> Iterator[str]:
     headings = {line[3:].strip() for line in text.splitlines() if line.startswith("## ")}
     for heading in _SECTIONS:
         if heading not in headings:
             yield f"text: the section {heading!r} is missing"
     if (left := UNFILLED.search(text)) is not None:
         yield f"text: {left[0]!r} in line {text.count(chr(10), 0, left.start()) + 1} is not filled"
-    for picture in provenance.get("pictures") or ():
-        if not (folder / picture["file"]).is_file():
-            yield f"picture {picture['file']} is missing"
-        if f"]({picture['file']})" not in text:
-            yield f"picture {picture['file']} of {PROVENANCE} is not shown in the text"
+    for picture in provenance.pictures:
+        if not (folder / picture.file).is_file():
+            yield f"picture {picture.file} is missing"
+        if f"]({picture.file})" not in text:
+            yield f"picture {picture.file} of {PROVENANCE} is not shown in the text"
 
 
-def _figures(provenance: Mapping[str, Any]) -> Iterator[str]:
+def _figures(provenance: Provenance) -> Iterator[str]:
     """Figures of provenance that cannot be, whatever was measured."""
-    if not provenance["evaluations"]:
+    if not provenance.evaluations:
         yield f"{PROVENANCE}: there is no evaluation"
-    for evaluation in provenance["evaluations"]:
-        dataset, fast = evaluation["dataset"], evaluation.get("fast") or {}
-        rows = evaluation.get("examples", evaluation["rows"])
-        for metric, figures in evaluation["metrics"].items():
-            ends = (figures["low"], figures["value"], figures["high"])
+    for evaluation in provenance.evaluations:
+        dataset, fast = evaluation.dataset, evaluation.fast
+        rows = evaluation.rows if evaluation.examples is None else evaluation.examples
+        for name, metric in evaluation.metrics.items():
+            ends = (metric.low, metric.value, metric.high)
             if not all(map(math.isfinite, ends)) or ends[0] > ends[2]:
-                yield f"{PROVENANCE}: {metric} on {dataset} is {ends[1]} with the interval {ends[0]} to {ends[2]}"
-            if figures.get("n", 1) < 1:  # more than the rows where each holds several answers, as a tree its phrases
-                yield f"{PROVENANCE}: {metric} on {dataset} counts {figures['n']} answers"
-        if "correct" in fast and not 0 <= fast["correct"] <= fast["rows"] <= rows:
-            yield f"{PROVENANCE}: {fast['correct']} of {fast['rows']} right on the fast subset of {dataset}, of {rows}"
-    for metric, summary in (provenance.get("seeds") or {}).items():
-        values = summary["values"]
-        recomputed = {"mean": statistics.fmean(values), "sd": statistics.stdev(values)}
-        for key, figure in recomputed.items():
-            if not math.isclose(summary[key], figure, rel_tol=1e-6, abs_tol=1e-9):
-                yield f"{PROVENANCE}: {key} of {metric} over the seeds is {summary[key]}; its values give {figure}"
+                yield f"{PROVENANCE}: {name} on {dataset} is {ends[1]} with the interval {ends[0]} to {ends[2]}"
+            if metric.n < 1:  # more than the rows where each holds several answers, as a tree its phrases
+                yield f"{PROVENANCE}: {name} on {dataset} counts {metric.n} answers"
+            if metric.kind == "share" and not 0 <= metric.value <= 1:
+                yield f"{PROVENANCE}: {name} on {dataset} is a share of {metric.value}"
+        if fast.correct is not None and not 0 <= fast.correct <= fast.rows <= rows:
+            yield f"{PROVENANCE}: {fast.correct} of {fast.rows} right on the fast subset of {dataset}, of {rows}"
+    for name, summary in (provenance.seeds or {}).items():
+        again = SeedFigures.of(summary.values)
+        for key, given, figure in (("mean", summary.mean, again.mean), ("sd", summary.sd, again.sd)):
+            if not math.isclose(given, figure, rel_tol=1e-6, abs_tol=1e-9):
+                yield f"{PROVENANCE}: {key} of {name} over the seeds is {given}; its values give {figure}"
 
 
-def _weights(folder: Path, provenance: Mapping[str, Any]) -> Iterator[str]:
-    record = provenance["weights"]
-    path = folder / "model.safetensors"
-    if record["file"] != path.name:
-        yield f"{PROVENANCE}: weights are in model.safetensors, not in {record['file']!r}"
+def _weights(folder: Path, provenance: Provenance) -> Iterator[str]:
+    record = provenance.weights
+    path = folder / WEIGHTS
+    if record.file != path.name:
+        yield f"{PROVENANCE}: weights are in {WEIGHTS}, not in {record.file!r}"
     elif path.is_file():
-        if (size := path.stat().st_size) != record["bytes"]:
-            yield f"{PROVENANCE}: {path.name} has {size} bytes, not {record['bytes']}"
-        if file_sha256(path) != record["sha256"]:
+        measured = Weights.of(folder)
+        if measured.bytes != record.bytes:
+            yield f"{PROVENANCE}: {path.name} has {measured.bytes} bytes, not {record.bytes}"
+        if measured.sha256 != record.sha256:
             yield f"{path.name} is not the file that {PROVENANCE} describes: its sha256 differs"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SnapshotError, TsugikiError
+from ..fingerprint import checked_fingerprint
 from ..metrics import Metric
 from ..snapshots import resolve as snapshot
-from ..snapshots.provenance import fast_rows, fast_score, named_metrics, read_provenance
+from ..snapshots.provenance import Evaluation, Provenance
 from .front_matter import short_name
 from .validate import validate_card
 
@@ -105,15 +105,13 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
     folder = snapshot.resolve(name)
     found = Verification(str(name), problems=validate_card(folder), fast=fast)
     try:
-        provenance = read_provenance(folder)
-        evaluations = list(provenance["evaluations"])
-        task_name = provenance["task"]
-    except (SnapshotError, KeyError, TypeError):
+        provenance = Provenance.read(folder)
+    except SnapshotError:
         return found  # the validation has said so
     try:
-        if evaluations:
-            measure = _Measurement(folder, task_name, provenance)
-            for evaluation in evaluations:
+        if provenance.evaluations:
+            measure = _Measurement(folder, provenance)
+            for evaluation in provenance.evaluations:
                 measure(evaluation, data, found)
     except TsugikiError as error:
         if not isinstance(error, SnapshotError) and not found.problems:
@@ -125,90 +123,106 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
 class _Measurement:
     """A model, loaded once, that is measured on one data set after another."""
 
-    def __init__(self, folder: Path, task: str, provenance: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, provenance: Provenance) -> None:
         import torch
 
         from ..evaluation.evaluate import task_named
         from ..snapshots.loading import load, load_processor
 
         self.provenance = provenance
-        self.task_name = task
-        self.task: Task = task_named(task)
-        self.model: PreTrainedModel = load(folder, task=task, dtype=torch.float32)
+        self.task: Task = task_named(provenance.task)
+        self.model: PreTrainedModel = load(folder, task=provenance.task, dtype=torch.float32)
         self.processor = load_processor(folder)
 
-    def __call__(self, evaluation: Mapping[str, Any], data: Any, found: Verification) -> None:
+    def __call__(self, evaluation: Evaluation, data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""
         from ..evaluation.evaluate import task_named
 
-        self.task = task_named(evaluation.get("task", self.task_name))
+        self.task = task_named(evaluation.task or self.provenance.task)
         dataset = self._dataset(evaluation, data)
-        place = " ".join(part for part in (short_name(evaluation["dataset"]), evaluation["split"]) if part)
-        if difference := _other_data(dataset, evaluation):
-            found.problems.append(f"{place}: {difference}; its figures were not measured")
-        elif found.fast:
-            self._count(dataset, evaluation, found, place)
+        called = " ".join(part for part in (short_name(evaluation.dataset), evaluation.split) if part)
+        try:
+            checked_fingerprint(
+                dataset, evaluation.fingerprint, called=called, said_by="the card", rows=evaluation.rows
+            )
+        except DataError as error:
+            found.problems.append(f"{error}, and its figures were not measured")
+            return
+        if found.fast:
+            self._count(dataset, evaluation, found)
         else:
             self._measure(dataset, evaluation, found)
 
-    def _dataset(self, evaluation: Mapping[str, Any], data: Any) -> Dataset:
-        from ..load_data import load_split
+    def _dataset(self, evaluation: Evaluation, data: Any) -> Dataset:
+        from ..load_data import IN_MEMORY, load_split
         from ..splitting import hold_out
-        from ..transfer.splits import IN_MEMORY
 
-        name = evaluation["dataset"]
-        records = [record for record in self.provenance["data"].values() if record and record["id"] == name]
+        name = evaluation.dataset
+        sources = [data.source for data in self.provenance.data.by_use().values() if data.id == name]
         if data is None and name == IN_MEMORY:
             raise DataError("the card was measured on data in memory; give the same data with data=")
         dataset = load_split(
             name if data is None else data,
-            evaluation["split"],
-            revision=evaluation.get("revision") if data is None else None,
-            source=evaluation.get("source") or next((record.get("source") for record in records), None),
+            evaluation.split,
+            revision=evaluation.revision if data is None else None,
+            source=next((source for source in [evaluation.source, *sources] if source), None),
         )
-        if selection := evaluation.get("selection"):
+        if evaluation.selection is not None and evaluation.selection.held_out is not None:
             labels = self._table(dataset, evaluation).labels
-            dataset = dataset.select(hold_out(labels, selection["held_out"], seed=selection["seed"])[1])
+            held = hold_out(labels, evaluation.selection.held_out, seed=evaluation.selection.seed)[1]
+            dataset = dataset.select(held)
         return dataset
 
-    def _measure(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification) -> None:
+    def _measure(self, dataset: Dataset, evaluation: Evaluation, found: Verification) -> None:
+        from ..evaluation.records import named_metrics
+
         predictions = self._predictions(self._table(dataset, evaluation))
-        measured = named_metrics(self.task.metrics(predictions), evaluation.get("name"))
-        for metric, figures in evaluation["metrics"].items():
-            if metric not in measured:
-                found.problems.append(f"task {self.task.name!r} does not measure {metric!r}, which the card gives")
+        measured = named_metrics(self.task.metrics(predictions), evaluation.name)
+        for name, metric in evaluation.metrics.items():
+            again = measured.get(name)
+            if again is None or again.kind != metric.kind:
+                found.problems.append(
+                    f"task {self.task.name!r} measures no {metric.kind} {name!r}, which the card gives"
+                )
                 continue
-            again = measured[metric].to_dict()
-            tolerance = tolerance_of(Metric(**figures))
+            tolerance = tolerance_of(metric)
             # The ends are drawn at random besides: allow a tenth of the interval's width.
-            width = tolerance + _INTERVAL_SHARE * abs(figures["high"] - figures["low"])
-            for key, allowed in (("value", tolerance), ("low", width), ("high", width)):
-                label = metric if key == "value" else f"{metric}_{key}"
-                found.results.append(_check(evaluation, label, figures[key], again[key], allowed))
+            width = tolerance + _INTERVAL_SHARE * abs(metric.high - metric.low)
+            found.results += [
+                _check(evaluation, name, metric.value, again.value, tolerance),
+                _check(evaluation, f"{name}_low", metric.low, again.low, width),
+                _check(evaluation, f"{name}_high", metric.high, again.high, width),
+            ]
 
-    def _count(self, dataset: Dataset, evaluation: Mapping[str, Any], found: Verification, place: str) -> None:
-        fast = evaluation.get("fast") or {}
-        measured = fast_score(self.task, self._predictions(self._subset(dataset, evaluation))) if fast else {}
-        kept = [key for key in measured if key in fast]
-        if not kept:
-            found.problems.append(f"{place}: provenance.json has no fast figure; verify without --fast")
-        for key in kept:
-            tolerance = EXAMPLES if key == "correct" else RELATIVE * abs(fast[key])
-            found.results.append(_check(evaluation, key, fast[key], measured[key], tolerance))
+    def _count(self, dataset: Dataset, evaluation: Evaluation, found: Verification) -> None:
+        from ..evaluation.records import fast_figure
 
-    def _subset(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
+        fast = evaluation.fast
+        measured = fast_figure(self.task, self._predictions(self._subset(dataset, evaluation)))
+        if fast.correct is not None and measured.correct is not None:
+            check = _check(evaluation, "correct", fast.correct, measured.correct, EXAMPLES)
+        elif fast.sum is not None and measured.sum is not None:
+            check = _check(evaluation, "sum", fast.sum, measured.sum, RELATIVE * abs(fast.sum))
+        else:
+            counts = "counts" if measured.sum is None else "sums"
+            found.problems.append(f"task {self.task.name!r} {counts} rows, and the card's fast figure does not")
+            return
+        found.results.append(check)
+
+    def _subset(self, dataset: Dataset, evaluation: Evaluation) -> TensorTable:
         """The rows of fast verification: of the data set, so that no other is decoded, or of what the task makes."""
-        seed = evaluation["fast"]["seed"]
-        if "examples" not in evaluation:
+        from ..evaluation.records import fast_rows
+
+        seed = evaluation.fast.seed
+        if evaluation.examples is None:
             return self._table(dataset.select(fast_rows(len(dataset), seed=seed)), evaluation)
         table = self._table(dataset, evaluation)
         return table.select(fast_rows(len(table), seed=seed).tolist())
 
-    def _table(self, dataset: Dataset, evaluation: Mapping[str, Any]) -> TensorTable:
+    def _table(self, dataset: Dataset, evaluation: Evaluation) -> TensorTable:
         from ..evaluation.evaluate import model_label_names
 
-        given = evaluation.get("columns")
-        columns = self.task.columns(dataset, given) if given else None
+        columns = self.task.columns(dataset, evaluation.columns) if evaluation.columns else None
         return self.task.table(dataset, self.processor, columns, label_names=model_label_names(self.model))
 
     def _predictions(self, table: TensorTable) -> Predictions:
@@ -231,25 +245,13 @@ def tolerance_of(metric: Metric) -> float:
             return RELATIVE * abs(metric.value)
 
 
-def _check(evaluation: Mapping[str, Any], metric: str, card: float, measured: float, tolerance: float) -> Check:
+def _check(evaluation: Evaluation, metric: str, card: float, measured: float, tolerance: float) -> Check:
     return Check(
-        dataset=short_name(evaluation["dataset"]),
-        split=evaluation["split"],
+        dataset=short_name(evaluation.dataset),
+        split=evaluation.split,
         metric=metric,
         card=card,
         measured=measured,
         tolerance=tolerance,
         ok=abs(card - measured) <= tolerance + 1e-9,  # 1e-9: room for the rounding of 0.9921 - 0.9919
     )
-
-
-def _other_data(dataset: Dataset, evaluation: Mapping[str, Any]) -> str | None:
-    """Why a data set is not the one that a card was measured on, or None."""
-    from ..fingerprint import content_fingerprint
-
-    if len(dataset) != evaluation["rows"]:
-        return f"it has {len(dataset):,} rows here and the card counts {evaluation['rows']:,}"
-    fingerprint = content_fingerprint(dataset)
-    if fingerprint != evaluation["fingerprint"]:
-        return f"its content fingerprint is {fingerprint} here and {evaluation['fingerprint']} on the card"
-    return None

@@ -58,9 +58,10 @@ def command(
         raise CardError(f"{name} has no card: {path} is missing; `tsugiki card {name} --write` renders it")
     text = path.read_text(encoding="utf-8")
     if json:
-        from ..snapshots.provenance import read_provenance
+        from ..snapshots.provenance import Provenance
 
-        print_json({"name": name, "path": str(path), "card": text, "provenance": read_provenance(folder)})
+        record = Provenance.read(folder).to_dict()
+        print_json({"name": name, "path": str(path), "card": text, "provenance": record})
     else:
         print(text, end="")
     return 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import OptionError
+from ..metrics import Metric
+from ..records import plain
 from .options import Columns, Data, Json, ModelName, parse_columns
 from .output import format_metric, only_results_on_stdout, print_json
 
@@ -50,28 +52,24 @@ def command(
 
         views = Views(flip=flip, crop=crop, sizes=_numbers(sizes))
         options: dict[str, Any] = {"columns": parse_columns(columns), "split": split, "batch_size": batch_size}
-        members = {}
+        members: dict[str, Mapping[str, Metric]] = {}
         if also:
             result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
             metrics = dict(result.metrics)
-            members = {
-                member: {key: asdict(metric) for key, metric in found.items()}
-                for member, found in result.members.items()
-            }
+            members = dict(result.members)
         else:
             metrics = evaluate(name, data, task=task, device=device, views=views, **options)
-    figures = {key: asdict(metric) for key, metric in metrics.items()}
     if json:
-        answer = {"name": name, "data": data, "split": split, "views": len(views), "metrics": figures}
-        print_json({**answer, "members": members} if members else answer)
+        answer = {"name": name, "data": data, "split": split, "views": len(views), "metrics": metrics}
+        print_json(plain({**answer, "members": members} if members else answer))
         return
     for member, found in members.items():
         for key, figure in found.items():
             print(f"{member}: {format_metric(key, figure)}")
     if members:
         print("together: ", end="")
-    for key, figure in figures.items():
-        print(f"{format_metric(key, figure)}  (n = {figure['n']:,})")
+    for key, figure in metrics.items():
+        print(f"{format_metric(key, figure)}  (n = {figure.n:,})")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

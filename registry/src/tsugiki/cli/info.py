@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownNameError
+from ..records import plain
 from ..registry import RegisteredFamily, registry
 from .options import Json, ModelName
 from .output import format_bytes, format_metric, format_seconds, print_json
@@ -22,7 +23,7 @@ def command(name: ModelName, json: Json = False) -> None:
     """
     facts = _facts(name)
     if json:
-        print_json(facts)
+        print_json(plain(facts))
         return
     width = max(map(len, facts))
     for key, value in facts.items():
@@ -41,7 +42,7 @@ def _facts(name: str) -> dict[str, Any]:
 
 def family_facts(family: RegisteredFamily) -> dict[str, Any]:
     """What a plugin's manifest says of a family; its classes are not imported."""
-    from ..listing import list_models
+    from ..snapshots.listing import list_models
 
     return {
         "family": family.name,
@@ -60,25 +61,27 @@ def family_facts(family: RegisteredFamily) -> dict[str, Any]:
 
 def snapshot_facts(folder: Path) -> dict[str, Any]:
     """What a snapshot's own files say of it."""
-    config, provenance = _read(folder / "config.json"), _read(folder / "provenance.json")
-    weights = folder / "model.safetensors"
+    from ..snapshots.provenance import WEIGHTS, Provenance
+
+    config, known = _read(folder / "config.json"), Provenance.find(folder)
+    weights = folder / WEIGHTS
     labels = config.get("id2label") or {}
     return {
-        "name": provenance.get("name", folder.name),
-        "plugin": provenance.get("plugin"),
-        "family": provenance.get("family"),
-        "task": provenance.get("task"),
+        "name": folder.name if known is None else known.name,
+        "plugin": known and known.plugin,
+        "family": known and known.family,
+        "task": known and known.task,
         "model_type": config.get("model_type"),
         "architectures": config.get("architectures"),
-        "parameters": provenance.get("parameters"),
+        "parameters": known and known.parameters,
         "size_bytes": weights.stat().st_size if weights.is_file() else None,
-        "license": provenance.get("license"),
-        "base_model": provenance.get("base_model"),
+        "license": known and known.license,
+        "base_model": known and known.base_model,
         "labels": [labels[key] for key in sorted(labels, key=int)],
-        "data": provenance.get("data"),
-        "evaluations": provenance.get("evaluations"),
-        "seconds": provenance.get("seconds"),
-        "command": provenance.get("command"),
+        "data": known and known.data,
+        "evaluations": known and known.evaluations,
+        "seconds": known and known.seconds,
+        "command": known and known.command,
         "path": str(folder),
     }
 
@@ -100,11 +103,11 @@ def _readable(key: str, value: Any) -> str:
         case "seconds":
             return format_seconds(value)
         case "data":
-            return ", ".join(f"{role}: {one['id']} {one['split']}" for role, one in value.items() if one)
+            return ", ".join(f"{role}: {one.id} {one.split}" for role, one in vars(value).items() if one)
         case "evaluations":
             return "; ".join(
-                f"{one['dataset']} {one['split']}: "
-                + ", ".join(format_metric(name, metric) for name, metric in one["metrics"].items())
+                f"{one.dataset} {one.split}: "
+                + ", ".join(format_metric(name, metric) for name, metric in one.metrics.items())
                 for one in value
             )
         case _ if isinstance(value, Mapping):

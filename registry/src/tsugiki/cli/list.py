@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from ..errors import did_you_mean
-from ..listing import ModelInfo, list_models
+from ..metrics import Metric
 from ..registry import registry
+from ..snapshots.listing import ModelInfo, list_models
 from .options import Json
 from .output import format_bytes, format_metric, note, print_json, print_table
 
@@ -46,7 +47,7 @@ def _print(infos: list[ModelInfo]) -> None:
             info.task or "",
             f"{info.parameters:,}" if info.parameters is not None else "",
             format_bytes(info.size_bytes),
-            next((format_metric(name, metric) for name, metric in info.metrics.items()), ""),
+            next((format_metric(name, Metric(**metric)) for name, metric in info.metrics.items()), ""),
             info.license or "",
         )
         for info in infos

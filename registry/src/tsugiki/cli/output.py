@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..metrics import Metric
+
 WIDE = 10_000  # columns, where no terminal limits them
 
 
@@ -66,12 +68,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right:
     print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
-def format_metric(name: str, metric: Mapping[str, Any]) -> str:
+def format_metric(name: str, metric: Metric) -> str:
     """A metric with its interval, such as ``accuracy 0.9921 [0.9902, 0.9937]``."""
-    text = f"{name} {format_number(metric['value'])}"
-    if metric.get("low") is not None and metric.get("high") is not None:
-        text += f" [{format_number(metric['low'])}, {format_number(metric['high'])}]"
-    return text
+    return f"{name} {format_number(metric.value)} [{format_number(metric.low)}, {format_number(metric.high)}]"
 
 
 def format_number(value: float) -> str:

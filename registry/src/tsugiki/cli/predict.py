@@ -104,7 +104,7 @@ def find_inputs(source: str) -> list[tuple[str, Any]]:
         if path.suffix.lower() in FILES and not any(sign.isspace() for sign in source):
             raise DataError(f"no such file or folder: {source}")
         return [(source, source)]  # a text, if the model takes texts
-    from ..listing import natural_key
+    from ..snapshots.listing import natural_key
 
     files = (
         file

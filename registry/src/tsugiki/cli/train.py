@@ -68,16 +68,18 @@ def _seeds(text: str | None) -> list[int] | None:
 
 
 def _report(path: Path, seconds: float, json: bool) -> None:
-    from ..snapshots.provenance import read_provenance
+    from ..records import plain
+    from ..snapshots.provenance import Provenance
 
-    provenance = read_provenance(path)
-    metrics = provenance["evaluations"][0]["metrics"]
+    provenance = Provenance.read(path)
+    metrics = provenance.evaluations[0].metrics
     if json:
-        print_json({"path": str(path), "metrics": metrics, "seeds": provenance.get("seeds"), "seconds": seconds})
+        facts = {"path": str(path), "metrics": metrics, "seeds": provenance.seeds, "seconds": seconds}
+        print_json(plain(facts))
         return
     print(path)
     for name, metric in metrics.items():
-        spread = (provenance.get("seeds") or {}).get(name)
-        over = f"; mean of {len(spread['values'])} seeds {spread['mean']:.4f} ± {spread['sd']:.4f}" if spread else ""
+        spread = (provenance.seeds or {}).get(name)
+        over = f"; mean of {len(spread.values)} seeds {spread.mean:.4f} ± {spread.sd:.4f}" if spread else ""
         print(f"{format_metric(name, metric)}{over}")
     note(f"took {format_seconds(seconds)}")

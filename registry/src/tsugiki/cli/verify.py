@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import TsugikiError
-from ..listing import list_models
+from ..snapshots.listing import list_models
 from .errors import UsageError
 from .options import Json
 from .output import format_number, note, only_results_on_stdout, print_json, print_table

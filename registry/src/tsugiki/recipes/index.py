@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..cards import numbers
 from ..cards.render import README, render_card, write_card
 from ..cards.results import table
 from ..errors import CardError
-from ..listing import natural_key
-from ..metrics import Metric
+from ..snapshots.listing import natural_key
 from ..snapshots.provenance import FILE as PROVENANCE
-from ..snapshots.provenance import read_provenance
+from ..snapshots.provenance import Provenance
 from .recipe import FILE as RECIPE
 from .recipe import Recipe
 
@@ -47,9 +45,9 @@ class Entry:
     snapshot: Path | None
 
     @property
-    def provenance(self) -> dict[str, Any] | None:
+    def provenance(self) -> Provenance | None:
         """The snapshot's record; None where there is no snapshot."""
-        return None if self.snapshot is None else read_provenance(self.snapshot)
+        return None if self.snapshot is None else Provenance.read(self.snapshot)
 
 
 def entries(repo_root: str | Path) -> list[Entry]:
@@ -133,7 +131,7 @@ def _generated(root: Path) -> Iterator[tuple[Path, bytes]]:
     found = entries(root)
     for entry in found:
         if entry.snapshot is not None:
-            card = render_card(entry.snapshot, _prose(entry), read_provenance(entry.snapshot)).encode()
+            card = render_card(entry.snapshot, _prose(entry), Provenance.read(entry.snapshot)).encode()
             yield entry.snapshot / README, card
             yield from _copies(entry.snapshot, entry.folder, card)
     yield root / HUB_CARDS / README, render_index(root / HUB_CARDS).encode()
@@ -146,8 +144,8 @@ def _generated(root: Path) -> Iterator[tuple[Path, bytes]]:
 
 def _copies(snapshot: Path, folder: Path, card: bytes) -> Iterator[tuple[Path, bytes]]:
     yield folder / README, card
-    for picture in read_provenance(snapshot).get("pictures") or ():
-        yield folder / picture["file"], (snapshot / picture["file"]).read_bytes()
+    for picture in Provenance.read(snapshot).pictures:
+        yield folder / picture.file, (snapshot / picture.file).read_bytes()
 
 
 def _prose(entry: Entry) -> str:
@@ -166,15 +164,15 @@ def _table(found: list[Entry], *, link: str) -> str:
         if provenance is None:
             rows.append((*head, "untrained", "", "", recipe.license))
             continue
-        metric, figures = next(iter(provenance["evaluations"][0]["metrics"].items()))
-        shown = f"{numbers.metric_name(metric)} {numbers.metric_value(figures['kind'], figures['value'])}"
+        metric_name, metric = provenance.main_figure
+        shown = f"{numbers.metric_name(metric_name)} {numbers.metric_value(metric.kind, metric.value)}"
         rows.append(
             (
                 *head,
-                f"{shown} ({numbers.metric_interval(Metric(**figures))})",
-                numbers.count(provenance["parameters"]),
-                numbers.count(provenance["weights"]["bytes"]),
-                provenance.get("license_name") or provenance["license"],
+                f"{shown} ({numbers.metric_interval(metric)})",
+                numbers.count(provenance.parameters),
+                numbers.count(provenance.weights.bytes),
+                provenance.license_name or provenance.license,
             )
         )
     header = ("checkpoint", "task", "data", "figure (95 % interval)", "parameters", "bytes", "licence")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, RecipeError
+from ..errors import RecipeError
 from ..evaluation.evaluate import task_named
+from ..evaluation.records import evaluation_record
+from ..fingerprint import checked_fingerprint
 from ..predictions import Predictions
 from ..registry import registry
-from ..snapshots import provenance
+from ..snapshots.provenance import Evaluation
 from ..task import Task
 from ..tensor_table import TensorTable
 from .recipe import Recipe, RecipeEvaluation
@@ -30,10 +32,10 @@ class EvaluationSet:
     fingerprint: str
     rows: int
 
-    def record(self, predictions: Predictions, processor: Any) -> dict[str, Any]:
-        """Its entry of the provenance's ``evaluations``, of answers by a model with this processor."""
+    def record(self, predictions: Predictions, processor: Any) -> Evaluation:
+        """The figures of answers by a model with this processor."""
         spec = self.spec
-        record = provenance.evaluation_record(
+        record = evaluation_record(
             self.task,
             predictions,
             dataset=spec.id,
@@ -42,11 +44,13 @@ class EvaluationSet:
             fingerprint=self.fingerprint,
             rows=self.rows,
             name=spec.name,
+            task=spec.task,
+            license=spec.license or None,
+            source=spec.source,
+            columns=spec.columns,
         )
-        more = {"task": spec.task, "license": spec.license, "source": spec.source, "columns": spec.columns}
         signatures = self.task.signatures(processor)
-        more |= {"signatures": {name: line for name, line in signatures.items() if name in record["metrics"]}}
-        return record | {name: value for name, value in more.items() if value}
+        return replace(record, signatures={name: line for name, line in signatures.items() if name in record.metrics})
 
 
 @dataclass
@@ -83,7 +87,9 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
     loaded, fingerprints = {}, {}
     for split in dict.fromkeys(names):
         loaded[split] = load_split(data.id, split, revision=data.revision, source=data.source)
-        fingerprints[split] = _checked_fingerprint(loaded[split], data.id, split, data.fingerprints.get(split))
+        fingerprints[split] = checked_fingerprint(
+            loaded[split], data.fingerprints.get(split), called=f"{data.id} [{split}]", said_by="the recipe"
+        )
     columns = task.columns(loaded[data.train], data.columns)
     label_names = task.label_names(loaded[data.train], columns)
     processor = _build_processor(recipe, loaded[data.train], columns)
@@ -142,23 +148,12 @@ def _evaluation_set(spec: RecipeEvaluation, recipe: Recipe, processor: Any, labe
 
     task = task_named(spec.task or recipe.task)
     dataset = load_split(spec.id, spec.split, revision=spec.revision, source=spec.source)
-    fingerprint = _checked_fingerprint(dataset, spec.id, spec.split, spec.fingerprint)
+    fingerprint = checked_fingerprint(
+        dataset, spec.fingerprint, called=f"{spec.id} [{spec.split}]", said_by="the recipe"
+    )
     columns = task.columns(dataset, spec.columns)
     table = task.table(dataset, processor, columns, label_names=label_names)
     return EvaluationSet(spec, task, table, fingerprint, len(dataset))
-
-
-def _checked_fingerprint(dataset: Dataset, data_id: str, split: str, expected: str | None) -> str:
-    """The content fingerprint of a split, or a DataError where the recipe was written for another."""
-    from ..fingerprint import content_fingerprint
-
-    found = content_fingerprint(dataset)
-    if expected is not None and expected != found:
-        raise DataError(
-            f"{data_id} [{split}] has the fingerprint {found}, the recipe says {expected}; "
-            f"it is not the data this recipe was written for"
-        )
-    return found
 
 
 def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:

@@ -7,18 +7,21 @@ import inspect
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cards.curves import draw_curves
+from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
 from ..errors import OutputError, RecipeError
 from ..evaluation.evaluate import predict_table
+from ..evaluation.records import named_metrics
 from ..output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
+from ..picture import Picture
 from ..predictions import Predictions
+from ..records import plain, read_record
 from ..registry import registry
-from ..snapshots import provenance
-from ..snapshots.resolve import CONFIG
+from ..snapshots import environment
+from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures
 from ..snapshots.strict_config import read_json
 from ..training.fit import FitResult, fit, is_main_process, wait_for_all
 from ..training.phases import DONE
@@ -30,6 +33,31 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """What one seed of a recipe gave, besides its weights and its answers.
+
+    Attributes:
+        seed: The seed.
+        seconds: Wall time of the training.
+        history: One entry per epoch.
+        metrics: Every figure by name.
+        pictures: What the task drew of the model itself.
+        samples: What the model wrote from nothing.
+        hardware: What it ran on.
+        parameters: Their number.
+    """
+
+    seed: int
+    seconds: float
+    history: list[dict[str, Any]]
+    metrics: dict[str, float]
+    pictures: list[Picture]
+    samples: list[str]
+    hardware: Hardware
+    parameters: int
 
 
 def train_seed(
@@ -104,7 +132,7 @@ def train(
             if not (folder / _RUN).exists():
                 _train_and_measure(run, seed, folder, progress=progress)
             if is_main_process():
-                results.append(json.loads((folder / _RUN).read_text(encoding="utf-8")))
+                results.append(read_record(SeedRun, read_json(folder / _RUN), str(folder / _RUN), OutputError))
         if is_main_process():
             _write_snapshot(run, partial, results, Path(recipe_folder))
     wait_for_all()
@@ -152,7 +180,7 @@ def _claim(partial: Path, recipe: Recipe) -> None:
 
 
 def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress: bool) -> None:
-    """Train one seed and leave its weights, predictions' figures and history in `folder`."""
+    """Train one seed and leave its weights, its answers and a `SeedRun` in `folder`."""
     from ..snapshots.loading import load
 
     model, result = train_seed(run, seed, folder, progress=progress)
@@ -167,26 +195,21 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
     for number, evaluation_set in enumerate(run.evaluation_sets):
         predictions = predict_table(model.float(), evaluation_set.table, task=evaluation_set.task)
         predictions.save(folder / f"predictions-{number}.npz")
-        figures = provenance.named_metrics(evaluation_set.task.metrics(predictions), evaluation_set.spec.name)
+        figures = named_metrics(evaluation_set.task.metrics(predictions), evaluation_set.spec.name)
         metrics |= {name: metric.value for name, metric in figures.items()}
-    drawn = run.task.model_figures(model.eval(), folder / "model")
-    samples = run.task.samples(model, run.processor)
-    hardware = provenance.hardware(device=result.device, processes=result.processes, precision=result.precision)
+    finished = SeedRun(
+        seed=seed,
+        seconds=result.seconds,
+        history=result.history,
+        metrics=metrics,
+        pictures=run.task.model_figures(model.eval(), folder / "model"),
+        samples=run.task.samples(model, run.processor),
+        hardware=environment.hardware(device=result.device, processes=result.processes, precision=result.precision),
+        parameters=environment.parameter_count(model),
+    )
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    write_json(
-        folder / _RUN,
-        {
-            "seed": seed,
-            "seconds": result.seconds,
-            "history": result.history,
-            "metrics": metrics,
-            "pictures": [asdict(picture) for picture in drawn],
-            "samples": samples,
-            "hardware": hardware,
-            "parameters": provenance.parameter_count(model),
-        },
-    )
+    write_json(folder / _RUN, plain(finished))
 
 
 def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
@@ -207,82 +230,62 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
     write_json(config, read_json(config) | {"dtype": "float32"})
 
 
-def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[dict[str, Any]], recipe_folder: Path) -> None:
+def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[SeedRun], recipe_folder: Path) -> None:
     """Turn `partial` from a run's folder into the snapshot of its first seed."""
-    from ..cards.render import write_card
-
-    recipe, first = run.recipe, results[0]
-    folder = partial / f"seed-{first['seed']}"
-    evaluations, pictures = [], []
-    for number, evaluation_set in enumerate(run.evaluation_sets):
+    recipe, data, first = run.recipe, run.recipe.data, results[0]
+    folder = partial / f"seed-{first.seed}"
+    measured = []
+    for number, given in enumerate(run.evaluation_sets):
         predictions = Predictions.load(folder / f"predictions-{number}.npz")
-        evaluations.append(evaluation_set.record(predictions, run.processor))
-        drawn = {type(earlier.task) for earlier in run.evaluation_sets[:number]}
-        if type(evaluation_set.task) not in drawn:  # one data set a task is drawn
-            pictures += evaluation_set.task.figures(predictions, evaluation_set.table, run.label_names, partial)
-    for file in (folder / "model").iterdir():
-        shutil.move(file, partial / file.name)
-    (partial / provenance.WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
-    run.processor.save_pretrained(partial)
-    curves = draw_curves(first["history"], partial, title=recipe.name) if first["history"] else None
-    data = recipe.data
-    family = registry().family(recipe.family)
-    config = json.loads((partial / CONFIG).read_text(encoding="utf-8"))
-    requires = provenance.required_distributions(config, family.distribution)
+        measured.append(Measured(given.task, predictions, given.table, given.record(predictions, run.processor)))
 
-    def data_record(split: str) -> dict[str, Any]:
-        return {
-            "id": data.id,
-            "split": split,
-            "revision": data.revision,
-            "fingerprint": run.fingerprints[split],
-            "rows": run.rows[split],
-            "license": data.license,
-            "source": data.source,
-        }
+    def data_record(split: str) -> DataRecord:
+        return DataRecord(
+            id=data.id,
+            split=split,
+            revision=data.revision,
+            fingerprint=run.fingerprints[split],
+            rows=run.rows[split],
+            license=data.license,
+            source=data.source,
+        )
 
-    record = {
-        "format": provenance.FORMAT,
-        "name": recipe.name,
-        "plugin": recipe.plugin,
-        "family": recipe.family,
-        "model_type": family.model_type,
-        "task": recipe.task,
-        "pipeline_tag": run.task.pipeline_tag,
-        "parameters": first["parameters"],
-        "license": recipe.license,
-        "license_name": recipe.license_name,
-        "base_model": recipe.base_model,
-        "command": f"tsugiki train hub_cards/{recipe.name}",
-        "recipe_sha256": recipe_sha256(recipe_folder),
-        "recipe": {"config": recipe.config, "training": recipe.training, "augmentation": recipe.augmentation},
-        "citation": recipe.citation,
-        "seed": first["seed"],
-        "commit": provenance.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
-        "versions": provenance.versions(family.distribution),
-        "hardware": first["hardware"],
-        "seconds": round(first["seconds"], 1),
-        "date": provenance.today(),
-        "weights": provenance.weights_record(partial),
-        **({"requires": requires} if requires else {}),
-        "data": {
-            "train": data_record(data.train),
-            "validation": data_record(data.validation) if isinstance(data.validation, str) else None,
-        },
-        "evaluations": evaluations,
-        "seeds": provenance.seeds_record({name: [r["metrics"][name] for r in results] for name in first["metrics"]}),
-        "history": first["history"],
-        **({"samples": first["samples"]} if first.get("samples") else {}),
-        "pictures": [
-            *([asdict(curves)] if curves else []),
-            *first.get("pictures", []),
-            *(asdict(picture) for picture in pictures),
-        ],
-        "transfer": None,
-    }
-    provenance.write_provenance(partial, record)
+    several = len(results) > 1
     prose = recipe_folder / "card.md"
-    if prose.is_file():
-        write_card(partial, prose.read_text(encoding="utf-8"))
+    write_snapshot(
+        partial,
+        FinishedTraining(
+            name=recipe.name,
+            plugin=recipe.plugin,
+            family=registry().family(recipe.family),
+            task=run.task,
+            model=folder / "model",
+            processor=run.processor,
+            parameters=first.parameters,
+            label_names=run.label_names,
+            measured=measured,
+            pictures=first.pictures,
+            history=first.history,
+            hardware=first.hardware,
+            seconds=first.seconds,
+            data=LearningData(
+                data_record(data.train), data_record(data.validation) if isinstance(data.validation, str) else None
+            ),
+            command=f"tsugiki train hub_cards/{recipe.name}",
+            seed=first.seed,
+            license=recipe.license,
+            license_name=recipe.license_name,
+            base_model=recipe.base_model,
+            commit=environment.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
+            recipe_sha256=recipe_sha256(recipe_folder),
+            recipe=RecipeChoices(recipe.config, recipe.training, recipe.augmentation),
+            citation=recipe.citation,
+            seeds={name: SeedFigures.of([one.metrics[name] for one in results]) for name in first.metrics}
+            if several
+            else None,
+            samples=first.samples,
+            prose=prose.read_text(encoding="utf-8") if prose.is_file() else None,
+        ),
+    )
     for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

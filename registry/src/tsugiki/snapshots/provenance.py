@@ -1,196 +1,335 @@
-"""Provenance: the machine-readable record of how a snapshot came about, from which its card is rendered."""
+"""Provenance: how a snapshot came about, as its ``provenance.json`` records it and its card is rendered from.
+
+Listing models reads it, so nothing here imports numpy, torch or transformers.
+"""
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
-import json
-import platform
-import subprocess
+import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from ..errors import SnapshotError
 from ..fingerprint import file_sha256
+from ..metrics import Metric
 from ..output import write_json
-from ..registry import registry
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-    from ..metrics import Metric
-    from ..predictions import Predictions
-    from ..task import Task
+from ..picture import Picture
+from ..records import plain, read_record
+from .strict_config import read_json
+from .transfer_record import TransferRecord
 
 FILE = "provenance.json"
 FORMAT = 2
 WEIGHTS = "model.safetensors"
-FAST_ROWS = 1000
-_PACKAGES = ("tsugiki", "torch", "transformers", "accelerate", "datasets", "numpy")
 
 
-def read_provenance(folder: str | Path) -> dict[str, Any]:
-    """Read ``provenance.json`` of a snapshot.
+@dataclass(frozen=True)
+class Selection:
+    """Which rows of a split were taken, drawn by class with a seed: a share held out, or so many of each class."""
 
-    Raises:
-        SnapshotError: It is missing, not JSON, or of an unknown format.
+    seed: int
+    held_out: float | None = None
+    examples_per_class: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """Rows that a model learned from or was validated on.
+
+    Attributes:
+        id: Hub id, ``tsugiki/...``, or a path.
+        split: The split; None for data without any.
+        revision: Commit on the Hub.
+        fingerprint: Of the content, see `tsugiki.fingerprint.content_fingerprint`.
+        rows: Their number.
+        license: Licence of the data, where it is stated.
+        source: Address and commit it comes from.
+        columns: Roles of columns that the user named.
+        selection: Which rows were taken, where not all were.
     """
-    path = Path(folder) / FILE
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SnapshotError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise SnapshotError(f"{path} is not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise SnapshotError(f"{path}: format must be {FORMAT}; it was written by another version of tsugiki")
-    return record
+
+    id: str
+    split: str | None
+    revision: str | None
+    fingerprint: str
+    rows: int
+    license: str | None
+    source: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
 
 
-def write_provenance(folder: str | Path, record: Mapping[str, Any]) -> None:
-    """Write ``provenance.json`` of a snapshot."""
-    write_json(Path(folder) / FILE, record)
+@dataclass(frozen=True)
+class LearningData:
+    """What a model learned from, and what training was stopped or chosen on, where it has data of its own."""
+
+    train: DataRecord
+    validation: DataRecord | None
+
+    def by_use(self) -> dict[str, DataRecord]:
+        """``training`` and, where there is such data, ``validation``."""
+        return {"training": self.train} | ({"validation": self.validation} if self.validation else {})
 
 
-def versions(*distributions: str) -> dict[str, str]:
-    """Versions of Python and of the libraries that shape a result."""
-    found = {"python": platform.python_version()}
-    for name in dict.fromkeys((*_PACKAGES, *distributions)):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+@dataclass(frozen=True)
+class FastFigure:
+    """The figure of the fixed subset that fast verification measures.
 
-
-def hardware(*, device: str, processes: int, precision: str) -> dict[str, Any]:
-    """What it ran on: device, its name, number of processes and threads, precision."""
-    import torch
-
-    name = torch.cuda.get_device_name() if device.startswith("cuda") else _processor_name()
-    return {
-        "device": device.partition(":")[0],
-        "name": name,
-        "processes": processes,
-        "threads": torch.get_num_threads(),
-        "precision": precision,
-    }
-
-
-def _processor_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def commit(folder: str | Path) -> str | None:
-    """The git commit of the checkout that `folder` lies in, or None."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def today() -> str:
-    """The date in UTC, ISO 8601."""
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def fast_rows(rows: int, *, seed: int = 0) -> np.ndarray:
-    """The fixed seeded subset that fast verification measures: at most 1,000 row numbers, sorted."""
-    generator = np.random.default_rng(seed)
-    return np.sort(generator.choice(rows, min(rows, FAST_ROWS), replace=False))
-
-
-def evaluation_record(
-    task: Task,
-    predictions: Predictions,
-    *,
-    dataset: str,
-    split: str | None,
-    revision: str | None,
-    fingerprint: str,
-    rows: int | None = None,
-    seed: int = 0,
-    name: str | None = None,
-) -> dict[str, Any]:
-    """One entry of ``evaluations``: the figures, and on the fast subset the count of right answers or sum of losses.
-
-    With a `name` the metrics' keys end in it, and it stands in the entry. `rows` are those of the data set; where the
-    task makes more or fewer of them, as windows of texts, their number is the entry's ``examples``.
+    Attributes:
+        rows: Rows of the subset.
+        seed: That it was drawn with.
+        correct: How many of them are answered right, of a task that counts; None otherwise.
+        sum: Sum of their scores, of any other task; None otherwise.
     """
-    examples = len(predictions)
-    rows = examples if rows is None else rows
-    subset = fast_rows(examples, seed=seed)
-    return {
-        "dataset": dataset,
-        "split": split,
-        "revision": revision,
-        "fingerprint": fingerprint,
-        "rows": rows,
-        **({"examples": examples} if examples != rows else {}),
-        "metrics": {key: metric.to_dict() for key, metric in named_metrics(task.metrics(predictions), name).items()},
-        "fast": {"rows": len(subset), "seed": seed, **fast_score(task, predictions, subset)},
-        **({"name": name} if name else {}),
-    }
+
+    rows: int
+    seed: int
+    correct: int | None = None
+    sum: float | None = None
 
 
-def named_metrics(metrics: Mapping[str, Metric], name: str | None) -> dict[str, Metric]:
-    """Metrics whose keys end in the name of the data they were measured on, such as ``spearman_wordsim353``."""
-    return {f"{key}_{name}" if name else key: metric for key, metric in metrics.items()}
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The figures of one data set.
 
-
-def fast_score(task: Task, predictions: Predictions, rows: np.ndarray | slice = slice(None)) -> dict[str, float]:
-    """``{"correct": count}`` of some rows, or ``{"sum": losses}`` for a task whose rows are not right or wrong."""
-    if task.counted:
-        return {"correct": int(task.correct(predictions)[rows].sum())}
-    return {"sum": float(task.row_scores(predictions)[rows].sum())}
-
-
-def weights_record(folder: str | Path) -> dict[str, Any]:
-    """The entry ``weights``: file, SHA-256 and size."""
-    path = Path(folder) / WEIGHTS
-    return {"file": WEIGHTS, "sha256": file_sha256(path), "bytes": path.stat().st_size}
-
-
-def required_distributions(config: Mapping[str, Any], own: str) -> list[str]:
-    """Distributions that a network is put together from, besides its family's own.
-
-    Args:
-        config: Fields of its ``config.json``; the configs of its parts lie in it with their ``model_type``.
-        own: The family's own distribution.
-
-    Returns:
-        Sorted names.
+    Attributes:
+        dataset: Hub id, ``tsugiki/...``, or a path.
+        split: The split; None for data without any.
+        revision: Commit on the Hub.
+        fingerprint: Of the content.
+        rows: Of the data set.
+        examples: What the task makes of the rows where their number is another, as windows of texts.
+        metrics: By name, in the order the card shows them.
+        fast: The figure of fast verification.
+        name: That the metrics' names end in.
+        task: That measured it, where it is not the model's own.
+        license: Licence of the data, where it is not among the data that was learned from.
+        source: Address and commit it comes from.
+        columns: Roles of columns that the task does not find by itself.
+        selection: Which rows were measured on, where not all were.
+        signatures: By metric, the line that says to readers of the field exactly how it is computed.
     """
-    found: set[str] = set()
-    for value in config.values():
-        if isinstance(value, Mapping):
-            if isinstance(model_type := value.get("model_type"), str):
-                family = registry().family_of_model_type(model_type)
-                found |= {family.distribution} if family is not None and not family.declaration.is_builtin else set()
-            found.update(required_distributions(value, own))
-    return sorted(found - {own})
+
+    dataset: str
+    split: str | None
+    revision: str | None
+    fingerprint: str
+    rows: int
+    examples: int | None = None
+    metrics: dict[str, Metric]
+    fast: FastFigure
+    name: str | None = None
+    task: str | None = None
+    license: str | None = None
+    source: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
+    signatures: dict[str, str] = field(default_factory=dict)
 
 
-def seeds_record(values: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:
-    """The entry ``seeds``: per metric the figure of every seed, mean and sample deviation; None for one seed."""
-    if not values or len(next(iter(values.values()))) < 2:
-        return None
-    return {
-        name: {"values": list(figures), "mean": float(np.mean(figures)), "sd": float(np.std(figures, ddof=1))}
-        for name, figures in values.items()
-    }
+@dataclass(frozen=True)
+class SeedFigures:
+    """A metric over several seeds: one by one, mean, and sample standard deviation."""
+
+    values: list[float]
+    mean: float
+    sd: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> SeedFigures:
+        """Of the figures of two seeds or more."""
+        return cls(list(values), statistics.fmean(values), statistics.stdev(values))
 
 
-def parameter_count(model: PreTrainedModel) -> int:
-    """Number of parameters; tied ones count once."""
-    return sum(parameter.numel() for parameter in model.parameters())
+@dataclass(frozen=True)
+class RecipeChoices:
+    """What a recipe chose: fields of the config, of the training and of the augmentation."""
+
+    config: dict[str, Any]
+    training: dict[str, Any]
+    augmentation: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What it ran on: kind and name of the device, processes, threads of each, and number format."""
+
+    device: str
+    name: str
+    processes: int
+    threads: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights file: its name, SHA-256 and size."""
+
+    file: str
+    sha256: str
+    bytes: int
+
+    @classmethod
+    def of(cls, folder: str | Path) -> Weights:
+        """Of the snapshot in this folder."""
+        path = Path(folder) / WEIGHTS
+        return cls(WEIGHTS, file_sha256(path), path.stat().st_size)
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What `tsugiki.cards.seal` leaves: the prose that was rendered, and digests of the parts of the card."""
+
+    format: int
+    prose: str
+    front_matter: str
+    text: str
+    fields: dict[str, str]
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """How a snapshot came about.
+
+    Attributes:
+        name: Name of the snapshot.
+        plugin: The plugin that it comes with or needs.
+        family: Its architecture.
+        model_type: The architecture's name for transformers.
+        task: What it was trained for.
+        pipeline_tag: What the Hub calls the task, where that is not its name.
+        parameters: Their number; tied ones count once.
+        license: Licence of the weights.
+        license_name: Its name where `license` is ``other``.
+        base_model: What it was trained from.
+        requires: Distributions that the network needs besides its family's own.
+        command: What makes it again.
+        recipe_sha256: Of the recipe file.
+        recipe: What the recipe chose.
+        citation: Papers.
+        seed: Of these weights.
+        commit: Of the checkout it was made in.
+        versions: Of Python and the libraries that shape the result.
+        hardware: What it ran on.
+        seconds: Wall time.
+        date: Day it was finished, in UTC, ISO 8601.
+        weights: The weights file.
+        data: What it learned from.
+        evaluations: What was measured.
+        seeds: By metric, where several seeds were trained.
+        history: One entry per epoch with ``epoch``, ``loss`` and what else the training logged.
+        samples: Texts that the model wrote from nothing.
+        pictures: In the order the card shows them.
+        transfer: How a fine-tuning went.
+        card: The card's seal.
+    """
+
+    name: str
+    plugin: str
+    family: str
+    model_type: str
+    task: str
+    pipeline_tag: str | None = None
+    parameters: int
+    license: str
+    license_name: str | None = None
+    base_model: str | None
+    requires: list[str] = field(default_factory=list)
+    command: str
+    recipe_sha256: str | None = None
+    recipe: RecipeChoices | None = None
+    citation: str = ""
+    seed: int
+    commit: str | None
+    versions: dict[str, str]
+    hardware: Hardware
+    seconds: float
+    date: str
+    weights: Weights
+    data: LearningData
+    evaluations: list[Evaluation]
+    seeds: dict[str, SeedFigures] | None
+    history: list[dict[str, Any]]
+    samples: list[str] = field(default_factory=list)
+    pictures: list[Picture]
+    transfer: TransferRecord | None
+    card: Seal | None = None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Provenance:
+        """Read that of a snapshot.
+
+        Raises:
+            SnapshotError: It is missing, not JSON, of another format, or a field is missing, unknown or wrong.
+        """
+        path = Path(folder) / FILE
+        return cls.from_dict(read_json(path), where=str(path))
+
+    @classmethod
+    def find(cls, folder: str | Path) -> Provenance | None:
+        """Read that of a snapshot, or None where it has none, as those of other libraries have.
+
+        Raises:
+            SnapshotError: As `read` does.
+        """
+        return cls.read(folder) if (Path(folder) / FILE).is_file() else None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, where: str = FILE) -> Provenance:
+        """Check plain data.
+
+        Args:
+            values: As `to_dict` gives it.
+            where: The file it comes from, for messages.
+
+        Raises:
+            SnapshotError: It is of another format, or a field is missing, unknown or wrong.
+        """
+        if values.get("format") != FORMAT:
+            raise SnapshotError(f"{where}: format must be {FORMAT}; it was written by another version of tsugiki")
+        rest = {name: value for name, value in values.items() if name != "format"}
+        found = read_record(cls, rest, where, SnapshotError)
+        for number, evaluation in enumerate(found.evaluations):
+            if (evaluation.fast.correct is None) == (evaluation.fast.sum is None):
+                raise SnapshotError(f"{where}: evaluations[{number}].fast must have one of the fields correct and sum")
+        for metric, summary in (found.seeds or {}).items():
+            if metric not in found.metrics or len(summary.values) < 2:
+                raise SnapshotError(f"{where}: seeds.{metric} needs two values, and a figure of this name")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"format": FORMAT, **plain(self)}
+
+    def write(self, folder: str | Path) -> None:
+        """Write it into a snapshot."""
+        write_json(Path(folder) / FILE, self.to_dict())
+
+    @property
+    def hub_task(self) -> str:
+        """What the Hub calls the task."""
+        return self.pipeline_tag or self.task
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every figure by name; of one that was measured on several data sets the first."""
+        found: dict[str, Metric] = {}
+        for evaluation in self.evaluations:
+            for name, metric in evaluation.metrics.items():
+                found.setdefault(name, metric)
+        return found
+
+    @property
+    def main_figure(self) -> tuple[str, Metric]:
+        """Name and value of the figure that stands for the model where there is room for one.
+
+        Raises:
+            SnapshotError: Nothing was measured.
+        """
+        for evaluation in self.evaluations[:1]:
+            for name, metric in evaluation.metrics.items():
+                return name, metric
+        raise SnapshotError(f"{FILE} of {self.name!r} has no figure")

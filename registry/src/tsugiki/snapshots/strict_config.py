@@ -18,7 +18,6 @@ from .resolve import CONFIG
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-PROVENANCE = "provenance.json"
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 MAX_JSON_BYTES = 8_000_000  # the label list of ImageNet-21k takes one million
@@ -87,16 +86,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         if values.get(key) is not None and values[key] not in DTYPES:
             fail(path, f"{key} = {values[key]!r} is none of {', '.join(DTYPES)}")
     return values
-
-
-def read_provenance_of(folder: Path) -> dict[str, Any]:
-    """A snapshot's ``provenance.json``, or an empty dict where it has none.
-
-    Raises:
-        SnapshotError: The file is damaged.
-    """
-    path = Path(folder, PROVENANCE)
-    return read_json(path) if path.is_file() else {}
 
 
 def check_values(value: Any, path: Path, field: str = "", depth: int = 0) -> None:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, SnapshotError
+from .provenance import FILE as PROVENANCE
+from .provenance import Provenance
 from .public_weights import OPTIONAL_TENSORS, PublicWeights
 from .resolve import CONFIG
-from .strict_config import DTYPES, PROVENANCE, cause_line, fail, one_line, read_config, read_json, read_provenance_of
+from .strict_config import DTYPES, cause_line, fail, one_line, read_config, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -149,11 +151,8 @@ def _what_else(path: Path) -> str:
 
 
 def _recorded_sha256(folder: Path) -> str | None:
-    recorded = read_provenance_of(folder).get("weights", {})
-    sha256 = recorded.get("sha256") if isinstance(recorded, dict) else None
-    if sha256 is not None and not isinstance(sha256, str):
-        fail(Path(folder, PROVENANCE), "weights.sha256 is not text")
-    return sha256
+    provenance = Provenance.find(folder)
+    return None if provenance is None else provenance.weights.sha256
 
 
 def _check_hash(path: Path, expected: str | None) -> None:

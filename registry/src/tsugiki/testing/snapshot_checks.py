@@ -21,11 +21,11 @@ def snapshot_loads(checkpoint: Checkpoint) -> None:
     """The snapshot loads by name, weights and processor, and holds no pickles."""
     from ..registry import registry
     from ..snapshots.loading import load, load_processor, missing_requirements
-    from ..snapshots.strict_config import read_provenance_of
+    from ..snapshots.provenance import Provenance
 
     pickles = [path.name for path in checkpoint.path.rglob("*") if path.name.endswith(_PICKLES)]
     require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")
-    if missing := missing_requirements(checkpoint.path, read_provenance_of(checkpoint.path)):
+    if missing := missing_requirements(Provenance.find(checkpoint.path)):
         raise NotApplicableError(f"{checkpoint.name} needs {' and '.join(missing)} besides, not installed here")
     name = f"{checkpoint.plugin_name}:{checkpoint.name}"
     model = load(name)

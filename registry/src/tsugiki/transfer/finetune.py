@@ -11,23 +11,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError
-from ..evaluation.evaluate import task_named
+from ..cards.snapshot_writer import write_snapshot
+from ..errors import OptionError, OutputError
+from ..evaluation.evaluate import predict_table, task_named
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
 from ..predictions import Predictions
+from ..records import plain, read_record
+from ..snapshots.transfer_record import DepthChoice
 from ..splitting import class_counts
 from ..task import Task
 from ..training.fit import is_main_process, wait_for_all
 from .baseline import train_from_scratch
-from .depth import DepthChoice, choose_depth
+from .depth import choose_depth
 from .estimate import Estimate, estimate
+from .finished_training import command_of, finished_training
 from .graft import graft
 from .options import LIGHT, Options, read_options
 from .report import Report
 from .resumable_run import ResumableRun, of_main_process
-from .snapshot_writer import command_of, measure, write_snapshot
 from .splits import Splits, read_splits
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
@@ -105,7 +108,7 @@ def finetune(
     started = time.perf_counter()
     chosen = read_options(options)
     output = check_output(output_dir, overwrite=chosen.overwrite)
-    base, processor, task, requires = _base(name)
+    base, processor, task = _base(name)
     stages = [stage.name for stage in check_stages(base)]
     asked = parse_depth(depth, len(stages))
     clock = Clock()
@@ -115,7 +118,7 @@ def finetune(
         chosen = replace(chosen, augmentation=None)  # shifts and turns are of pictures
     identity = {
         "base": tensors_fingerprint(base.state_dict()),
-        "data": [splits.train_record, splits.validation_record, splits.test_record],
+        "data": plain([splits.learning, splits.test_record]),
         "depth": asked,
         "options": {
             key: value for key, value in asdict(chosen).items() if key not in ("progress", "overwrite", "test")
@@ -128,9 +131,8 @@ def finetune(
         if is_main_process():
             _clean(partial, run)
             named = depth_name(asked, len(stages)) if asked is not None else "auto"
-            write_snapshot(
+            finished = finished_training(
                 partial,
-                output.name,
                 model,
                 processor,
                 task,
@@ -138,9 +140,10 @@ def finetune(
                 predictions,
                 report,
                 chosen,
+                name=output.name,
                 command=command_of(str(name), data, output_dir, named, options),
-                requires=requires,
             )
+            write_snapshot(partial, finished)
             run.close()
     wait_for_all()
     model.config._name_or_path = str(output)
@@ -171,17 +174,15 @@ def _check_can_tune(model: PreTrainedModel, task: Task) -> None:
         )
 
 
-def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task, list[str]]:
-    """The base model, its processor, its task, and what its snapshot requires to be installed."""
+def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task]:
+    """The base model, its processor and its task."""
     from ..evaluation.evaluate import task_of
-    from ..snapshots.loading import load, load_processor, open_snapshot
-    from ..snapshots.resolve import resolve
+    from ..snapshots.loading import load, load_processor
 
     base = load(name)
-    requires = list(open_snapshot(resolve(name)).provenance.get("requires") or [])
     task = task_named(task_of(base))
     _check_can_tune(base, task)
-    return base, load_processor(name), task, requires
+    return base, load_processor(name), task
 
 
 def _transfer(
@@ -228,12 +229,11 @@ def _transfer(
     choice = None
     if asked is None:
         with clock("depth"):
-            choice = DepthChoice.from_dict(
-                run.once(
-                    "depth",
-                    lambda: choose_depth(grafted, splits.train, options, num_labels=num_labels).to_dict(),
-                )
+            chosen = run.once(
+                "depth",
+                lambda: plain(choose_depth(grafted, splits.train, options, num_labels=num_labels)),
             )
+            choice = read_record(DepthChoice, chosen, "depth", OutputError)
         _say(options, f"depth {depth_name(choice.depth, len(stages))}: {choice.why}")
     depth = choice.depth if choice is not None else most
 
@@ -295,6 +295,11 @@ def _transfer(
         seconds=clock.seconds,
     )
     return tuned.model, report, predictions
+
+
+def measure(model: PreTrainedModel, splits: Splits) -> Predictions:
+    """What a model says about the test rows, in fp32 on the CPU."""
+    return predict_table(model.float(), splits.test, device="cpu")
 
 
 class Clock:

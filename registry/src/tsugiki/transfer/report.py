@@ -1,4 +1,4 @@
-"""What a fine-tuning tried, chose and got: for a person to read, and as plain data for provenance."""
+"""What a fine-tuning tried, chose and got: for a person to read, and as the record that provenance keeps."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..metrics import Metric
+from ..snapshots.transfer_record import DepthChoice, HeadRecord, TrainingRecord, TransferRecord
 from ..task import Picture
-from .depth import DepthChoice
 from .estimate import Estimate, duration
 from .heads import Head
 from .stages import depth_name
@@ -69,32 +69,25 @@ class Report:
         """Stages that were trained, from input to output."""
         return self.stages[len(self.stages) - self.depth :]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for provenance."""
-        return {
-            "base": self.base,
-            "stages": self.stages,
-            "depth": self.depth_name,
-            "asked": self.asked,
-            "choice": None if self.choice is None else self.choice.to_dict(),
-            "examples_per_class": list(self.examples_per_class),
-            "rows": self.rows,
-            "measured_on": self.measured_on,
-            "head": {
-                "kind": self.head.kind,
-                "strength": self.head.strength,
-                "tried": [{"strength": key, "accuracy": value} for key, value in self.head.tried.items()],
-                "scale": self.head.scale,
-            },
-            "training": _tuned(self.tuned),
-            "scratch": None
-            if self.scratch is None or self.scratch_metrics is None
-            else {**_tuned(self.scratch), "metrics": _plain(self.scratch_metrics)},
-            "metrics": _plain(self.metrics),
-            "estimate": self.estimate.to_dict(),
-            "augmentation": dict(self.augmentation),
-            "seconds": {phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
-        }
+    def record(self) -> TransferRecord:
+        """What provenance keeps of it."""
+        tried = [{"strength": strength, "accuracy": accuracy} for strength, accuracy in self.head.tried.items()]
+        return TransferRecord(
+            base=self.base,
+            stages=self.stages,
+            depth=self.depth_name,
+            asked=self.asked,
+            choice=self.choice,
+            examples_per_class=list(self.examples_per_class),
+            rows=self.rows,
+            measured_on=self.measured_on,
+            head=HeadRecord(self.head.kind, self.head.strength, tried, self.head.scale),
+            training=_training_record(self.tuned),
+            scratch=None if self.scratch is None else _training_record(self.scratch, self.scratch_metrics),
+            estimate=self.estimate.to_dict(),
+            augmentation=dict(self.augmentation),
+            seconds={phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
+        )
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -128,18 +121,15 @@ class Report:
         return f"{self.asked!r} was asked for." if self.choice is None else self.choice.why
 
 
-def _plain(metrics: Mapping[str, Metric]) -> dict[str, Any]:
-    return {name: metric.to_dict() for name, metric in metrics.items()}
-
-
-def _tuned(tuned: Tuned) -> dict[str, Any]:
-    return {
-        "learning_rate": tuned.learning_rate,
-        "tried": tuned.tried,
-        "chosen_on": tuned.chosen_on,
-        "steps": 0 if tuned.fit is None else tuned.fit.steps,
-        "seconds": round(tuned.seconds, 2),
-    }
+def _training_record(tuned: Tuned, metrics: Mapping[str, Metric] | None = None) -> TrainingRecord:
+    return TrainingRecord(
+        learning_rate=tuned.learning_rate,
+        tried=tuned.tried,
+        chosen_on=tuned.chosen_on,
+        steps=0 if tuned.fit is None else tuned.fit.steps,
+        seconds=round(tuned.seconds, 2),
+        metrics=None if metrics is None else dict(metrics),
+    )
 
 
 def _head_sentence(head: Head) -> str:

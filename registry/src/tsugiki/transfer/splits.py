@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..fingerprint import content_fingerprint
-from ..load_data import load_split, splits
+from ..load_data import IN_MEMORY, load_split, splits
+from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..splitting import check_classes, hold_out, pick_examples
 from ..task import Task
 from ..tensor_table import TensorTable
@@ -18,7 +19,6 @@ from .options import Options
 if TYPE_CHECKING:
     from datasets import Dataset
 
-IN_MEMORY = "data in memory"
 TEST_SHARE = 0.2
 
 
@@ -31,8 +31,7 @@ class Splits:
         train: Rows to learn from, not augmented.
         validation: Rows to choose on, where the data has them besides.
         test: Rows that take no part in training or choosing.
-        train_record: What the training rows are.
-        validation_record: What the validation rows are.
+        learning: What the training and the validation rows are.
         test_record: What the test rows are.
         measured_on: The test rows, in words.
     """
@@ -41,9 +40,8 @@ class Splits:
     train: TensorTable
     validation: TensorTable | None
     test: TensorTable
-    train_record: dict[str, Any]
-    validation_record: dict[str, Any] | None
-    test_record: dict[str, Any]
+    learning: LearningData
+    test_record: DataRecord
     measured_on: str
 
 
@@ -68,18 +66,17 @@ def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Spli
     def decoded(dataset: Dataset) -> TensorTable:
         return task.table(dataset, processor, columns, label_names=label_names)
 
-    def record(dataset: Dataset, split: str | None, selection: dict[str, Any] | None = None) -> dict[str, Any]:
-        facts: dict[str, Any] = {
-            "id": str(data) if isinstance(data, str | Path) else IN_MEMORY,
-            "split": split,
-            "revision": options.revision,
-            "fingerprint": content_fingerprint(dataset),
-            "rows": len(dataset),
-            "license": _licence(data),
-        }
-        if options.columns:
-            facts["columns"] = dict(columns)
-        return facts | ({"selection": selection} if selection else {})
+    def record(dataset: Dataset, split: str | None, selection: Selection | None = None) -> DataRecord:
+        return DataRecord(
+            id=str(data) if isinstance(data, str | Path) else IN_MEMORY,
+            split=split,
+            revision=options.revision,
+            fingerprint=content_fingerprint(dataset),
+            rows=len(dataset),
+            license=_licence(data),
+            columns=dict(columns) if options.columns else {},
+            selection=selection,
+        )
 
     train = decoded(train_set)
     check_classes(train.labels, label_names)
@@ -92,7 +89,7 @@ def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Spli
                 "every class has one example, and nothing is left to measure the result on; add examples, or name "
                 "test data with test="
             )
-        test_record = record(train_set.select(held.tolist()), train_name, {"held_out": share, "seed": options.seed})
+        test_record = record(train_set.select(held.tolist()), train_name, Selection(options.seed, held_out=share))
         train, test = train.select(stay), train.select(held)
         measured_on = f"{len(test):,} training rows held out by class, which took no part in training or choosing"
     else:
@@ -100,7 +97,7 @@ def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Spli
         test = decoded(test_set)
         test_record = record(test_set, test_name)
         if test_name is None:
-            test_record["id"] = IN_MEMORY
+            test_record = replace(test_record, id=IN_MEMORY)
         measured_on = f"{len(test):,} rows of " + (f"the split {test_name!r}" if test_name else "test data")
     validation, validation_record = None, None
     if validation_name is not None:
@@ -108,8 +105,10 @@ def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Spli
         validation, validation_record = decoded(validation_set), record(validation_set, validation_name)
     if options.examples_per_class is not None:
         train = train.select(pick_examples(train.labels, options.examples_per_class, seed=options.seed))
-        train_record["selection"] = {"examples_per_class": options.examples_per_class, "seed": options.seed}
-    return Splits(label_names, train, validation, test, train_record, validation_record, test_record, measured_on)
+        selection = Selection(options.seed, examples_per_class=options.examples_per_class)
+        train_record = replace(train_record, selection=selection)
+    learning = LearningData(train_record, validation_record)
+    return Splits(label_names, train, validation, test, learning, test_record, measured_on)
 
 
 def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:

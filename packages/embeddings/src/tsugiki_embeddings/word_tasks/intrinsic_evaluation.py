@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from tsugiki.cli.output import print_table
 from tsugiki.errors import OptionError, did_you_mean
 from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation.records import named_metrics
 from tsugiki.load_data import load_split
 from tsugiki.metrics import Metric
-from tsugiki.snapshots.provenance import named_metrics
 
 from ..vectors.word_vectors import WordVectors
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.fingerprint import content_fingerprint
+from tsugiki.errors import OptionError, did_you_mean
+from tsugiki.fingerprint import checked_fingerprint
 from tsugiki.load_data import load_split
 
 from .text_columns import column_texts, find_column
@@ -35,11 +35,7 @@ def named_texts(named: Mapping[str, Any], *, where: str) -> list[str]:
     if missing := [name for name in ("id", "split") if not named.get(name)]:
         raise OptionError(f"{where} needs the field {missing[0]!r}, of the data set to read")
     dataset = load_split(named["id"], named["split"], revision=named.get("revision"), source=named.get("source"))
-    expected = named.get("fingerprint")
-    if expected is not None and (found := content_fingerprint(dataset)) != expected:
-        raise DataError(
-            f"{named['id']} [{named['split']}] has the fingerprint {found}, {where} says {expected}; it is not the "
-            f"data that this was written for"
-        )
+    if expected := named.get("fingerprint"):
+        checked_fingerprint(dataset, expected, called=f"{named['id']} [{named['split']}]", said_by=where)
     given = {"text": named["column"]} if named.get("column") else None
     return column_texts(dataset, find_column(dataset, "text", given, task=where))

@@ -27,8 +27,9 @@ def open_translator(name: str | Path) -> tuple[Any, Any]:
     """
     from tsugiki.registry import registry
     from tsugiki.snapshots.loading import load, load_processor
+    from tsugiki.snapshots.provenance import FILE as PROVENANCE
     from tsugiki.snapshots.resolve import resolve
-    from tsugiki.snapshots.strict_config import PROVENANCE, read_config
+    from tsugiki.snapshots.strict_config import read_config
 
     folder = resolve(name)
     family = registry().family_of_model_type(str(read_config(folder).get("model_type")))

@@ -119,14 +119,14 @@ def measured_on(name: str) -> tuple[str, str | None, dict[str, str] | None]:
         DataError: The model has no such card.
     """
     from tsugiki.errors import SnapshotError
-    from tsugiki.snapshots.provenance import read_provenance
+    from tsugiki.snapshots.provenance import Provenance
     from tsugiki.snapshots.resolve import resolve
 
     try:
-        first = read_provenance(resolve(name))["evaluations"][0]
-    except (SnapshotError, KeyError, IndexError) as error:
+        first = Provenance.read(resolve(name)).evaluations[0]
+    except (SnapshotError, IndexError) as error:
         raise DataError(f"{name} has no card that names the data it was measured on; name DATA") from error
-    return first["dataset"], first["split"], first.get("columns") or None
+    return first.dataset, first.split, first.columns or None
 
 
 def describe_search(found: SearchErrors) -> str:

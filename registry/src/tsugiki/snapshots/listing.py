@@ -1,14 +1,15 @@
-"""The models that are installed, read from the small JSON files of their snapshots: no torch, no transformers."""
+"""The models that are installed, by the records of their snapshots; imports neither torch nor transformers."""
 
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .registry import Checkpoint, registry
+from ..errors import SnapshotError
+from ..registry import Checkpoint, registry
+from .provenance import WEIGHTS, Provenance
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ModelInfo:
         task: The task it was trained for.
         parameters: Number of parameters.
         size_bytes: Size of the weights file.
-        metrics: Metric name -> ``{"value", "low", "high", "n"}`` on the card's first evaluation.
+        metrics: Metric name -> ``{"value", "low", "high", "n", "kind"}`` on the card's first evaluation.
         license: Licence of the weights.
     """
 
@@ -32,7 +33,7 @@ class ModelInfo:
     task: str | None
     parameters: int | None
     size_bytes: int
-    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     license: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,22 +47,31 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def model_info(checkpoint: Checkpoint) -> ModelInfo:
-    """Read one checkpoint's provenance; a snapshot without one is listed with what its files tell."""
-    weights = checkpoint.path / "model.safetensors"
-    try:
-        provenance = json.loads((checkpoint.path / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        provenance = {}
-    evaluations = provenance.get("evaluations") or [{}]
-    return ModelInfo(
+    """Read one checkpoint's provenance; a snapshot without a sound one is listed with what its files tell."""
+    weights = checkpoint.path / WEIGHTS
+    known = ModelInfo(
         name=checkpoint.name,
         plugin=checkpoint.plugin_name,
-        family=provenance.get("family"),
-        task=provenance.get("task"),
-        parameters=provenance.get("parameters"),
+        family=None,
+        task=None,
+        parameters=None,
         size_bytes=weights.stat().st_size if weights.exists() else 0,
-        metrics=evaluations[0].get("metrics", {}),
-        license=provenance.get("license"),
+    )
+    try:
+        provenance = Provenance.read(checkpoint.path)
+    except SnapshotError:
+        return known
+    return replace(
+        known,
+        family=provenance.family,
+        task=provenance.task,
+        parameters=provenance.parameters,
+        metrics={
+            name: metric.to_dict()
+            for evaluation in provenance.evaluations[:1]
+            for name, metric in evaluation.metrics.items()
+        },
+        license=provenance.license,
     )
 
 

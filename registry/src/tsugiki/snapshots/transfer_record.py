@@ -1,0 +1,113 @@
+"""What provenance records of a fine-tuning: what was tried, chosen and measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..metrics import Metric
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a linear classifier on a stage's frozen features makes of the new classes.
+
+    Attributes:
+        depth: The depth that trains all above this stage.
+        stage: The stage; ``head`` stands for what the head sees.
+        accuracy: Share of right answers on rows that the probe did not see.
+    """
+
+    depth: int
+    stage: str
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class DepthChoice:
+    """A depth and how it came about.
+
+    Attributes:
+        depth: How many stages to train besides the head.
+        probes: What was measured, from the head down.
+        why: The reason, one sentence.
+    """
+
+    depth: int
+    probes: list[Probe]
+    why: str
+
+
+@dataclass(frozen=True)
+class HeadRecord:
+    """The head that was fitted.
+
+    Attributes:
+        kind: ``logistic``, ``svm`` or ``mlp``.
+        strength: The regularisation that was used.
+        tried: Every strength that was tried with its accuracy by cross-validation.
+        scale: What an SVM's decision values were multiplied by.
+    """
+
+    kind: str
+    strength: float
+    tried: list[dict[str, float]]
+    scale: float
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """A training below the head.
+
+    Attributes:
+        learning_rate: The rate it was trained at; None when only the head was fitted.
+        tried: Per rate the validation loss and the task's metric.
+        chosen_on: What the rate was chosen on.
+        steps: Optimizer steps.
+        seconds: All trainings together.
+        metrics: What was measured, of the training from scratch.
+    """
+
+    learning_rate: float | None
+    tried: list[dict[str, float]]
+    chosen_on: str
+    steps: int
+    seconds: float
+    metrics: dict[str, Metric] | None = None
+
+
+@dataclass(frozen=True)
+class TransferRecord:
+    """A fine-tuning.
+
+    Attributes:
+        base: Name of the base model.
+        stages: Names of the base's stages, from input to output.
+        depth: ``head``, the number of stages that were trained besides it, or ``all``.
+        asked: The depth that was asked for.
+        choice: How ``auto`` chose, or None.
+        examples_per_class: Fewest and most training rows of a class.
+        rows: Rows by part: ``train``, ``validation``, ``test``.
+        measured_on: The rows it was measured on, in words.
+        head: The head that was fitted.
+        training: The training below the head.
+        scratch: That of the same network from fresh weights, or None.
+        estimate: The estimate before it started.
+        augmentation: Fields of the augmentation.
+        seconds: Wall time by phase.
+    """
+
+    base: str
+    stages: list[str]
+    depth: str
+    asked: str
+    choice: DepthChoice | None
+    examples_per_class: list[int]
+    rows: dict[str, int]
+    measured_on: str
+    head: HeadRecord
+    training: TrainingRecord
+    scratch: TrainingRecord | None
+    estimate: dict[str, Any]
+    augmentation: dict[str, Any]
+    seconds: dict[str, float]
