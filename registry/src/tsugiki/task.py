@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import OptionError
+from .inputs import InputKind
 from .metrics import Metric
 from .picture import Picture
 from .predictions import Predictions
@@ -37,6 +38,11 @@ class Task(ABC):
         counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
         has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
             other classes, so it works on these tasks.
+        inputs: What `predict` takes, and how `tsugiki predict` finds it; see `tsugiki.inputs`.
+        pipeline_class: The pipeline of a task that transformers has none for: a subclass of its ``Pipeline``, or a
+            reference of one (``"package.module:Class"``).
+        pipeline_key: Key of `tsugiki.snapshots.auto_classes.AUTO_CLASSES` whose Auto class loads the models of that
+            pipeline, where it is not the task's name.
         refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task;
             `tsugiki.pipeline` makes it, ``transformers.pipeline`` its own.
         pipeline_tag: What the Hub calls the task, where that is not its name.
@@ -49,6 +55,9 @@ class Task(ABC):
     greater_is_better: ClassVar[bool] = True
     counted: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
+    inputs: ClassVar[InputKind]
+    pipeline_class: ClassVar[str | type | None] = None
+    pipeline_key: ClassVar[str | None] = None
     refined_pipeline_class: ClassVar[str | None] = None
     pipeline_tag: ClassVar[str | None] = None
     validates_by_loss: ClassVar[bool] = False

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import tsugiki
 from PIL import Image
 from tsugiki import cli
@@ -199,3 +200,13 @@ def test_a_file_that_is_no_text_is_one_error(text_model, tmp_path, capsys):
     assert code == 1 and err == f"tsugiki: {tmp_path}/picture.png is no text in UTF-8 (byte 0)\n"
     (tmp_path / "empty.txt").write_text("\n")
     assert "holds no line of text" in run(capsys, text_model, tmp_path / "empty.txt")[2]
+
+
+def test_a_recording_that_does_not_decode_is_named_and_the_others_are_predicted(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(8000) / 9), 8000)
+    (tmp_path / "b.wav").write_bytes(b"noise")
+    (tmp_path / "notes.txt").write_text("no recording")
+    code, out, err = run(capsys, "conv1d-digits", tmp_path, "--json")
+    assert code == 1
+    assert [len(answer.get("predictions", [])) for answer in json.loads(out)] == [5, 0]
+    assert len(err.splitlines()) == 1 and "b.wav does not decode as audio" in err

@@ -212,11 +212,17 @@ def test_a_task_that_another_plugin_brings_is_a_fault(rose):
         ({"smelling": "fake_rose.tasks:Smelling"}, "class Smelling: name = 'smelling'", "is not a tsugiki.task.Task"),
         (
             {"smelling": "fake_rose.tasks:Smelling"},
-            "from tsugiki.task import Task\nclass Smelling(Task): name = 'tasting'",
+            "from tsugiki.inputs import TEXTS\nfrom tsugiki.task import Task\n"
+            "class Smelling(Task): name, inputs = 'tasting', TEXTS",
             "declared as 'smelling' and its name is 'tasting'",
         ),
+        (
+            {"smelling": "fake_rose.tasks:Smelling"},
+            "from tsugiki.task import Task\nclass Smelling(Task): name = 'smelling'",
+            "does not say what predict reads; set inputs to a kind of tsugiki.inputs",
+        ),
     ],
-    ids=["shared", "no task", "another name"],
+    ids=["shared", "no task", "another name", "no inputs"],
 )
 def test_a_wrong_declaration_of_tasks_is_a_fault_of_the_plugin(tasks, source, message, install_plugin, capsys):
     folder = install_plugin("rose", f"from tsugiki import Plugin\nplugin = Plugin('rose', tasks={tasks})")

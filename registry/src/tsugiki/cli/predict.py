@@ -13,12 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import DataError
+from ..inputs import looks_like_file
 from .options import Json, ModelName
 from .output import note, only_results_on_stdout, print_json, print_table
 
 BATCH_SIZE = 64
-TEXTS = {".txt", ".csv", ".tsv", ".json", ".jsonl", ".md"}
-FILES = TEXTS | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".wav", ".flac"}  # what is no text but a name
 STANDARD_INPUT = "-"
 
 
@@ -101,7 +100,7 @@ def find_inputs(source: str) -> list[tuple[str, Any]]:
     except OSError:  # longer than the name of any file
         is_folder = False
     if not is_folder:
-        if path.suffix.lower() in FILES and not any(sign.isspace() for sign in source):
+        if looks_like_file(source):
             raise DataError(f"no such file or folder: {source}")
         return [(source, source)]  # a text, if the model takes texts
     from ..snapshots.listing import natural_key
@@ -129,20 +128,14 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
 
         model, processor = load(name), load_processor(name)
         task = task_named(task_of(model))
-    if model.main_input_name == "input_ids":
-        inputs = _texts(inputs)
-    elif missing := [content for _, content in inputs if isinstance(content, str)]:
-        raise DataError(f"no such file or folder: {missing[0]}")
-    takes_pictures = model.main_input_name == "pixel_values"
-    if takes_pictures and len(inputs) > 1:
-        inputs = _pictures(inputs)
+    inputs = task.inputs.find(inputs)
     for start in range(0, len(inputs), batch_size):
         batch = inputs[start : start + batch_size]
         opened: dict[str, Any] = {}
         errors: dict[str, str] = {}
         for label, content in batch:
             try:
-                opened[label] = _open_picture(label, content) if takes_pictures else content
+                opened[label] = task.inputs.open(content, label, processor)
             except DataError as error:
                 errors[label] = str(error)
         predictions = task.predict(model, processor, list(opened.values()), top_k=top_k) if opened else []
@@ -160,39 +153,6 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _texts(inputs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Texts as they are given, and the lines of files and of standard input, each with its place."""
-    found: list[tuple[str, Any]] = []
-    for label, content in inputs:
-        if isinstance(content, str):
-            found.append((label, content))
-            continue
-        try:
-            lines = (content if isinstance(content, bytes) else Path(content).read_bytes()).decode().splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{label} is no text in UTF-8 (byte {error.start})") from error
-        found += [(f"{label}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise DataError(f"{inputs[0][0]} holds no line of text")
-    return found
-
-
-def _pictures(inputs: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """The files of a folder that are pictures by their suffix."""
-    from ..images import is_image_file
-
-    found = [(label, path) for label, path in inputs if is_image_file(path)]
-    if not found:
-        raise DataError(f"none of the {len(inputs)} files of the folder is an image by its suffix")
-    return found
-
-
-def _open_picture(label: str, content: Any) -> Any:
-    from ..images import open_image
-
-    return open_image(content, name=label)
 
 
 def _print(answers: Sequence[Answer]) -> None:

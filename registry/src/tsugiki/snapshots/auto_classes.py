@@ -88,14 +88,12 @@ def register_pipeline(task: type[Task]) -> None:
     """Register the pipeline of a task that transformers has none for.
 
     Args:
-        task: A task class. Its ``pipeline_class``, if it has one, is a subclass of ``transformers.Pipeline`` or a
-            reference of one (``"package.module:Class"``); its ``pipeline_key`` is the key of `AUTO_CLASSES` whose Auto
-            class loads its models, by default the task's name, else ``base``.
+        task: A task class; one without a ``pipeline_class`` is left alone.
 
     Raises:
         PluginError: The task's name is one of transformers' own.
     """
-    pipeline_class: Any = getattr(task, "pipeline_class", None)
+    pipeline_class: Any = task.pipeline_class
     if pipeline_class is None or task.name in _pipelines:
         return
     import transformers
@@ -105,8 +103,7 @@ def register_pipeline(task: type[Task]) -> None:
         raise PluginError(f"task {task.name!r} of {task.__module__} has a pipeline in transformers already; rename it")
     if isinstance(pipeline_class, str):
         pipeline_class = import_string(pipeline_class)
-    key = getattr(task, "pipeline_key", task.name)
-    auto_class = getattr(transformers, AUTO_CLASSES.get(key, "AutoModel"))
+    auto_class = getattr(transformers, AUTO_CLASSES.get(task.pipeline_key or task.name, "AutoModel"))
     PIPELINE_REGISTRY.register_pipeline(task.name, pipeline_class=pipeline_class, pt_model=(auto_class,))
     # Left in place it makes `pipe.save_pretrained` copy the class's source file, and loading that wants remote code.
     del pipeline_class._registered_impl

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..audio import read_waveform
 from ..errors import DataError
+from ..inputs import RECORDINGS, InputKind
 from ..tensor_table import TensorTable
 from .classification import Classification, is_encoded_media, kind_of
 
@@ -27,6 +28,7 @@ class AudioClassification(Classification):
     """
 
     name: ClassVar[str] = "audio-classification"
+    inputs: ClassVar[InputKind] = RECORDINGS
     input_role: ClassVar[str] = "audio"
     inputs_called: ClassVar[str] = "recordings"
 

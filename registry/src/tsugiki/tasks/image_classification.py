@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..images import Normalize, decode_images
+from ..inputs import PICTURES, InputKind
 from ..predictions import Predictions
 from ..task import Picture
 from ..tensor_table import TensorTable
@@ -27,6 +28,7 @@ class ImageClassification(Classification):
     """
 
     name: ClassVar[str] = "image-classification"
+    inputs: ClassVar[InputKind] = PICTURES
     input_role: ClassVar[str] = "image"
     inputs_called: ClassVar[str] = "pictures"
 

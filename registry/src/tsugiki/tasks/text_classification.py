@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from ..errors import DataError
+from ..inputs import TEXTS, InputKind
 from ..tensor_table import TensorTable
 from ..text_table import text_table
 from .classification import Classification, is_text, kind_of
@@ -26,6 +27,7 @@ class TextClassification(Classification):
     """
 
     name: ClassVar[str] = "text-classification"
+    inputs: ClassVar[InputKind] = TEXTS
     input_role: ClassVar[str] = "text"
     inputs_called: ClassVar[str] = "texts"
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..images import Normalize
+from ..inputs import CLIPS, InputKind
 from ..tensor_table import TensorTable
 from .classification import Classification, kind_of
 
@@ -29,6 +30,7 @@ class VideoClassification(Classification):
     """
 
     name: ClassVar[str] = "video-classification"
+    inputs: ClassVar[InputKind] = CLIPS
     input_role: ClassVar[str] = "video"
     inputs_called: ClassVar[str] = "clips"
 

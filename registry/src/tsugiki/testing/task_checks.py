@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UnknownNameError
+from ..inputs import InputKind
 from ..registry import InstalledPlugin, Registry, registry
 from ..shared_tasks import SHARED_TASKS
 from .subject import Subject, require
@@ -38,4 +39,9 @@ def declares_its_own_tasks(plugin: InstalledPlugin) -> None:
     for task, reference in plugin.manifest.tasks.items():
         found = plugin.import_reference(reference)
         require(isinstance(found, type) and issubclass(found, Task), f"{reference} is not a tsugiki.task.Task")
+        kind = getattr(found, "inputs", None)
+        require(
+            isinstance(kind, InputKind),
+            f"{reference} does not say what predict reads; set inputs to a kind of tsugiki.inputs",
+        )
         require(found.name == task, f"{reference} is declared as {task!r} and its name is {found.name!r}")

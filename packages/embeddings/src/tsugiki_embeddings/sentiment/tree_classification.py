@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, did_you_mean
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
@@ -37,6 +38,7 @@ class TreeClassification(Classification):
     """
 
     name: ClassVar[str] = "tree-classification"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "accuracy_root"
     has_classes: ClassVar[bool] = False  # a row has many
     pipeline_tag: ClassVar[str | None] = "text-classification"

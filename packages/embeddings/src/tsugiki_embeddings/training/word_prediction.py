@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -36,6 +37,7 @@ class WordPrediction(Task):
     """
 
     name: ClassVar[str] = "word-prediction"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False

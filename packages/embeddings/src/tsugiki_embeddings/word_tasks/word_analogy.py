@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
@@ -52,6 +53,7 @@ class WordAnalogy(WordTask):
     """
 
     name: ClassVar[str] = "word-analogy"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "analogy_accuracy"
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3", "word4")
     other_roles: ClassVar[Mapping[str, bool]] = {"category": False}

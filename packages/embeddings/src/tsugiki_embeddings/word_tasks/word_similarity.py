@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import PAIRS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
@@ -39,6 +40,7 @@ class WordSimilarity(WordTask):
     """
 
     name: ClassVar[str] = "word-similarity"
+    inputs: ClassVar[InputKind] = PAIRS
     main_metric: ClassVar[str] = "spearman"
     counted: ClassVar[bool] = False
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize, decode_images
+from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -60,12 +61,13 @@ class ImageCaptioning(Task):
     """
 
     name: ClassVar[str] = "image-captioning"
+    inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "cider"
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-text"
     validates_by_loss: ClassVar[bool] = True
-    pipeline_class: ClassVar[str] = "tsugiki_seq2seq.captions.image_captioning_pipeline:ImageCaptioningPipeline"
+    pipeline_class = "tsugiki_seq2seq.captions.image_captioning_pipeline:ImageCaptioningPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the picture and its captions.

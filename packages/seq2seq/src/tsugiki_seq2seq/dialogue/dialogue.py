@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -55,13 +56,14 @@ class Dialogue(Task):
     """
 
     name: ClassVar[str] = "dialogue"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "text-generation"
     validates_by_loss: ClassVar[bool] = True
-    pipeline_class: ClassVar[str] = "tsugiki_seq2seq.dialogue.dialogue_pipeline:DialoguePipeline"
+    pipeline_class = "tsugiki_seq2seq.dialogue.dialogue_pipeline:DialoguePipeline"
 
     def __init__(self, *, flat_context: int | None = None) -> None:
         if flat_context is not None and flat_context < 1:

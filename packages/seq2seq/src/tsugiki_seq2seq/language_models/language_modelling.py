@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -72,12 +73,13 @@ class TextGeneration(Task):
     """
 
     name: ClassVar[str] = "text-generation"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
-    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.language_models.continuation_pipeline:ContinuationPipeline"
+    refined_pipeline_class = "tsugiki_seq2seq.language_models.continuation_pipeline:ContinuationPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the column of texts.

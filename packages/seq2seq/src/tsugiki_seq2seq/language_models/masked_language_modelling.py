@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -40,6 +41,7 @@ class FillMask(Task):
     """
 
     name: ClassVar[str] = "fill-mask"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "masked_perplexity"
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False

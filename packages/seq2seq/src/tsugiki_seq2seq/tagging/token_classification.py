@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -35,11 +36,12 @@ class TokenClassification(Task):
     """
 
     name: ClassVar[str] = "token-classification"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "f1"
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
-    refined_pipeline_class: ClassVar[str] = "tsugiki_seq2seq.tagging.tagging_pipeline:TaggingPipeline"
+    refined_pipeline_class = "tsugiki_seq2seq.tagging.tagging_pipeline:TaggingPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the columns of words and tags.

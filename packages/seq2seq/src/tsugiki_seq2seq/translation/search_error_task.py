@@ -32,7 +32,7 @@ class SearchErrorShares(TextTranslation):
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = True
     pipeline_tag: ClassVar[str | None] = None
-    pipeline_class: ClassVar[str | None] = None  # type: ignore[assignment]
+    pipeline_class = None
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Translate every row, force its reference through the model, and judge.

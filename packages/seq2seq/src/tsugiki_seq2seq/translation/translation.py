@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
@@ -36,12 +37,15 @@ class TextTranslation(Task):
     """
 
     name: ClassVar[str] = "text-translation"
+    inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "bleu"
     counted: ClassVar[bool] = False
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "translation"
     validates_by_loss: ClassVar[bool] = True
-    pipeline_class: ClassVar[str] = "tsugiki_seq2seq.translation.translation_pipeline:TextTranslationPipeline"
+    pipeline_class: ClassVar[str | type | None] = (
+        "tsugiki_seq2seq.translation.translation_pipeline:TextTranslationPipeline"
+    )
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find source and target.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
+from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.task import Task
 from tsugiki.tasks.classification import check_column_exists, the_only_one
 from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
@@ -26,6 +27,7 @@ class UnlabelledPictures(Task):
 
     greater_is_better: ClassVar[bool] = False
     counted: ClassVar[bool] = False
+    inputs: ClassVar[InputKind] = PICTURES
     score_name: ClassVar[str]  # of what `score` measures
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.images import Normalize
+from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture, Task
@@ -36,10 +37,11 @@ class MultiTaskImageClassification(Task):
     """
 
     name: ClassVar[str] = "multi-task-image-classification"
+    inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "accuracy"
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-classification"
-    pipeline_class: ClassVar[str] = "tsugiki_vision.multi_task.multi_task_pipeline:MultiTaskImageClassificationPipeline"
+    pipeline_class = "tsugiki_vision.multi_task.multi_task_pipeline:MultiTaskImageClassificationPipeline"
 
     def __init__(self) -> None:
         self._tasks: list[str] = []

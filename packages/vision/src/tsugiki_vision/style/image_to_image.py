@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize
+from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture, Task
@@ -37,6 +38,7 @@ class ImageToImage(Task):
     """
 
     name: ClassVar[str] = "image-to-image"
+    inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "style_loss_ratio"
     has_classes: ClassVar[bool] = False
     greater_is_better: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
 from tsugiki.errors import DataError, OptionError
+from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, mean_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
@@ -67,6 +68,7 @@ class PatternRecall(Classification):
     """
 
     name: ClassVar[str] = "pattern-recall"
+    inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "recall"
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-image"

@@ -1,0 +1,124 @@
+"""What a task's `predict` takes, and how a command finds it: in files, folders, standard input or plain words.
+
+A task names one of the kinds below. Listing them imports nothing heavy; what opens an input is imported when used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError
+
+Source = tuple[str, Any]  # what an input is called, and its path, its bytes, or the word itself
+
+
+@dataclass(frozen=True)
+class InputKind:
+    """A kind of input.
+
+    Attributes:
+        called: One of them, with its article, for messages.
+        suffixes: Usual endings of files that hold such inputs, in lower case. A word that ends so names a file.
+        open: Called with a path or bytes (or a word or line), a name for errors, and the model's processor; gives what
+            the task's `predict` takes, or raises a DataError.
+        takes_words: Whether a word that names no file is an input itself.
+        by_line: Whether every line of a file is an input; otherwise the file is one.
+        reads: Whether a file of a folder holds such an input, by its name; by default one that has a usual ending.
+    """
+
+    called: str
+    suffixes: frozenset[str]
+    open: Callable[[Any, str, Any], Any]
+    takes_words: bool = False
+    by_line: bool = False
+    reads: Callable[[Path], bool] | None = None
+
+    def find(self, sources: Sequence[Source]) -> list[Source]:
+        """The inputs among what a command was given.
+
+        Args:
+            sources: Files, contents and words, each with its name.
+
+        Raises:
+            DataError: A word names no file, a file holds no text, or none of several files holds such an input.
+        """
+        if not self.takes_words and (missing := [content for _, content in sources if isinstance(content, str)]):
+            raise DataError(f"no such file or folder: {missing[0]}")
+        if self.by_line:
+            return _lines(sources)
+        if len(sources) < 2:  # a file that was named is opened, whatever its ending
+            return list(sources)
+        found = [(name, path) for name, path in sources if self._reads(path)]
+        if not found:
+            raise DataError(f"none of the {len(sources)} files of the folder is {self.called} by its suffix")
+        return found
+
+    def _reads(self, path: Path) -> bool:
+        return path.suffix.lower() in self.suffixes if self.reads is None else self.reads(path)
+
+
+def _lines(sources: Sequence[Source]) -> list[Source]:
+    """Words as they are given, and the lines of files and of standard input, each with its place."""
+    found: list[Source] = []
+    for name, content in sources:
+        if isinstance(content, str):
+            found.append((name, content))
+            continue
+        try:
+            lines = (content if isinstance(content, bytes) else Path(content).read_bytes()).decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name} is no text in UTF-8 (byte {error.start})") from error
+        found += [(f"{name}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise DataError(f"{sources[0][0]} holds no line of text")
+    return found
+
+
+def _open_picture(content: Any, name: str, processor: Any) -> Any:
+    from .images import open_image
+
+    return open_image(content, name=name)
+
+
+def _is_picture(path: Path) -> bool:
+    from .images import is_image_file
+
+    return is_image_file(path)
+
+
+def _open_recording(content: Any, name: str, processor: Any) -> Any:
+    from .audio import read_waveform
+
+    return read_waveform(content, processor.sampling_rate, name=name)
+
+
+def _as_it_is(content: Any, name: str, processor: Any) -> Any:
+    return content
+
+
+def _split_pair(content: Any, name: str, processor: Any) -> Any:
+    """Two texts with a tab between them as a list; a text without one alone."""
+    return content.split("\t") if "\t" in content else content
+
+
+_TEXT_FILES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".md"})
+PICTURES = InputKind(
+    "an image",
+    frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}),
+    _open_picture,
+    reads=_is_picture,  # whatever Pillow opens
+)
+CLIPS = InputKind("an animated image", frozenset({".gif", ".webp", ".png"}), _open_picture, reads=_is_picture)
+RECORDINGS = InputKind("a recording", frozenset({".wav", ".flac", ".ogg", ".mp3"}), _open_recording)
+TEXTS = InputKind("a text", _TEXT_FILES, _as_it_is, takes_words=True, by_line=True)
+PAIRS = InputKind("a text or two with a tab between them", _TEXT_FILES, _split_pair, takes_words=True, by_line=True)
+KINDS = (PICTURES, CLIPS, RECORDINGS, TEXTS, PAIRS)
+
+
+def looks_like_file(word: str) -> bool:
+    """Whether a word of the command line is a file's name by its ending, whatever kind of input that would hold."""
+    has_space = any(sign.isspace() for sign in word)
+    return not has_space and any(Path(word).suffix.lower() in kind.suffixes for kind in KINDS)
