@@ -18,7 +18,9 @@ SIZES: dict[str, dict[str, Any]] = {
     "lenet": {"hidden_sizes": [12, 8]},
     "mlp": {"hidden_sizes": [8, 6]},
     "cifar-resnet": {"depth": 8, "stage_channels": [4, 4, 8]},
-    "resnet": {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1], "layer_type": "basic"},
+    # Fewer than 16 channels before a strided 1x1 convolution, and oneDNN's backward pass writes beyond its memory:
+    # https://github.com/uxlfoundation/oneDNN/issues/6035
+    "resnet": {"embedding_size": 16, "hidden_sizes": [16, 16], "depths": [1, 1], "layer_type": "basic"},
 }
 
 

@@ -57,7 +57,7 @@ def test_family_without_stages_is_one_piece(monkeypatch):
     from tsugiki.transfer import stages
 
     model = tiny()
-    bare = dataclasses.replace(stages.family_of(model).family, stages=())
+    bare = dataclasses.replace(stages.family_of(model).declaration, stages=())
     monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(bare, "vision", "tsugiki-vision"))
     assert [stage.name for stage in check_stages(model)] == ["body"]
 
