@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 from pathlib import Path
 
@@ -23,6 +24,12 @@ PAGES = sorted(
     )
     for path in REPO.glob(pattern)
 )
+FILES = {
+    path.name
+    for folder in ("registry", "packages", "tests", "benchmarks", "examples")
+    for path in (REPO / folder).rglob("*.py")
+}
+FILES |= {"noxfile.py"}
 LINE = re.compile(
     r"^\| \[(?P<name>\w+)\]\((?P<file>\w+\.py)\) \| (?P<claim>[^|]+) \| `(?P<command>[^`|]+)` \| (?P<figure>[^|]+) \|$",
     re.MULTILINE,
@@ -40,6 +47,19 @@ def test_every_link_leads_somewhere_and_says_where(page):
             assert heading in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
         if label.endswith((".py", ".yaml")):
             assert label == file.name or str(file).endswith(f"/{label}")
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted(REPO.glob("hub_cards/*/card.md"))], ids=lambda page: str(page.relative_to(REPO))
+)
+def test_every_module_that_is_named_exists(page):
+    """In prose; what stands in blocks of code is run."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for name in re.findall(r"([a-z]\w+\.py)\b", text):
+        assert name in FILES or "garden" in name, name
+    for name in re.findall(r"`(tsugiki(?:_\w+)?(?:\.\w+)+)[`(]", text):
+        if name != "tsugiki.plugins":  # the group of entry points
+            pkgutil.resolve_name(name)
 
 
 def lines() -> dict[str, re.Match[str]]:
