@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..durations import duration
 from ..errors import CardError, did_you_mean
 from ..snapshots.provenance import Provenance
 from . import numbers
@@ -92,7 +93,7 @@ def slots(provenance: Provenance) -> dict[str, str]:
         "seed": str(provenance.seed),
         "parameters": numbers.count(provenance.parameters),
         "size": numbers.size(provenance.weights.bytes),
-        "duration": numbers.duration(provenance.seconds),
+        "duration": duration(provenance.seconds),
         "train_rows": numbers.count(provenance.data.train.rows),
     }
     if provenance.base_model is not None:

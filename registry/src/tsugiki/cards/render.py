@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from ..durations import duration
 from ..errors import CardError
 from ..metrics import Metric
 from ..output import write_text
@@ -192,7 +193,7 @@ def _making(provenance: Provenance) -> str:
     lines = [
         f"- Seed: {provenance.seed}",
         f"- Hardware: {hardware.name} ({hardware.device}), {processes}, {threads}, {hardware.precision}",
-        f"- Wall time: {numbers.duration(provenance.seconds)} ({provenance.date})",
+        f"- Wall time: {duration(provenance.seconds)} ({provenance.date})",
         f"- Parameters: {numbers.count(provenance.parameters)}",
         f"- Weights: `{weights.file}`, {numbers.count(weights.bytes)} bytes, sha256 `{weights.sha256}`",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}",

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..durations import duration
 from ..errors import UnknownNameError
 from ..records import plain
 from ..registry import RegisteredFamily, registry
 from .options import Json, ModelName
-from .output import format_bytes, format_metric, format_seconds, print_json
+from .output import format_bytes, format_metric, print_json
 
 
 def command(name: ModelName, json: Json = False) -> None:
@@ -101,7 +102,7 @@ def _readable(key: str, value: Any) -> str:
         case "size_bytes":
             return format_bytes(value)
         case "seconds":
-            return format_seconds(value)
+            return duration(value)
         case "data":
             return ", ".join(f"{role}: {one.id} {one.split}" for role, one in vars(value).items() if one)
         case "evaluations":

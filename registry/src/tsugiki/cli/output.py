@@ -90,13 +90,3 @@ def format_bytes(size: int) -> str:
         if scaled < 999.5 or unit == "GB":
             break
     return f"{scaled:.3g} {unit}"
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration as a person reads it, such as ``2 min 5 s``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from ..durations import duration
 from .errors import UsageError
 from .options import Json, parse_fields, refuse_options
-from .output import format_metric, format_seconds, note, only_results_on_stdout, print_json
+from .output import format_metric, note, only_results_on_stdout, print_json
 
 
 def command(
@@ -82,4 +83,4 @@ def _report(path: Path, seconds: float, json: bool) -> None:
         spread = (provenance.seeds or {}).get(name)
         over = f"; mean of {len(spread.values)} seeds {spread.mean:.4f} ± {spread.sd:.4f}" if spread else ""
         print(f"{format_metric(name, metric)}{over}")
-    note(f"took {format_seconds(seconds)}")
+    note(f"took {duration(seconds)}")

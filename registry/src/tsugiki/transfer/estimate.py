@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..durations import rough_duration
 from ..tensor_table import TensorTable
 from .resumable_run import Schedule
 from .stages import only_top_trained
@@ -51,11 +52,11 @@ class Estimate:
         most = "" if self.exact else "at most "
         if not self.trainings:
             return (
-                f"estimate: {duration(self.seconds)} for the features of the rows, then the head, "
+                f"estimate: {rough_duration(self.seconds)} for the features of the rows, then the head, "
                 f"{_megabytes(self.memory_bytes)}"
             )
         return (
-            f"estimate: {most}{duration(self.seconds)} ({self.trainings} x {self.steps:,} steps of "
+            f"estimate: {most}{rough_duration(self.seconds)} ({self.trainings} x {self.steps:,} steps of "
             f"{1000 * self.seconds_per_step:.1f} ms), {most}{_megabytes(self.memory_bytes)}"
         )
 
@@ -145,14 +146,6 @@ def estimate(
 def _accelerator() -> str:
     accelerator = torch.accelerator.current_accelerator()
     return "cpu" if accelerator is None else accelerator.type
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
 def _megabytes(size: int) -> str:

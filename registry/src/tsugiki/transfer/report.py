@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..durations import rough_duration
 from ..metrics import Metric
 from ..snapshots.transfer_record import DepthChoice, HeadRecord, TrainingRecord, TransferRecord
 from ..task import Picture
-from .estimate import Estimate, duration
+from .estimate import Estimate
 from .heads import Head
 from .stages import depth_name
 from .tuning import Tuned
@@ -111,7 +112,7 @@ class Report:
         if self.scratch is not None and self.scratch_metrics is not None:
             figures = ", ".join(f"{name} {metric}" for name, metric in self.scratch_metrics.items())
             lines.append(f"From scratch: {figures}; {_tuned_sentence(self.scratch)}")
-        took = ", ".join(f"{phase} {duration(seconds)}" for phase, seconds in self.seconds.items())
+        took = ", ".join(f"{phase} {rough_duration(seconds)}" for phase, seconds in self.seconds.items())
         lines.append(f"E{str(self.estimate)[1:]}; it took {took}.")
         return lines
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json, ModelName
-from tsugiki.cli.output import format_seconds, note, only_results_on_stdout, print_json
+from tsugiki.cli.output import note, only_results_on_stdout, print_json
+from tsugiki.durations import duration
 from tsugiki.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def command(
         print_json(facts)
         return
     print(path)
-    note(f"{drawn.title}; took {format_seconds(seconds)}")
+    note(f"{drawn.title}; took {duration(seconds)}")
 
 
 def check_map_path(output: str | Path) -> Path:

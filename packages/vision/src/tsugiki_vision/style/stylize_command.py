@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json
-from tsugiki.cli.output import format_seconds, note, only_results_on_stdout, print_json
+from tsugiki.cli.output import note, only_results_on_stdout, print_json
+from tsugiki.durations import duration
 from tsugiki.errors import DataError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def command(
         print_json(facts)
         return
     print(facts["path"])
-    note(f"{facts['caption']}; took {format_seconds(facts['seconds'])}")
+    note(f"{facts['caption']}; took {duration(facts['seconds'])}")
 
 
 def stylize(
