@@ -212,7 +212,7 @@ def test_a_few_steps_fit_a_batch(model, pixel_values, labels):
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+    assert np.median(losses[-10:]) < 0.5 * losses[0]  # a single step may leap, on one processor and not on another
 
 
 def test_fresh_logits_are_neither_flat_nor_huge(model, pixel_values):

@@ -25,6 +25,12 @@ State = tuple[Tensor, ...]  # h, and c of an LSTM
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "lstm-peephole": 4}
 MODES = {"rnn": "RNN_TANH", "gru": "GRU", "lstm": "LSTM"}  # that PyTorch has kernels for
+_LSTM_FORMATS = {  # of the kernel on this CPU
+    torch.float32: True,
+    torch.float64: True,
+    torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+}
 
 
 class Cell(nn.Module):
@@ -199,8 +205,13 @@ class FusedCell(Cell, nn.RNNBase):
 
     def _kernel(self, inputs: Tensor, state: State, batch_sizes: Tensor | None = None) -> tuple[Tensor, State]:
         """Run the kernel, on packed rows where their sizes are given."""
+        if inputs.device.type == "cpu" and not _kernel_takes(self.cell_type, inputs.dtype):
+            with torch.autocast("cpu", enabled=False):
+                outputs, end = self._kernel(inputs.float(), tuple(part.float() for part in state), batch_sizes)
+            return outputs.to(inputs.dtype), tuple(part.to(inputs.dtype) for part in end)
         kernel: Any = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[self.cell_type]
-        weights = [self.weight_ih_l0, self.hidden_weight(), self.bias_ih_l0, self.bias_hh_l0]
+        parameters = (self.weight_ih_l0, self.hidden_weight(), self.bias_ih_l0, self.bias_hh_l0)
+        weights = [parameter.to(inputs.dtype) for parameter in parameters]
         begin: Any = tuple(part[None].to(inputs.dtype) for part in state)  # (1, B, H)
         begin = begin if len(begin) > 1 else begin[0]
         has_biases, layers, dropout, bidirectional, batch_first = True, 1, 0.0, False, True
@@ -220,6 +231,16 @@ class FusedCell(Cell, nn.RNNBase):
         empty = (lengths == 0)[:, None]
         pairs = zip(state, (part[packed.unsorted_indices] for part in end), strict=True)
         return padded, tuple(torch.where(empty, old, new) for old, new in pairs)
+
+
+def _kernel_takes(cell_type: str, dtype: torch.dtype) -> bool:
+    """Whether the CPU's kernel computes in the number format of the inputs, or of autocast where that is on.
+
+    PyTorch hands an LSTM in bfloat16 or float16 to oneDNN, which refuses it on processors without such instructions.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    return cell_type != "lstm" or _LSTM_FORMATS[dtype]
 
 
 def _state_at(outputs: Tensor, lengths: Tensor, start: Tensor) -> Tensor:
