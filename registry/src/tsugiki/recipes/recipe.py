@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ..errors import OptionError, RecipeError, did_you_mean
+from ..errors import OptionError, RecipeError
+from ..records import read_record
 
 FILE = "recipe.yaml"
-STATUSES = ("trained", "untrained")
-STORAGES = ("float32", "float16")
-
-
-def _read_fields(cls: type, values: Any, where: str) -> dict[str, Any]:
-    """Check a mapping against a dataclass: required fields there, none unknown."""
-    if not isinstance(values, Mapping):
-        raise RecipeError(f"{where} must be a mapping, not {type(values).__name__}")
-    names = [item.name for item in fields(cls)]
-    for name in values:
-        if name not in names:
-            raise RecipeError(f"{where}: unknown field {name!r}.{did_you_mean(str(name), names)}")
-    for item in fields(cls):
-        required = item.default is MISSING and item.default_factory is MISSING
-        if required and values.get(item.name) is None:
-            raise RecipeError(f"{where}: the field {item.name!r} is missing")
-    return dict(values)
 
 
 @dataclass(frozen=True)
@@ -124,7 +107,7 @@ class Recipe:
     data: RecipeData
     training: dict[str, Any]
     seeds: list[int] = field(default_factory=lambda: [0])
-    status: str = "trained"
+    status: Literal["trained", "untrained"] = "trained"
     config: dict[str, Any] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
@@ -134,7 +117,7 @@ class Recipe:
     evaluations: list[RecipeEvaluation] = field(default_factory=list)
     citation: str = ""
     license_name: str | None = None
-    storage: str = "float32"
+    storage: Literal["float32", "float16"] = "float32"
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -154,24 +137,16 @@ class Recipe:
         """
         from ..waveform_augmentation import read_augmentation
 
-        checked = _read_fields(cls, values, where)
-        data = RecipeData(**_read_fields(RecipeData, checked["data"], f"{where}: data"))
-        more = _read_evaluations(checked.pop("evaluations", None), where)
-        if data.evaluation is None and not more:
+        recipe = read_record(cls, values, where, RecipeError)
+        if recipe.data.evaluation is None and not recipe.evaluations:
             raise RecipeError(f"{where}: nothing to measure on; give data.evaluation or evaluations")
-        given = {key: value for key, value in checked.items() if value is not None}
-        recipe = cls(**{**given, "data": data, "evaluations": more})
-        if recipe.status not in STATUSES:
-            raise RecipeError(f"{where}: status must be one of {', '.join(STATUSES)}, not {recipe.status!r}")
-        if recipe.storage not in STORAGES:
-            raise RecipeError(f"{where}: storage must be one of {', '.join(STORAGES)}, not {recipe.storage!r}")
-        for name in ("training", "config", "processor", "augmentation", "generation", "target"):
-            if not isinstance(getattr(recipe, name), dict):
-                raise RecipeError(f"{where}: {name} must be a mapping")
+        names = [(evaluation.task, evaluation.name) for evaluation in recipe.evaluations]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RecipeError(f"{where}: two evaluations have the name {twice[0][1]!r}, and so the same metrics")
         seeds = recipe.seeds
-        if not seeds or not all(isinstance(seed, int) for seed in seeds) or len(set(seeds)) != len(seeds):
+        if not seeds or len(set(seeds)) != len(seeds):
             raise RecipeError(f"{where}: seeds must be a list of different whole numbers, not {seeds!r}")
-        validation = data.validation
+        validation = recipe.data.validation
         if isinstance(validation, float) and not 0 < validation < 1:
             raise RecipeError(f"{where}: data.validation = {validation} must be a split or a fraction below 1")
         try:
@@ -179,22 +154,6 @@ class Recipe:
         except OptionError as error:
             raise RecipeError(f"{where}: {error}") from error
         return recipe
-
-
-def _read_evaluations(values: Any, where: str) -> list[RecipeEvaluation]:
-    """The field ``evaluations``: a list of mappings with names of their own."""
-    if values is None:
-        return []
-    if not isinstance(values, list):
-        raise RecipeError(f"{where}: evaluations must be a list")
-    found = [
-        RecipeEvaluation(**_read_fields(RecipeEvaluation, value, f"{where}: evaluations[{index}]"))
-        for index, value in enumerate(values)
-    ]
-    names = [(evaluation.task, evaluation.name) for evaluation in found]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RecipeError(f"{where}: two evaluations have the name {twice[0][1]!r}, and so the same metrics")
-    return found
 
 
 def recipe_file(path: str | Path) -> Path:
