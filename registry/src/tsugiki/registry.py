@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GROUP = "tsugiki.plugins"
 CORE = "tsugiki"
-_PREFIXED = ("task", "command")  # may be asked for as plugin:name
+_PREFIXED = ("family", "model", "task", "command")  # may be asked for as plugin:name
 _DECLARED_IN = {"task": "tasks", "command": "commands", "data set": "datasets", "architecture": "public_weights"}
 
 
@@ -48,6 +48,11 @@ class InstalledPlugin:
     @property
     def name(self) -> str:
         """The plugin's name."""
+        return self.manifest.name
+
+    @property
+    def plugin_name(self) -> str:
+        """The same, under the name that its families and snapshots have it."""
         return self.manifest.name
 
     @property
@@ -158,7 +163,8 @@ def _import_of_plugin(reference: str, plugin_name: str, distribution: str) -> An
         ) from error
 
 
-Entry = TypeVar("Entry", RegisteredFamily, Checkpoint)
+Named = TypeVar("Named", RegisteredFamily, Checkpoint)
+Claim = TypeVar("Claim", InstalledPlugin, RegisteredFamily, Checkpoint)
 
 
 @dataclass
@@ -210,13 +216,24 @@ class Registry:
         Raises:
             AmbiguousNameError: Two plugins claim it.
         """
-        matches = [family for family in self.families() if family.model_type == model_type]
-        if len(matches) > 1:
-            raise AmbiguousNameError(
-                f"model_type {model_type!r} is claimed by {_owners(matches)}; uninstall one of them "
-                "or limit TSUGIKI_PLUGINS"
-            )
-        return matches[0] if matches else None
+        claims = [family for family in self.families() if family.model_type == model_type]
+        return _only("model_type", model_type, claims)
+
+    def family_of_processor(self, class_name: str, *, model_type: str) -> RegisteredFamily | None:
+        """The family whose processor class has this name, that of the `model_type` before others; None if none has.
+
+        Raises:
+            AmbiguousNameError: Two plugins have such a class, and the `model_type` is of neither.
+        """
+        claims = {
+            family.declaration.processor: family
+            for family in self.families()
+            if family.declaration.processor and family.declaration.processor.partition(":")[2] == class_name
+        }
+        own = self.family_of_model_type(model_type)
+        if own is not None and own.declaration.processor in claims:
+            return own
+        return _only("processor", class_name, list(claims.values()))
 
     def tasks(self) -> dict[str, str]:
         """Task names and who declares each: ``tsugiki`` those that plugins share, else the first plugin by name."""
@@ -278,13 +295,7 @@ class Registry:
             AmbiguousNameError: Several plugins claim it.
         """
         claims = [plugin for plugin in self.plugins.values() if name in getattr(plugin.manifest, _DECLARED_IN[kind])]
-        owners = [plugin for plugin in claims if plugin_name in ("", plugin.name)]
-        if len(owners) > 1:
-            listed = " and ".join(f"{owner.name!r} ({owner.distribution})" for owner in owners)
-            prefixed = " or ".join(f"{owner.name}:{name}" for owner in owners)
-            remedy = f"write {prefixed}" if kind in _PREFIXED else "uninstall one of them or limit TSUGIKI_PLUGINS"
-            raise AmbiguousNameError(f"{kind} {name!r} is claimed by {listed}; {remedy}")
-        return owners[0] if owners else None
+        return _only(kind, name, [plugin for plugin in claims if plugin_name in ("", plugin.name)])
 
     def commands(self) -> dict[str, tuple[str, str]]:
         """What plugins add to the command line: command -> (plugin, reference)."""
@@ -294,16 +305,13 @@ class Registry:
             for command, reference in plugin.manifest.commands.items()
         }
 
-    def _find(self, kind: str, name: str, entries: Iterable[Entry], hints: dict[str, str]) -> Entry:
-        entries = list(entries)
+    def _find(self, kind: str, name: str, entries: list[Named], hints: dict[str, str]) -> Named:
         prefix, _, bare = name.rpartition(":")
-        matches = [entry for entry in entries if entry.name == bare and prefix in ("", entry.plugin_name)]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            choices = " or ".join(f"{entry.plugin_name}:{bare}" for entry in matches)
-            raise AmbiguousNameError(f"{kind} {bare!r} is claimed by {_owners(matches)}; write {choices}")
-        raise self._unknown(kind, name, [entry.name for entry in entries], hints)
+        claims = [entry for entry in entries if entry.name == bare and prefix in ("", entry.plugin_name)]
+        found = _only(kind, bare, claims)
+        if found is None:
+            raise self._unknown(kind, name, [entry.name for entry in entries], hints)
+        return found
 
     def _unknown(self, kind: str, name: str, names: Iterable[str], hints: dict[str, str]) -> UnknownNameError:
         bare = name.rpartition(":")[2]
@@ -323,8 +331,14 @@ class Registry:
         return error
 
 
-def _owners(entries: Iterable[RegisteredFamily | Checkpoint]) -> str:
-    return " and ".join(f"{entry.plugin_name!r} ({entry.distribution})" for entry in entries)
+def _only(kind: str, name: str, claims: list[Claim]) -> Claim | None:
+    """The one that has a name, None where nobody has it, and an error where several do."""
+    if len(claims) < 2:
+        return claims[0] if claims else None
+    owners = " and ".join(f"{claim.plugin_name!r} ({claim.distribution})" for claim in claims)
+    prefixed = " or ".join(f"{claim.plugin_name}:{name}" for claim in claims)
+    remedy = f"write {prefixed}" if kind in _PREFIXED else "uninstall one of them or limit TSUGIKI_PLUGINS"
+    raise AmbiguousNameError(f"{kind} {name!r} is claimed by {owners}; {remedy}")
 
 
 def _check_core_version(distribution: importlib.metadata.Distribution) -> None:
