@@ -22,9 +22,10 @@ import torch
 from tsugiki import create_model
 from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
+from tsugiki.snapshots.snapshot import Snapshot
 from tsugiki_seq2seq.texts.text_columns import column_texts
 from tsugiki_seq2seq.texts.tokenizer_training import train_tokenizer
-from tsugiki_seq2seq.translation.open_translators import encode_texts, open_translator
+from tsugiki_seq2seq.translation.open_translators import encode_texts, load_translator
 from tsugiki_seq2seq.translation.translation import TextTranslation, length_limit
 
 DATA, COLUMNS = "tsugiki/small_parallel_enja", {"source": "ja", "target": "en"}
@@ -98,7 +99,7 @@ def main() -> None:
 
     clock = time.process_time if options.cpu_time else time.perf_counter
     torch.set_num_threads(options.threads)
-    model, tokenizer = open_translator(options.name) if options.name else untrained()
+    model, tokenizer = load_translator(Snapshot.open(options.name)) if options.name else untrained()
     model.to(options.device)
     data = load_split(DATA, "test")
     sources = column_texts(data, TextTranslation().columns(data, COLUMNS)["source"])[: options.rows]

@@ -93,10 +93,12 @@ def test_weights_stored_as_float16_are_computed_with_as_float32(recipe_folder, t
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
-def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(recipe_folder, tmp_path):
+def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(recipe_folder, tmp_path, monkeypatch):
     base = recipe_training.train(recipe_folder, output_dir=tmp_path / "base", progress=False)
+    asked = []
+    monkeypatch.setattr("tsugiki.snapshots.hub.download", lambda *name: asked.append(name) or base)
     file = recipe_folder / "recipe.yaml"
-    recipe = yaml.safe_load(file.read_text()) | {"base_model": str(base), "seeds": [0]}
+    recipe = yaml.safe_load(file.read_text()) | {"base_model": "org/base", "seeds": [0, 1]}
     del recipe["processor"], recipe["config"]
     recipe["training"] |= {"num_train_epochs": 1, "learning_rate": 1e-9}
     file.write_text(yaml.safe_dump(recipe))
@@ -105,7 +107,8 @@ def test_a_recipe_goes_on_from_its_base_model_with_the_base_models_processor(rec
     assert processors[0] == processors[1]
     before, after = (load_file(folder / "model.safetensors") for folder in (base, output))
     assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
-    assert Provenance.read(output).base_model == str(base)
+    assert Provenance.read(output).base_model == "org/base"
+    assert asked == [("org/base", None)]  # once for the processor and the networks of both seeds
 
 
 def test_a_recipe_becomes_a_snapshot_with_its_record(recipe_folder, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 
 from ..local_hub import LocalHub
 from ..tiny_snapshots import write_snapshot
@@ -105,3 +106,21 @@ assert all(torch.equal(a, b) for a, b in zip(latest.parameters(), new.parameters
 assert {first!r} in pinned.name_or_path
 """)
     assert [request for request in hub.requests if "/org/lenet" not in request] == []
+
+
+def test_what_belongs_together_is_of_one_commit(hub, tmp_path):
+    folder = write_snapshot(tmp_path / "net")
+    first = hub.commit("org/lenet", {path.name: path.read_bytes() for path in folder.iterdir()})
+    hub.repositories["org/lenet"].refs["old"] = first
+    hub.commit("org/lenet", {"config.json": b"{}"})
+    Image.new("L", (28, 28)).save(tmp_path / "digit.png")
+    hub.run(f"""
+import tsugiki
+from tsugiki.snapshots.snapshot import Snapshot
+snapshot = Snapshot.open("org/lenet", revision="old")
+assert snapshot.folder.name == {first!r}
+snapshot.model(), snapshot.processor()
+tsugiki.pipeline("org/lenet", revision="old")({str(tmp_path / "digit.png")!r})
+""")
+    asked = [request for request in hub.requests if request.startswith("GET /api/models/org/lenet/revision/")]
+    assert asked == 2 * ["GET /api/models/org/lenet/revision/old"]

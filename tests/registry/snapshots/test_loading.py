@@ -15,7 +15,7 @@ import torch
 import tsugiki
 from PIL import Image
 from tsugiki.errors import OptionError, PluginError, SnapshotError, TsugikiError, UnknownNameError
-from tsugiki.snapshots.loading import open_snapshot
+from tsugiki.snapshots.snapshot import Snapshot
 
 from ..tiny_snapshots import LABELS, SIZES, change_json, pictures, write_provenance, write_snapshot
 
@@ -183,11 +183,11 @@ def test_family_of_a_plugin_that_is_switched_off(folder, monkeypatch):
 
 
 def test_snapshot_knows_its_task(folder):
-    assert open_snapshot(folder).task == "image-classification"
+    assert Snapshot.open(folder).task == "image-classification"
     change_json(folder / "config.json", architectures=["LeNetBackbone"])
-    assert open_snapshot(folder).task is None
+    assert Snapshot.open(folder).task is None
     write_provenance(folder, task="image-classification")
-    assert open_snapshot(folder).task == "image-classification"
+    assert Snapshot.open(folder).task == "image-classification"
 
 
 # ---------------------------------------------------------------- create_model

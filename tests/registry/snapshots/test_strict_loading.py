@@ -14,8 +14,9 @@ import torch
 import tsugiki
 from safetensors.torch import load_file, save_file
 from tsugiki.errors import OptionError, SnapshotError
+from tsugiki.snapshots.snapshot import Snapshot
 from tsugiki.snapshots.strict_config import build_config
-from tsugiki.snapshots.strict_loading import load_strictly, read_config, read_header
+from tsugiki.snapshots.strict_loading import load_strictly, read_header
 
 from ..tiny_snapshots import change_json, pictures, write_provenance, write_snapshot
 
@@ -271,7 +272,7 @@ def test_auto_map_is_ignored_and_nothing_is_executed(folder, tmp_path):
     change_json(folder / "config.json", auto_map=code, custom_pipelines={"x": {"impl": "evil.Thing"}})
     change_json(folder / "preprocessor_config.json", auto_map=code)
     model, processor = tsugiki.load(folder), tsugiki.load_processor(folder)
-    assert "auto_map" not in read_config(folder)
+    assert "auto_map" not in Snapshot.open(folder).config
     assert not hasattr(model.config, "auto_map")
     assert not hasattr(processor, "auto_map")
     assert not mark.exists()
@@ -350,7 +351,7 @@ def test_tied_weights_and_generation_settings_are_kept(tmp_path):
     saved = GPT2LMHeadModel(config).eval()
     saved.generation_config.max_new_tokens = 5
     saved.save_pretrained(tmp_path)
-    built = build_config(GPT2Config, read_config(tmp_path), tmp_path / "config.json")
+    built = build_config(GPT2Config, Snapshot.open(tmp_path).config, tmp_path / "config.json")
     model = load_strictly(tmp_path, GPT2LMHeadModel, built)
     assert model.lm_head.weight is model.transformer.wte.weight
     assert model.generation_config.max_new_tokens == 5

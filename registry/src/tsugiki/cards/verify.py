@@ -127,12 +127,13 @@ class _Measurement:
         import torch
 
         from ..evaluation.evaluate import task_named
-        from ..snapshots.loading import load, load_processor
+        from ..snapshots.snapshot import Snapshot
 
         self.provenance = provenance
         self.task: Task = task_named(provenance.task)
-        self.model: PreTrainedModel = load(folder, task=provenance.task, dtype=torch.float32)
-        self.processor = load_processor(folder)
+        snapshot = Snapshot.of_folder(folder)
+        self.model: PreTrainedModel = snapshot.model(provenance.task, torch.float32)
+        self.processor = snapshot.processor()
 
     def __call__(self, evaluation: Evaluation, data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""

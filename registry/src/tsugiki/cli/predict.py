@@ -124,9 +124,10 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
     """
     with _no_garbage_collection():
         from ..evaluation.evaluate import task_named, task_of
-        from ..snapshots.loading import load, load_processor
+        from ..snapshots.snapshot import Snapshot
 
-        model, processor = load(name), load_processor(name)
+        snapshot = Snapshot.open(name)
+        model, processor = snapshot.model(), snapshot.processor()
         task = task_named(task_of(model))
     inputs = task.inputs.find(inputs)
     for start in range(0, len(inputs), batch_size):

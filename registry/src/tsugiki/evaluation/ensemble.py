@@ -59,7 +59,7 @@ def evaluate_ensemble(
         DataError: The members belong to different tasks or know different classes.
     """
     from ..load_data import load_split
-    from ..snapshots.loading import load, load_processor
+    from ..snapshots.snapshot import Snapshot
 
     called = [str(name) for name in names]
     if len(set(called)) < 2 or len(set(called)) < len(called):
@@ -69,7 +69,8 @@ def evaluate_ensemble(
     logits: list[torch.Tensor] = []
     members: dict[str, Mapping[str, Metric]] = {}
     for name in called:
-        model = load(name)
+        snapshot = Snapshot.open(name)
+        model = snapshot.model()
         own_task, own_labels = task_named(task_of(model)), model_label_names(model)
         if task is None or labels is None:
             task, labels = own_task, own_labels
@@ -78,7 +79,7 @@ def evaluate_ensemble(
                 f"{name} does {own_task.name} with the classes {', '.join(own_labels)}; "
                 f"{called[0]} does {task.name} with {', '.join(labels)}"
             )
-        table = task.table(dataset, load_processor(name), columns, label_names=labels)
+        table = task.table(dataset, snapshot.processor(), columns, label_names=labels)
         predictions = predict_table(model, table, batch_size=batch_size, device=device, task=task, views=views)
         reordered = predictions.outputs[:, [own_labels.index(label) for label in labels]]
         members[name] = task.metrics(Predictions(reordered, predictions.labels))

@@ -132,9 +132,10 @@ def evaluate(
     Raises:
         TsugikiError: The name, the data or a column is unknown.
     """
-    from ..snapshots.loading import load, load_processor
+    from ..snapshots.snapshot import Snapshot
 
-    model = load(model_or_name, task=task) if isinstance(model_or_name, str | Path) else model_or_name
+    snapshot = Snapshot.open(model_or_name) if isinstance(model_or_name, str | Path) else None
+    model: PreTrainedModel = model_or_name if snapshot is None else snapshot.model(task)  # type: ignore[assignment]
     chosen = task_named(task or task_of(model))
     if isinstance(data, TensorTable):
         table = data
@@ -142,9 +143,7 @@ def evaluate(
         from ..load_data import load_split
 
         if processor is None:
-            processor = load_processor(
-                model_or_name if isinstance(model_or_name, str | Path) else model.config._name_or_path
-            )
+            processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
         dataset = load_split(data, pick_split(data, split))
         table = chosen.table(dataset, processor, columns, label_names=model_label_names(model))
     return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views))

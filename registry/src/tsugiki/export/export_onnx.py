@@ -105,11 +105,12 @@ def export_onnx(
 def _load(model_or_name: PreTrainedModel | str | Path) -> tuple[PreTrainedModel, Any]:
     if not isinstance(model_or_name, str | os.PathLike):
         return model_or_name, None
-    from ..snapshots.loading import load, load_processor
+    from ..snapshots.snapshot import Snapshot
 
-    model = load(model_or_name)
+    snapshot = Snapshot.open(model_or_name)
+    model = snapshot.model()
     try:
-        return model, load_processor(model_or_name)
+        return model, snapshot.processor()
     except TsugikiError:  # a family without a processor; its config tells the shapes
         return model, None
 

@@ -22,6 +22,7 @@ from ..records import plain, read_record
 from ..registry import registry
 from ..snapshots import environment
 from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures
+from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
 from ..training.fit import FitResult, fit, is_main_process, wait_for_all
 from ..training.phases import DONE
@@ -89,6 +90,7 @@ def train_seed(
     return model, result
 
 
+@each_opened_once()
 def train(
     recipe_folder: str | Path,
     *,

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .. import first_party
 from ..errors import OptionError, PluginError, SnapshotError, UnknownNameError, did_you_mean
 from ..registry import RegisteredFamily, registry
-from .provenance import Provenance
 from .public_weights import PublicWeights, read_public_weights
 from .resolve import CONFIG, resolve
 from .strict_config import (
+    PROVENANCE,
     build_config,
     check_values,
     config_fields,
@@ -27,6 +27,7 @@ from .strict_config import (
     override_config,
     read_config,
     read_json,
+    read_provenance_of,
     without_ignored_fields,
 )
 
@@ -156,7 +157,7 @@ def load_processor(name: str | Path, *, revision: str | None = None) -> Any:
         HubError: The Hub cannot be reached, or has no such repository.
     """
     folder = resolve(name, revision=revision)
-    _check_requirements(folder, Provenance.find(folder))
+    _check_requirements(folder, read_provenance_of(folder))
     path = folder / PROCESSOR
     if not path.is_file():
         public = read_public_weights(folder)
@@ -182,7 +183,7 @@ class Snapshot:
 
     folder: Path
     config: Mapping[str, Any]
-    provenance: Provenance | None
+    provenance: Mapping[str, Any]
     family: RegisteredFamily
     public: PublicWeights | None = None  # how its weights are read where another library published them
 
@@ -200,8 +201,8 @@ class Snapshot:
         for key, reference in models.items():
             if reference.partition(":")[2] in names:
                 return key
-        if self.provenance is not None and self.provenance.task in models:
-            return self.provenance.task
+        if self.provenance.get("task") in models:
+            return self.provenance["task"]
         tasks = self.family.declaration.tasks
         if len(tasks) != 1:
             fail(
@@ -212,8 +213,9 @@ class Snapshot:
     @property
     def task(self) -> str | None:
         """The task that the snapshot was made for, or None for a bare network."""
-        if self.provenance is not None:
-            return self.provenance.task
+        recorded = self.provenance.get("task")
+        if isinstance(recorded, str):
+            return recorded
         key = self.model_key()
         return key if key in self.family.declaration.tasks else None
 
@@ -228,7 +230,7 @@ def open_snapshot(folder: Path) -> Snapshot:
         SnapshotError: A file is damaged.
         PluginError: A plugin that the snapshot needs is missing or broken.
     """
-    provenance = Provenance.find(folder)
+    provenance = read_provenance_of(folder)
     _check_requirements(folder, provenance)
     if public := read_public_weights(folder):
         return Snapshot(folder, public.snapshot_config(), provenance, public.family, public)
@@ -239,15 +241,21 @@ def open_snapshot(folder: Path) -> Snapshot:
     return Snapshot(folder, config, provenance, family)
 
 
-def missing_requirements(provenance: Provenance | None) -> list[str]:
-    """The distributions that a snapshot's network is put together from and that are not installed."""
-    requires = [] if provenance is None else provenance.requires
+def missing_requirements(folder: Path, provenance: Mapping[str, Any]) -> list[str]:
+    """The distributions that a snapshot's network is put together from and that are not installed.
+
+    Raises:
+        SnapshotError: The provenance is damaged.
+    """
+    requires = provenance.get("requires") or []
+    if not isinstance(requires, list) or not all(isinstance(name, str) for name in requires):
+        fail(folder / PROVENANCE, "requires must be a list of distributions")
     return [name for name in requires if not _is_installed(name)]
 
 
-def _check_requirements(folder: Path, provenance: Provenance | None) -> None:
+def _check_requirements(folder: Path, provenance: Mapping[str, Any]) -> None:
     """Refuse a snapshot whose network is put together from plugins that are not installed."""
-    if missing := missing_requirements(provenance):
+    if missing := missing_requirements(folder, provenance):
         hints = ", ".join(
             first_party.install_hint(name) if name.startswith("tsugiki") else f"pip install {name}" for name in missing
         )
@@ -262,10 +270,11 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _no_family(folder: Path, model_type: str, provenance: Provenance | None) -> PluginError:
+def _no_family(folder: Path, model_type: str, provenance: Mapping[str, Any]) -> PluginError:
     """Why no installed plugin can load this: mistyped, broken, or to be installed."""
-    guessed = model_type.removeprefix("tsugiki_").replace("_", "-")
-    family = guessed if provenance is None else provenance.family
+    family = provenance.get("family")
+    if not isinstance(family, str):
+        family = model_type.removeprefix("tsugiki_").replace("_", "-")
     error = PluginError(f"{folder / CONFIG}: no installed plugin has a family with model_type {model_type!r}.")
     try:
         registry().family(family)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownNameError, did_you_mean
 from ..registry import registry
-from .loading import load, load_processor, open_snapshot
-from .resolve import resolve
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     import torch
@@ -46,18 +45,17 @@ def pipeline(
         >>> import tsugiki
         >>> tsugiki.pipeline("lenet5-mnist")("seven.png")
     """
-    folder = resolve(name, revision=revision)
-    snapshot = open_snapshot(folder)
+    snapshot = Snapshot.open(name, revision=revision)
     task = task or snapshot.task
     if task is None:
-        raise OptionError(f"{folder} is a bare network, made for no task; name one with task=")
+        raise OptionError(f"{snapshot.folder} is a bare network, made for no task; name one with task=")
     if task not in snapshot.family.declaration.models:
         have = snapshot.family.declaration.tasks
         raise UnknownNameError(
             f"family {snapshot.family.name!r} has no model for task {task!r}; it has: {', '.join(have)}."
             f"{did_you_mean(task, have)}"
         )
-    model, processor = load(folder, task=task, dtype=dtype), load_processor(folder)
+    model, processor = snapshot.model(task, dtype), snapshot.processor()
     import transformers
     from transformers.pipelines import PIPELINE_REGISTRY
 

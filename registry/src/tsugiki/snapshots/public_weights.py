@@ -15,8 +15,7 @@ from typing import Any
 
 from ..errors import PluginError, did_you_mean
 from ..registry import RegisteredFamily, registry
-from .resolve import CONFIG
-from .strict_config import check_values, fail, one_line, read_json, without_ignored_fields
+from .strict_config import check_values, fail, one_line, without_ignored_fields
 
 ARCHITECTURE = "architecture"
 # A count of batches that only a batch norm without momentum reads. Files of older libraries lack it.
@@ -90,20 +89,19 @@ class PublicWeights:
         return header, origin
 
 
-def read_public_weights(folder: Path) -> PublicWeights | None:
+def public_weights_of(values: dict[str, Any], path: Path) -> PublicWeights | None:
     """How a folder is read that another library published; None for a snapshot of our own, or of transformers.
 
     Args:
-        folder: As `tsugiki.snapshots.resolve.resolve` returns it.
+        values: The content of its ``config.json``.
+        path: That file.
 
     Raises:
-        SnapshotError: Its config is damaged, names an architecture that no installed plugin reads, or one in a form
-            that is not read.
+        SnapshotError: The config names an architecture that no installed plugin reads, or one in a form that is not
+            read.
         PluginError: The plugin that reads the architecture is broken.
         AmbiguousNameError: Two plugins read the architecture.
     """
-    path = Path(folder, CONFIG)
-    values = read_json(path)
     if "model_type" in values or ARCHITECTURE not in values:
         return None
     check_values(values, path)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import OptionError, SnapshotError, did_you_mean
-from .resolve import CONFIG
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -62,13 +61,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read and check a snapshot's ``config.json`` without importing its classes.
+def check_config(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Check what a snapshot's ``config.json`` holds without importing its classes.
 
     Fields that name code or other files (``auto_map`` and the like) are left out; sizes must be finite and in range.
 
     Args:
-        folder: The snapshot.
+        values: The file's content.
+        path: The file.
 
     Returns:
         The config's fields, with a ``model_type``.
@@ -76,8 +76,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         SnapshotError: A field is out of range, or the file is not what it should be.
     """
-    path = Path(folder, CONFIG)
-    values = read_json(path)
     check_values(values, path)
     values = without_ignored_fields(values)
     if not isinstance(values.get("model_type"), str) or not values["model_type"]:
@@ -151,7 +149,7 @@ def build_config(config_class: type[PreTrainedConfig], values: Mapping[str, Any]
 
     Args:
         config_class: Its class; one that is `@strict` checks the types and values of its fields.
-        values: What `read_config` returned.
+        values: What `check_config` returned.
         path: The file they come from.
 
     Raises:

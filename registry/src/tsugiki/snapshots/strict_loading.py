@@ -18,16 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, SnapshotError
 from .provenance import FILE as PROVENANCE
-from .provenance import Provenance
 from .public_weights import OPTIONAL_TENSORS, PublicWeights
 from .resolve import CONFIG
-from .strict_config import DTYPES, cause_line, fail, one_line, read_config, read_json
+from .strict_config import DTYPES, cause_line, fail, one_line, read_json
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel
-
-__all__ = ["WEIGHTS", "load_strictly", "read_config", "read_header", "weights_file"]
 
 WEIGHTS = "model.safetensors"
 
@@ -56,7 +53,7 @@ def load_strictly(
         folder: The snapshot.
         model_class: What to build.
         config: Its config, checked.
-        sha256: What the weights file must hash to; by default as ``provenance.json`` says, if there is one.
+        sha256: What the weights file must hash to, as ``provenance.json`` records it; None where nothing does.
         dtype: Of the model's weights, whatever the file's; ``float32`` by default, ``"auto"`` for the file's own.
         replaceable: Path of a module, the head, that keeps fresh weights where the config asks for another one than the
             file holds; by default everything must fit.
@@ -74,7 +71,7 @@ def load_strictly(
 
     path = weights_file(folder)
     stored = read_header(path)
-    _check_hash(path, sha256 or _recorded_sha256(folder))
+    _check_hash(path, sha256)
     origin: dict[str, str] = {}
     if public is not None:
         stored, origin = public.translate(stored, path)
@@ -148,11 +145,6 @@ def _what_else(path: Path) -> str:
     if start.lstrip().startswith(b"<"):
         return "a web page and not the weights"
     return "truncated or damaged"
-
-
-def _recorded_sha256(folder: Path) -> str | None:
-    provenance = Provenance.find(folder)
-    return None if provenance is None else provenance.weights.sha256
 
 
 def _check_hash(path: Path, expected: str | None) -> None:

@@ -19,16 +19,14 @@ def card_is_complete(checkpoint: Checkpoint) -> None:
 
 def snapshot_loads(checkpoint: Checkpoint) -> None:
     """The snapshot loads by name, weights and processor, and holds no pickles."""
-    from ..registry import registry
-    from ..snapshots.loading import load, load_processor, missing_requirements
     from ..snapshots.provenance import Provenance
+    from ..snapshots.snapshot import Snapshot, missing_requirements
 
     pickles = [path.name for path in checkpoint.path.rglob("*") if path.name.endswith(_PICKLES)]
     require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")
     if missing := missing_requirements(Provenance.find(checkpoint.path)):
         raise NotApplicableError(f"{checkpoint.name} needs {' and '.join(missing)} besides, not installed here")
-    name = f"{checkpoint.plugin_name}:{checkpoint.name}"
-    model = load(name)
-    family = registry().family_of_model_type(model.config.model_type)
-    if family is not None and family.declaration.processor is not None:
-        load_processor(name)
+    snapshot = Snapshot.open(f"{checkpoint.plugin_name}:{checkpoint.name}")
+    snapshot.model()
+    if snapshot.family.declaration.processor is not None:
+        snapshot.processor()

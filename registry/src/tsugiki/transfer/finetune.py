@@ -177,12 +177,13 @@ def _check_can_tune(model: PreTrainedModel, task: Task) -> None:
 def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task]:
     """The base model, its processor and its task."""
     from ..evaluation.evaluate import task_of
-    from ..snapshots.loading import load, load_processor
+    from ..snapshots.snapshot import Snapshot
 
-    base = load(name)
+    snapshot = Snapshot.open(name)
+    base = snapshot.model()
     task = task_named(task_of(base))
     _check_can_tune(base, task)
-    return base, load_processor(name), task
+    return base, snapshot.processor(), task
 
 
 def _transfer(

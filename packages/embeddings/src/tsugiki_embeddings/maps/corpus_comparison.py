@@ -126,8 +126,8 @@ def corpus_vectors(
     """
     from ..vectors.word_vectors import WordVectors
 
-    if corpus not in CORPORA and _is_checkpoint(corpus):
-        return WordVectors.load(corpus)
+    if corpus not in CORPORA and (checkpoint := _checkpoint(corpus)) is not None:
+        return WordVectors.load(checkpoint)
     from tsugiki.fingerprint import content_fingerprint
     from tsugiki.load_data import load_split, splits
 
@@ -153,17 +153,16 @@ def corpus_vectors(
     return vectors
 
 
-def _is_checkpoint(name: str) -> bool:
-    """Whether a name is that of an installed checkpoint or a folder with one."""
+def _checkpoint(name: str) -> Path | None:
+    """The folder of an installed checkpoint, or the one that is named; None where there is no checkpoint."""
     from tsugiki.registry import registry
 
     if (Path(name) / "config.json").is_file():
-        return True
+        return Path(name)
     try:
-        registry().checkpoint(name)
+        return registry().checkpoint(name).path
     except UnknownNameError:
-        return False
-    return True
+        return None
 
 
 class _Sentences:

@@ -195,9 +195,10 @@ def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
     """
     import numpy as np
     import torch
-    import tsugiki
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    model, tokenizer = tsugiki.load(name, task="base"), tsugiki.load_processor(name)
+    snapshot = Snapshot.open(name)
+    model, tokenizer = snapshot.model("base"), snapshot.processor()
     model.float()
     found: list[NDArray[Any]] = []
     with torch.inference_mode():

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
-from tsugiki.snapshots.loading import Snapshot, load, load_processor, open_snapshot
-from tsugiki.snapshots.resolve import resolve
+from tsugiki.snapshots.snapshot import Snapshot
 from tsugiki.snapshots.strict_loading import read_header, weights_file
 
 from ..words.word_tokenizer import PAD_TOKEN, SPECIAL, UNKNOWN_TOKEN, WORDS, word_list, word_tokenizer
@@ -44,7 +43,7 @@ def load_vectors(name: str | Path, *, dtype: str = "float32") -> VectorTable:
     if dtype not in DTYPES:
         raise OptionError(f"dtype={dtype!r} is none of {' and '.join(DTYPES)}")
     snapshot = _open(name)
-    return vectors_of_model(load(snapshot.folder, task="base", dtype=dtype), load_processor(snapshot.folder))
+    return vectors_of_model(snapshot.model("base", dtype), snapshot.processor())
 
 
 def vectors_of_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> VectorTable:
@@ -94,7 +93,7 @@ def map_vectors(name: str | Path) -> VectorTable:
     for tensor in ("embeddings.weight", "counts"):
         if tensor not in stored:
             raise DataError(f"{path} lacks {tensor!r} and holds no word vectors")
-    words = word_list(load_processor(snapshot.folder))
+    words = word_list(snapshot.processor())
     matrix, counts = (_map_tensor(path, tensor) for tensor in ("embeddings.weight", "counts"))
     if len(words) != len(matrix):
         raise DataError(f"{path} holds {len(matrix):,} rows, and the tokenizer beside it {len(words):,} words")
@@ -129,7 +128,7 @@ def model_of_vectors(vectors: VectorTable) -> tuple[WordVectorsModel, PreTrained
 
 def _open(name: str | Path) -> Snapshot:
     """The snapshot of this name, if it is one of word vectors."""
-    snapshot = open_snapshot(resolve(name))
+    snapshot = Snapshot.open(name)
     if snapshot.family.name not in FAMILIES:
         raise DataError(
             f"{name} is of the family {snapshot.family.name!r} and no table of word vectors; tsugiki list --task "

@@ -75,9 +75,9 @@ def train_caption_processor(
         DataError: The captions hold no words.
     """
     from transformers.image_processing_utils import BaseImageProcessor
-    from tsugiki.snapshots.loading import load_processor
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    image_processor = load_processor(encoder)
+    image_processor = Snapshot.open(encoder).processor()
     if not isinstance(image_processor, BaseImageProcessor):
         raise OptionError(f"encoder {encoder!r} takes no pictures; name the checkpoint of an image network")
     if image_size is not None:

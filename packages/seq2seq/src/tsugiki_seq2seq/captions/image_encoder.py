@@ -32,10 +32,9 @@ def encoder_fields(name: str) -> dict[str, Any]:
     Raises:
         TsugikiError: There is no such checkpoint, or it cannot be read.
     """
-    from tsugiki.snapshots.loading import open_snapshot
-    from tsugiki.snapshots.resolve import resolve
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    snapshot = open_snapshot(resolve(name))
+    snapshot = Snapshot.open(name)
     fields = {key: value for key, value in snapshot.config.items() if key not in _NOT_OF_THE_BACKBONE}
     return {**fields, "model_type": snapshot.family.model_type}
 
@@ -141,9 +140,9 @@ def load_encoder(encoder: ImageEncoder, name: str) -> None:
     Raises:
         TsugikiError: There is no such checkpoint, or it is of another network.
     """
-    import tsugiki
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    weights = tsugiki.load(name, task="backbone").state_dict()
+    weights = Snapshot.open(name).model("backbone").state_dict()
     try:
         encoder.backbone.load_state_dict(weights)
     except RuntimeError as error:

@@ -58,10 +58,9 @@ def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
         OptionError: The model is no language model.
         TsugikiError: There is no such model, or a text is empty.
     """
-    from tsugiki.snapshots.loading import load, load_processor, open_snapshot
-    from tsugiki.snapshots.resolve import resolve
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    snapshot = open_snapshot(resolve(name))
+    snapshot = Snapshot.open(name)
     if snapshot.task != TASK:
         raise OptionError(
             f"{name} is no language model: its task is {snapshot.task or 'none'}, not {TASK}; "
@@ -78,5 +77,5 @@ def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
             "unknown": one.unknown,
             "rank": one.rank,
         }
-        for one in score_texts(load(name, task=TASK), load_processor(name), texts)
+        for one in score_texts(snapshot.model(TASK), snapshot.processor(), texts)
     ]

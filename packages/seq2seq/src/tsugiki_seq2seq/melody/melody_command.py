@@ -81,13 +81,14 @@ def write_melody(
         TsugikiError: The model is unknown or writes no melodies, an option is out of range, or the output cannot be
             written.
     """
-    import tsugiki
     from tsugiki.output import write_bytes
+    from tsugiki.snapshots.snapshot import Snapshot
 
     from .melody_files import WRITERS
     from .melody_generation import grow_melody
 
-    model, tokenizer = tsugiki.load(name), tsugiki.load_processor(name)
+    snapshot = Snapshot.open(name)
+    model, tokenizer = snapshot.model(), snapshot.processor()
     if not hasattr(tokenizer, "get_vocab") or not model.can_generate() or model.config.is_encoder_decoder:
         raise TsugikiError(f"{name} ({type(model).__name__}) is no language model; melody-rnn is one of melodies")
     text, melody = grow_melody(model, tokenizer, start, key=key, metre=metre, temperature=temperature, seed=seed)

@@ -61,10 +61,12 @@ def write_alignment(
     Raises:
         TsugikiError: The model is unknown or has no attention, or the file cannot be written.
     """
-    from .alignment import align, draw_alignment
-    from .open_translators import open_translator
+    from tsugiki.snapshots.snapshot import Snapshot
 
-    model, tokenizer = open_translator(name)
+    from .alignment import align, draw_alignment
+    from .open_translators import load_translator
+
+    model, tokenizer = load_translator(Snapshot.open(name))
     found = align(model, tokenizer, text, target, layer=layer, head=head, num_beams=beam)
     stands_for = draw_alignment(found, path)
     return {

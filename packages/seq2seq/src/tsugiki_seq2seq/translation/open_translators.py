@@ -4,46 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tsugiki.errors import OptionError, SnapshotError
 
+if TYPE_CHECKING:
+    from tsugiki.snapshots.snapshot import Snapshot
 
-def open_translator(name: str | Path) -> tuple[Any, Any]:
-    """The encoder-decoder of a name and its tokenizer.
 
-    A snapshot of an installed plugin's family is read as `tsugiki.load` reads it. What else has a ``config.json``, in a
+def load_translator(snapshot: Snapshot) -> tuple[Any, Any]:
+    """The encoder-decoder of a snapshot and its tokenizer.
+
+    One of an installed plugin's family is read as `tsugiki.load` reads it. What else has a ``config.json``, in a
     folder or on the Hub, goes through ``AutoModelForSeq2SeqLM`` and ``AutoTokenizer``, from safetensors alone.
 
     Args:
-        name: As `tsugiki.load` takes it.
+        snapshot: The snapshot.
 
     Returns:
         The model, in eval mode, and its tokenizer.
 
     Raises:
-        TsugikiError: There is no such model, or it cannot be read.
+        TsugikiError: It cannot be read.
         OptionError: It is no encoder-decoder that writes texts.
     """
     from tsugiki.registry import registry
-    from tsugiki.snapshots.loading import load, load_processor
-    from tsugiki.snapshots.provenance import FILE as PROVENANCE
-    from tsugiki.snapshots.resolve import resolve
-    from tsugiki.snapshots.strict_config import read_config
 
-    folder = resolve(name)
-    family = registry().family_of_model_type(str(read_config(folder).get("model_type")))
+    family = registry().family_of_model_type(snapshot.config["model_type"])
     ours = family is not None and not family.declaration.is_builtin
-    if ours or (folder / PROVENANCE).is_file():
-        model: Any = load(folder)
-        tokenizer = load_processor(folder)
+    if ours or snapshot.provenance is not None:
+        model: Any = snapshot.model()
+        tokenizer = snapshot.processor()
     else:
-        model, tokenizer = _open_foreign(folder)
-    check_translator(model, str(name))
+        model, tokenizer = _load_foreign(snapshot.folder)
+    check_translator(model, snapshot.name)
     return model, tokenizer
 
 
-def _open_foreign(folder: Path) -> tuple[Any, Any]:
+def _load_foreign(folder: Path) -> tuple[Any, Any]:
     """A model and a tokenizer by transformers' Auto classes."""
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 

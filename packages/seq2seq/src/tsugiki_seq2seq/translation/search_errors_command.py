@@ -12,6 +12,7 @@ from tsugiki.errors import DataError
 
 if TYPE_CHECKING:
     from tsugiki.metrics import Metric
+    from tsugiki.snapshots.snapshot import Snapshot
 
     from .search_errors import JudgedRow, SearchErrors
 
@@ -92,15 +93,17 @@ def search_errors(
     import numpy as np
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.load_data import load_split
+    from tsugiki.snapshots.snapshot import Snapshot
 
     from ..texts.text_columns import column_texts
-    from .open_translators import open_translator
+    from .open_translators import load_translator
     from .search_errors import analyse_search
     from .translation import ROLES, TextTranslation
 
-    model, tokenizer = open_translator(name)
+    snapshot = Snapshot.open(name)
+    model, tokenizer = load_translator(snapshot)
     if data is None:
-        data, measured_split, measured_columns = measured_on(name)
+        data, measured_split, measured_columns = measured_on(snapshot)
         split, columns = split or measured_split, columns or measured_columns
     chosen = pick_split(data, split)
     dataset = load_split(data, chosen)
@@ -112,20 +115,16 @@ def search_errors(
     return analysis, {"data": data, "split": chosen}
 
 
-def measured_on(name: str) -> tuple[str, str | None, dict[str, str] | None]:
+def measured_on(snapshot: Snapshot) -> tuple[str, str | None, dict[str, str] | None]:
     """Data set, split and columns of the first figures of a card.
 
     Raises:
         DataError: The model has no such card.
     """
-    from tsugiki.errors import SnapshotError
-    from tsugiki.snapshots.provenance import Provenance
-    from tsugiki.snapshots.resolve import resolve
-
-    try:
-        first = Provenance.read(resolve(name)).evaluations[0]
-    except (SnapshotError, IndexError) as error:
-        raise DataError(f"{name} has no card that names the data it was measured on; name DATA") from error
+    evaluations = () if snapshot.provenance is None else snapshot.provenance.evaluations
+    if not evaluations:
+        raise DataError(f"{snapshot.name} has no card that names the data it was measured on; name DATA")
+    first = evaluations[0]
     return first.dataset, first.split, first.columns or None
 
 

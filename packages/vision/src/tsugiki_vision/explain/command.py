@@ -91,13 +91,14 @@ def explain(
 
     path = check_png_path(output, *([image] if image is not None else []))
     picture = None if image is None else _open(image)
-    import tsugiki
     from tsugiki.images import Normalize
+    from tsugiki.snapshots.snapshot import Snapshot
 
     from .picture import draw_panels
     from .saliency_maps import Unit
 
-    model, processor = tsugiki.load(name), tsugiki.load_processor(name)
+    snapshot = Snapshot.open(name)
+    model, processor = snapshot.model(), snapshot.processor()
     explained = _Explained(model, Normalize.from_processor(processor), Path(name).name)
     pixel_values = None if picture is None else processor(images=[picture], return_tensors="pt")["pixel_values"]
     answer = None if pixel_values is None else explained.answer(pixel_values)

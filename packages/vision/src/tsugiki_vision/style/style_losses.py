@@ -45,15 +45,16 @@ class LossNetwork(nn.Module):
             OptionError: The model is no VGG.
             TsugikiError: There is no such model.
         """
-        import tsugiki
+        from tsugiki.snapshots.snapshot import Snapshot
 
-        model = tsugiki.load(name)
+        snapshot = Snapshot.open(name)
+        model = snapshot.model()
         network = model.base_model
         if not hasattr(network, "convolution_outputs"):
             raise OptionError(
                 f"{name} is a {type(model).__name__}; style transfer needs a VGG network, such as vgg16bn-half-cifar10"
             )
-        return cls(network, Normalize.from_processor(tsugiki.load_processor(name)), name)
+        return cls(network, Normalize.from_processor(snapshot.processor()), name)
 
     def train(self, mode: bool = True) -> LossNetwork:
         """Stay in eval mode whatever is asked."""
