@@ -215,13 +215,14 @@ def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder
     code = (
         "import os, signal, sys\n"
         "from transformers import TrainerCallback\n"
-        "from tsugiki import recipe_training, training\n"
+        "from tsugiki.recipes import train_recipe\n"
+        "from tsugiki.training import fit as training\n"
         "class Kill(TrainerCallback):\n"
         "    def on_step_begin(self, args, state, control, **kwargs):\n"
         "        if state.global_step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
         "fit = training.fit\n"
-        "recipe_training.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
-        "recipe_training.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
+        "train_recipe.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
+        "train_recipe.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(recipe_folder), str(output)], capture_output=True, check=False

@@ -18,6 +18,7 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from tsugiki.errors import PluginError
 from tsugiki.registry import registry
 from tsugiki.snapshots.auto_classes import AUTO_CLASSES, register_family, register_pipeline
+from tsugiki.task import Task
 
 from ..tiny_snapshots import LABELS, SIZES, pictures, write_snapshot
 
@@ -299,13 +300,13 @@ def test_task_brings_its_own_pipeline(tmp_path):
     class LeafReading(ImageClassificationPipeline):
         """A pipeline of a plugin's own."""
 
-    class Task:
+    class LeafTask(Task):
         name = "leaf-reading"
         pipeline_class = LeafReading
 
     try:
-        register_pipeline(Task)
-        register_pipeline(Task)
+        register_pipeline(LeafTask)
+        register_pipeline(LeafTask)
         assert PIPELINE_REGISTRY.check_task("leaf-reading")[1]["impl"] is LeafReading
         model = tsugiki.create_model("lenet")
         pipe = transformers.pipeline("leaf-reading", model=model, image_processor=processor())
@@ -318,19 +319,19 @@ def test_task_brings_its_own_pipeline(tmp_path):
 
 
 def test_pipeline_of_transformers_is_not_replaced():
-    class Task:
+    class LeafTask(Task):
         name = "image-classification"
         pipeline_class = "transformers:ImageClassificationPipeline"
 
     with pytest.raises(PluginError, match=r"'image-classification' .*has a pipeline in transformers already"):
-        register_pipeline(Task)
+        register_pipeline(LeafTask)
 
 
 def test_task_without_a_pipeline_registers_nothing():
-    class Task:
+    class LeafTask(Task):
         name = "image-classification"
 
-    register_pipeline(Task)
+    register_pipeline(LeafTask)
     pipe = transformers.pipeline(
         "image-classification", model=tsugiki.create_model("lenet"), image_processor=processor()
     )
