@@ -113,8 +113,12 @@ def quiet_transformers() -> Iterator[None]:
         logging.enable_progress_bar()
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+@contextlib.contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
     """Write a file whole or not at all.
+
+    Yields:
+        The file beside it to write to, which takes its place at the end.
 
     Raises:
         OutputError: The disk is full or the folder cannot be written.
@@ -122,13 +126,26 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     target = Path(path)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        partial.write_bytes(content)
+        yield partial
         partial.replace(target)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # the folder itself may be missing, or be a file
             partial.unlink(missing_ok=True)
-        reason = "no space left on the disk" if is_disk_full(error) else error.strerror
-        raise OutputError(f"cannot write {path}: {reason}") from error
+        if is_disk_full(error):
+            raise OutputError(f"cannot write {path}: no space left on the disk") from error
+        if isinstance(error, OSError):
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputError: The disk is full or the folder cannot be written.
+    """
+    with atomic_file(path) as partial:
+        partial.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str) -> None:

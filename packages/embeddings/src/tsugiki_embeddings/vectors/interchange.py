@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
-from tsugiki.errors import DataError, OptionError, OutputError, did_you_mean
-from tsugiki.output import is_disk_full
+from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.output import atomic_file
 
 from .fasttext_file import MAGIC, MOST_COLUMNS, read_fasttext
 from .vector_table import VectorTable
@@ -223,20 +223,10 @@ def _opened(path: str | Path) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _written(path: str | Path, *, packed: bool) -> Iterator[BinaryIO]:
     """A file to write, which appears when it is complete."""
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            if packed:
-                # Without name and time, so that the same vectors make the same file.
-                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packing:
-                    yield cast("BinaryIO", packing)
-            else:
-                yield file
-        partial.replace(target)
-    except OSError as error:
-        reason = "no space left on the disk" if is_disk_full(error) else error.strerror
-        raise OutputError(f"cannot write {path}: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        if packed:
+            # Without name and time, so that the same vectors make the same file.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packing:
+                yield cast("BinaryIO", packing)
+        else:
+            yield file
