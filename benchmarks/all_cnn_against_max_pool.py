@@ -33,6 +33,7 @@ from tsugiki.output import write_json
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 ALL_CNN = "all_conv"
@@ -90,10 +91,12 @@ def right_answers(
         network = create_model("all-cnn", "image-classification", num_labels=10, **config)
         result = fit(
             network,
-            train.with_augmentation(AUGMENTATION, seed=seed),
-            output_dir=options.folder / name,
-            arguments={**training, "seed": seed},
-            title=name,
+            TrainingJob(
+                train.with_augmentation(AUGMENTATION, seed=seed),
+                options.folder / name,
+                {**training, "seed": seed},
+                title=name,
+            ),
         )
         predictions = predict_table(network.to("cpu"), test)
         answers = predictions.outputs.argmax(1) == predictions.labels

@@ -23,6 +23,7 @@ from tsugiki.load_data import load_split
 from tsugiki.metrics import Metric
 from tsugiki.output import write_json
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.dialogue.dialogue import Dialogue
 from tsugiki_seq2seq.dialogue.dialogue_tables import train_dialogue_tokenizer
 from tsugiki_seq2seq.dialogue.hred import HREDConfig, HREDForConditionalGeneration
@@ -83,21 +84,23 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         result = fit(
             model,
-            train,
-            output_dir=folder,
-            arguments={
-                "num_train_epochs": options.epochs,
-                "max_steps": options.steps,
-                "per_device_train_batch_size": options.batch,
-                "learning_rate": options.learning_rate,
-                "lr_scheduler_type": "linear",
-                "warmup_steps": 100,
-                "max_grad_norm": 1.0,
-                "optim": "adamw_torch_fused",
-                "bf16": options.bf16,
-                "seed": options.seed,
-            },
-            title=title,
+            TrainingJob(
+                train,
+                folder,
+                {
+                    "num_train_epochs": options.epochs,
+                    "max_steps": options.steps,
+                    "per_device_train_batch_size": options.batch,
+                    "learning_rate": options.learning_rate,
+                    "lr_scheduler_type": "linear",
+                    "warmup_steps": 100,
+                    "max_grad_norm": 1.0,
+                    "optim": "adamw_torch_fused",
+                    "bf16": options.bf16,
+                    "seed": options.seed,
+                },
+                title=title,
+            ),
         )
     figures = task.metrics(predict_table(model, held, task=task))
     cells = "  ".join(f"{name} {figures[name]}" for name in SHOWN if name in figures)

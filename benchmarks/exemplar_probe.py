@@ -24,8 +24,9 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import bootstrap_interval, share_metric
 from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, prepare
 from tsugiki.recipes.recipe import Recipe
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNForImageClassification
-from tsugiki_vision.unsupervised.exemplar_training import OPTIONS, fit_probe, train_exemplar
+from tsugiki_vision.unsupervised.exemplar_training import ExemplarOptions, fit_probe, train_exemplar
 
 STATISTICS_ROWS = 5_000
 
@@ -53,7 +54,7 @@ def untrained(run: PreparedRecipe, seed: int) -> NDArray[np.bool_]:
     """Answers of a probe on fresh weights."""
     model: Any = build_model(run, seed)
     measure_statistics(model, run)
-    fit_probe(model, run.train, run.recipe.training.get("probe", OPTIONS["probe"]), seed=seed)
+    fit_probe(model, run.train, run.recipe.training.get("probe", ExemplarOptions().probe), seed=seed)
     return right_answers(model, run)
 
 
@@ -66,7 +67,7 @@ def trained(run: PreparedRecipe, seed: int, options: argparse.Namespace) -> NDAr
         training = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
         if options.epochs is not None:
             training["num_train_epochs"] = options.epochs
-        train_exemplar(model, run.train, output_dir=options.folder / f"seed-{seed}", arguments=training)
+        train_exemplar(model, TrainingJob(run.train, options.folder / f"seed-{seed}", training))
     return right_answers(model, run)
 
 

@@ -34,6 +34,7 @@ from tsugiki.load_data import load_split
 from tsugiki.output import atomic_folder, quiet_transformers
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki.transfer.stages import head_of, stages_of
 from tsugiki_vision.explain.saliency_maps import grad_cam, gradient_map, guided_backprop
 
@@ -89,7 +90,7 @@ def trained_classifier(folder: Path, rows: int) -> torch.nn.Module:
             table = TensorTable(
                 {"pixel_values": pictures, "labels": labels}, transform=Normalize.from_processor(processor)
             )
-            result = fit(model, table, output_dir=partial / "run", arguments=TRAINING, title="pasted objects")
+            result = fit(model, TrainingJob(table, partial / "run", TRAINING, title="pasted objects"))
             print(f"trained in {result.seconds:.0f} s on {result.device}")
             with quiet_transformers():
                 model.save_pretrained(partial)

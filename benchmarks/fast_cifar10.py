@@ -30,6 +30,7 @@ from tsugiki.load_data import load_split
 from tsugiki.metrics import share_metric
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 PATCH = 2
@@ -143,7 +144,7 @@ def run(options: argparse.Namespace, train: TensorTable, test: TensorTable, seed
     }
     with tempfile.TemporaryDirectory() as folder:
         augmented = train.with_augmentation(Augmentation(flip=True, pad_crop=2), seed=seed)
-        fit(model, augmented, output_dir=folder, arguments=arguments, title=f"seed {seed}")
+        fit(model, TrainingJob(augmented, folder, arguments, title=f"seed {seed}"))
     answers = right(model, test, device, not options.fp32)
     if device.type == "cuda":
         torch.cuda.synchronize()

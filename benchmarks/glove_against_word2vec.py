@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from gensim.models import KeyedVectors
 from tsugiki_embeddings.training.gensim_training import train_gensim
 from tsugiki_embeddings.training.glove import train_glove
-from tsugiki_embeddings.training.trained_vectors import TrainedVectors
 from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
-from word2vec_against_gensim import encoded, question_files, scores, texts_of, timed
+from word2vec_against_gensim import encoded, question_files, scores, texts_of, train_vectors
 
 
 def main() -> None:
@@ -43,33 +41,29 @@ def main() -> None:
     words = word_list(tokenizer)
     tokens, offsets = encoded(texts, tokenizer)
     print(f"{len(texts):,} texts, {len(tokens):,} words, {len(words) - SPECIAL:,} different", flush=True)
-    shared = {"vocab_size": len(words), "dimension": options.dimension, "seed": options.seed}
+    contenders = {
+        "word2vec": (train_gensim, {"epochs": options.word2vec_epochs, "workers": options.threads}),
+        "GloVe": (
+            train_glove,
+            {
+                "epochs": options.epochs,
+                "window": options.window,
+                "x_max": options.x_max,
+                "memory_limit": options.memory_limit,
+                "counting_processes": options.threads,
+            },
+        ),
+    }
+    sizes = len(words), options.dimension
     with tempfile.TemporaryDirectory() as temporary:
         files = dict(question_files(Path(temporary)))
-        contenders: dict[str, Callable[[], TrainedVectors]] = {
-            "word2vec": lambda: train_gensim(
-                tokens, offsets, epochs=options.word2vec_epochs, workers=options.threads, title="word2vec", **shared
-            ),
-            "GloVe": lambda: train_glove(
-                tokens,
-                offsets,
-                epochs=options.epochs,
-                window=options.window,
-                x_max=options.x_max,
-                memory_limit=options.memory_limit,
-                counting_processes=options.threads,
-                output_dir=Path(temporary, "run"),
-                title="GloVe",
-                **shared,
-            ),
-        }
         figures = {}
-        for name, train in contenders.items():
-            trained, seconds = timed(train)
+        for name, (method, arguments) in contenders.items():
+            matrix, result = train_vectors(method, (tokens, offsets), sizes, seed=options.seed, **arguments)
             vectors = KeyedVectors(options.dimension)
-            vectors.add_vectors(words[SPECIAL:], trained.matrix[SPECIAL:])
+            vectors.add_vectors(words[SPECIAL:], matrix[SPECIAL:])
             figures[name] = scores(vectors, files)
-            print(f"{name}: {seconds:.1f} s on {trained.device}", flush=True)
+            print(f"{name}: {result.seconds:.1f} s on {result.device}", flush=True)
     print(f"\n{'':24}" + "".join(f"{name:>12}" for name in contenders))
     for figure, (_, count) in figures["GloVe"].items():
         print(f"{f'{figure} ({count:,})':24}" + "".join(f"{figures[name][figure][0]:12.3f}" for name in contenders))

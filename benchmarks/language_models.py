@@ -33,6 +33,7 @@ from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model, load, load_processor
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.language_models import kneser_ney
 from tsugiki_seq2seq.language_models.language_model_training import OWN_OPTIONS, TAKEN, train_language_model
 from tsugiki_seq2seq.language_models.language_modelling import (
@@ -156,12 +157,14 @@ def train_network(texts: Texts, options: argparse.Namespace, *, pretraining: boo
         started = time.perf_counter()
         train_language_model(
             model,
-            texts.train,
-            output_dir=folder,
-            arguments=arguments,
-            validation=texts.held_out,
-            processor=texts.tokenizer,
-            title="network" if pretraining else "network without pre-training",
+            TrainingJob(
+                texts.train,
+                folder,
+                arguments,
+                validation=texts.held_out,
+                processor=texts.tokenizer,
+                title="network" if pretraining else "network without pre-training",
+            ),
         )
         print(f"trained in {time.perf_counter() - started:.0f} s", flush=True)
     return model

@@ -25,6 +25,7 @@ from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki.waveform_augmentation import read_augmentation
 from tsugiki_vision.multi_task.multi_task import MISSING
 from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification
@@ -50,7 +51,7 @@ def train_and_measure(
     augmented = train.with_augmentation(read_augmentation(recipe.augmentation), seed=seed)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        fit(model, augmented, output_dir=folder, arguments=options, title=", ".join(tasks))
+        fit(model, TrainingJob(augmented, folder, options, title=", ".join(tasks)))
     seconds = time.perf_counter() - started
     task = MultiTaskImageClassification()
     metrics = task.metrics(predict_table(model, test, task=task))

@@ -22,6 +22,7 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.training.neural_lm import CONTEXTS, NeuralLMConfig, NeuralLMForWordPrediction
 from tsugiki_embeddings.training.word_prediction import WordPrediction
 from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
@@ -96,18 +97,20 @@ def train_context(
     with tempfile.TemporaryDirectory() as folder:
         result = fit(
             model,
-            train,
-            output_dir=folder,
-            arguments={
-                "num_train_epochs": options.epochs,
-                "per_device_train_batch_size": options.batch,
-                "learning_rate": options.learning_rate,
-                "lr_scheduler_type": "cosine",
-                "warmup_steps": 50,
-                "optim": "adamw_torch_fused",
-                "seed": options.seed,
-            },
-            title=SHOWN_TITLES[context],
+            TrainingJob(
+                train,
+                folder,
+                {
+                    "num_train_epochs": options.epochs,
+                    "per_device_train_batch_size": options.batch,
+                    "learning_rate": options.learning_rate,
+                    "lr_scheduler_type": "cosine",
+                    "warmup_steps": 50,
+                    "optim": "adamw_torch_fused",
+                    "seed": options.seed,
+                },
+                title=SHOWN_TITLES[context],
+            ),
         )
     return model, result.seconds
 

@@ -23,6 +23,7 @@ from tsugiki.snapshots.loading import create_model
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 NORMALIZATIONS = ("batch", "layer", "instance", "group", "none")
@@ -65,7 +66,7 @@ def accuracy(
         "seed": seed,
     }
     with tempfile.TemporaryDirectory() as folder:
-        fit(model, train, output_dir=folder, arguments=arguments, progress=False)
+        fit(model, TrainingJob(train, folder, arguments, progress=False))
     task = ImageClassification()
     return task.metrics(predict_table(model, test, task=task))["accuracy"].value
 

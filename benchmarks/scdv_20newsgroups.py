@@ -34,10 +34,13 @@ from sklearn.datasets import _twenty_newsgroups as newsgroups
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tsugiki.load_data import load_split
 from tsugiki.metrics import share_metric
+from tsugiki.text_table import text_table
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.scdv.scdv_training import fit_svm
 from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer, tokenize_texts
 from tsugiki_embeddings.training.sgns import train_sgns
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
+from tsugiki_embeddings.vectors.word_vectors_model import WordVectorsConfig, WordVectorsModel
 from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
 STRENGTHS = (0.5, 1.0, 2.0, 4.0)
@@ -62,23 +65,18 @@ def transductive_vectors(texts: list[str], vectorizer: SCDVVectorizer) -> WordVe
     """Vectors of the words of all texts, trained with the vectorizer's own parameters."""
     tokenizer = train_word_tokenizer(texts, min_count=vectorizer.min_count)
     tokens, offsets = tokenize_texts(tokenizer, texts)
+    model = WordVectorsModel(WordVectorsConfig(vocab_size=len(tokenizer), hidden_size=vectorizer.vector_size))
+    arguments = {
+        "seed": vectorizer.random_state,
+        "window": vectorizer.window,
+        "negatives": vectorizer.negative,
+        "sample": vectorizer.sample,
+        "epochs": vectorizer.epochs,
+        "workers": vectorizer.workers,
+    }
     with tempfile.TemporaryDirectory() as folder:
-        trained = train_sgns(
-            tokens,
-            offsets,
-            vocab_size=len(tokenizer),
-            dimension=vectorizer.vector_size,
-            seed=vectorizer.random_state,
-            progress=False,
-            title="word vectors",
-            output_dir=Path(folder),
-            window=vectorizer.window,
-            negatives=vectorizer.negative,
-            sample=vectorizer.sample,
-            epochs=vectorizer.epochs,
-            workers=vectorizer.workers,
-        )
-    return WordVectors(word_list(tokenizer)[SPECIAL:], trained.matrix[SPECIAL:])
+        train_sgns(model, TrainingJob(text_table((tokens, offsets)), Path(folder), arguments, progress=False))
+    return WordVectors(word_list(tokenizer)[SPECIAL:], model.embeddings.weight.detach().numpy()[SPECIAL:])
 
 
 def side_by_side(features: Sequence[csr_array], counted: Sequence[csr_array]) -> list[csr_array]:

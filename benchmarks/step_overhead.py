@@ -20,6 +20,7 @@ from tsugiki.images import Normalize
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 
 CASES = [  # name, family, config, picture (C, H, W), batch size, steps
     ("LeNet, batch 128", "lenet", {"image_size": 28, "padding": 2}, (1, 28, 28), 128, 150),
@@ -62,7 +63,7 @@ def through_fit(model: nn.Module, pixels: torch.Tensor, labels: torch.Tensor, ba
         "optim": "adamw_torch_fused",
     }
     with tempfile.TemporaryDirectory() as folder:
-        return fit(model, table, output_dir=folder, arguments=arguments, progress=False).seconds  # type: ignore[arg-type]
+        return fit(model, TrainingJob(table, folder, arguments, progress=False)).seconds  # type: ignore[arg-type]
 
 
 def main() -> None:

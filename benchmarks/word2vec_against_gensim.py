@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ import torch
 from gensim.models import KeyedVectors
 from numpy.typing import NDArray
 from tsugiki.load_data import load_split
+from tsugiki.text_table import text_table
+from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki_embeddings.training.gensim_training import train_gensim
 from tsugiki_embeddings.training.sgns import train_sgns
-from tsugiki_embeddings.training.trained_vectors import TrainedVectors
+from tsugiki_embeddings.vectors.word_vectors_model import WordVectorsConfig, WordVectorsModel
 from tsugiki_embeddings.words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
 SIMILARITY = {"WordSim-353": "tsugiki/wordsim353", "SimLex-999": "tsugiki/simlex999", "MEN": "tsugiki/men"}
@@ -86,10 +87,17 @@ def scores(vectors: KeyedVectors, files: dict[str, Path]) -> dict[str, tuple[flo
     return found
 
 
-def timed(train: Callable[[], TrainedVectors]) -> tuple[TrainedVectors, float]:
-    """What a training gives, and its seconds."""
-    started = time.perf_counter()
-    return train(), time.perf_counter() - started
+def train_vectors(
+    method: Callable[[WordVectorsModel, TrainingJob], FitResult],
+    corpus: tuple[NDArray[np.int32], NDArray[np.int64]],
+    sizes: tuple[int, int],
+    **arguments: Any,
+) -> tuple[NDArray[np.float32], FitResult]:
+    """Vectors (V, D) of the sizes (V, D) by one method, and the record of its training."""
+    model = WordVectorsModel(WordVectorsConfig(vocab_size=sizes[0], hidden_size=sizes[1]))
+    with tempfile.TemporaryDirectory() as folder:
+        result = method(model, TrainingJob(text_table(corpus), Path(folder), arguments, title=method.__name__))
+    return model.embeddings.weight.detach().numpy(), result
 
 
 def main() -> None:
@@ -124,39 +132,29 @@ def main() -> None:
     )
 
     shared = {
-        "vocab_size": len(words),
-        "dimension": options.dimension,
         "window": options.window,
         "sample": options.sample,
         "epochs": options.epochs,
         "seed": options.seed,
     }
+    contenders: dict[str, tuple[Any, dict[str, Any]]] = {}
+    if not options.ours_only:
+        contenders["gensim"] = train_gensim, {"negative": options.negatives, "workers": options.threads}
+    own = {"negatives": options.negatives, "workers": options.workers, "device": options.device}
+    contenders["tsugiki"] = train_sgns, own
     with tempfile.TemporaryDirectory() as temporary:
         files = dict(question_files(Path(temporary)))
-        contenders: dict[str, Callable[[], TrainedVectors]] = {}
-        if not options.ours_only:
-            contenders["gensim"] = lambda: train_gensim(
-                tokens, offsets, negative=options.negatives, workers=options.threads, title="gensim", **shared
-            )
-        contenders["tsugiki"] = lambda: train_sgns(
-            tokens,
-            offsets,
-            negatives=options.negatives,
-            workers=options.workers,
-            device=options.device,
-            output_dir=Path(temporary, "run"),
-            title="tsugiki",
-            **shared,
-        )
         speeds: dict[str, float] = {}
         figures: dict[str, dict[str, tuple[float, int]]] = {}
-        for name, train in contenders.items():
-            trained, seconds = timed(train)
-            speeds[name] = len(tokens) * options.epochs / seconds
+        for name, (method, arguments) in contenders.items():
+            matrix, result = train_vectors(
+                method, (tokens, offsets), (len(words), options.dimension), **shared, **arguments
+            )
+            speeds[name] = len(tokens) * options.epochs / result.seconds
             vectors = KeyedVectors(options.dimension)
-            vectors.add_vectors(words[SPECIAL:], trained.matrix[SPECIAL:])
+            vectors.add_vectors(words[SPECIAL:], matrix[SPECIAL:])
             figures[name] = scores(vectors, files)
-            print(f"{name}: {seconds:.1f} s, {speeds[name]:,.0f} words/s on {trained.device}", flush=True)
+            print(f"{name}: {result.seconds:.1f} s, {speeds[name]:,.0f} words/s on {result.device}", flush=True)
 
     print(f"\n{'':24}" + "".join(f"{name:>12}" for name in contenders))
     print(f"{'words/s':24}" + "".join(f"{speeds[name]:12,.0f}" for name in contenders))

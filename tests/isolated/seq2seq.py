@@ -10,6 +10,7 @@ import torch
 import tsugiki
 from tsugiki.errors import PluginError
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.sentence_pairs import pair_table
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.search_errors import analyse_search
@@ -38,7 +39,7 @@ def main() -> None:
     options = {"num_train_epochs": 10, "per_device_train_batch_size": 32, "learning_rate": 5e-3, "seed": 0}
     with tempfile.TemporaryDirectory() as folder:
         run, snapshot = Path(folder, "run"), Path(folder, "turner")
-        fit(model, pair_table(words, turned, tokenizer), output_dir=run, arguments=options, progress=False)
+        fit(model, TrainingJob(pair_table(words, turned, tokenizer), run, options, progress=False))
         model.save_pretrained(snapshot)
         tokenizer.save_pretrained(snapshot)
         pipe = tsugiki.pipeline(snapshot, task="text-translation")

@@ -20,7 +20,9 @@ from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.images import Normalize
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import fit, is_main_process
+from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
+from tsugiki.training.processes import is_main_process
 
 ROWS, SIDE = 240, 16
 
@@ -67,23 +69,25 @@ def main() -> None:
     model = network(name)
     result = fit(
         model,
-        augmented,
-        output_dir=folder / "run",
-        arguments={
-            "num_train_epochs": 3,
-            "per_device_train_batch_size": 16,
-            "learning_rate": 0.01,
-            "optim": "sgd",
-            "optim_args": "momentum=0.9",
-            "lr_scheduler_type": "cosine",
-            "logging_strategy": "steps",
-            "logging_steps": 1,
-            "save_strategy": "steps",
-            "save_steps": 4,
-            "save_total_limit": 2,
-            "seed": 3,
-        },
-        progress=False,
+        TrainingJob(
+            augmented,
+            folder / "run",
+            {
+                "num_train_epochs": 3,
+                "per_device_train_batch_size": 16,
+                "learning_rate": 0.01,
+                "optim": "sgd",
+                "optim_args": "momentum=0.9",
+                "lr_scheduler_type": "cosine",
+                "logging_strategy": "steps",
+                "logging_steps": 1,
+                "save_strategy": "steps",
+                "save_steps": 4,
+                "save_total_limit": 2,
+                "seed": 3,
+            },
+            progress=False,
+        ),
     )
     if is_main_process():
         predictions = predict_table(model, table)

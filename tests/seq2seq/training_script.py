@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 from tsugiki.evaluation.evaluate import task_named
 from tsugiki.registry import registry
 from tsugiki.snapshots.loading import create_model
-from tsugiki.training.fit import fit, is_main_process
+from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
+from tsugiki.training.processes import is_main_process
 from tsugiki_seq2seq.language_models.language_modelling import window_table
 from tsugiki_seq2seq.texts.sentence_pairs import pair_table
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
@@ -48,20 +50,22 @@ def train(family: str, folder: Path) -> None:
     model = create_model(family, TASKS[family], **{**example, **SIZES[family], **task.processor_fields(tokenizer)})
     result = fit(
         model,
-        table,
-        output_dir=folder / f"{family}-run",
-        arguments={
-            "max_steps": STEPS,
-            "per_device_train_batch_size": BATCH,
-            "learning_rate": 0.05,
-            "optim": "sgd",
-            "lr_scheduler_type": "constant",
-            "label_smoothing_factor": SMOOTHING.get(family, 0.0),
-            "logging_strategy": "steps",
-            "logging_steps": 1,
-            "seed": 3,
-        },
-        progress=False,
+        TrainingJob(
+            table,
+            folder / f"{family}-run",
+            {
+                "max_steps": STEPS,
+                "per_device_train_batch_size": BATCH,
+                "learning_rate": 0.05,
+                "optim": "sgd",
+                "lr_scheduler_type": "constant",
+                "label_smoothing_factor": SMOOTHING.get(family, 0.0),
+                "logging_strategy": "steps",
+                "logging_steps": 1,
+                "seed": 3,
+            },
+            progress=False,
+        ),
     )
     if is_main_process():
         losses = [entry["loss"] for entry in result.history if "loss" in entry]

@@ -1,6 +1,25 @@
-"""Seconds as a person reads them."""
+"""Wall time: how it is measured, over a kill and resume too, and how a person reads it."""
 
 from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Measures wall time from when it is made.
+
+    Args:
+        seconds: What an earlier part took, before a run was killed.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before = seconds
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far, earlier parts included."""
+        return self._before + time.perf_counter() - self._started
 
 
 def duration(seconds: float) -> str:

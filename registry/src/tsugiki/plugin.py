@@ -44,9 +44,9 @@ class Family:
         heads: The same by task, for those whose head is another.
         example: Config fields of a small instance that the conformance checks run on, where the default is large.
         onnx: Whether the task models of this family claim to export to ONNX.
-        trainers: References, by task, of the functions that train models which do not learn by gradient steps on their
-            loss alone: without labels, layer by layer, in closed form. Called like `tsugiki.training.fit`, which trains
-            all others; one that has a parameter ``processor`` is given the recipe's.
+        trainers: References, by task, of the trainers of models which do not learn by gradient steps on their loss
+            alone: without labels, layer by layer, in closed form. Each is a function of the model and a
+            `tsugiki.training.job.TrainingJob`, as `tsugiki.training.fit.fit` is, which trains all others.
         processor_trainer: Reference of the function that learns the processor from the training rows before the model
             is built, as a tokenizer is: called with the data set, its columns by role, and the recipe's ``processor``
             fields as keyword arguments.

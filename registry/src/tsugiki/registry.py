@@ -127,7 +127,7 @@ class RegisteredFamily:
         return self._import(self.declaration.models[key])
 
     def trainer(self, task: str) -> Any:
-        """The function that trains the model of a task, or None where `tsugiki.training.fit` does."""
+        """The function that trains the model of a task, or None where `tsugiki.training.fit.fit` does."""
         reference = self.declaration.trainers.get(task)
         return None if reference is None else self._import(reference)
 

@@ -10,6 +10,7 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.scdv.scdv import SCDVConfig, SCDVForSequenceClassification
 from tsugiki_embeddings.scdv.scdv_training import fit_svm, train_scdv
 from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer
@@ -33,7 +34,7 @@ def fresh(vocab_size: int, num_labels: int = 2, **fields) -> SCDVForSequenceClas
 def trained(tmp_path, **options) -> SCDVForSequenceClassification:
     table, vocab_size = table_of()
     model = fresh(vocab_size)
-    train_scdv(model, table, output_dir=tmp_path, arguments={**OPTIONS, **options}, progress=False)
+    train_scdv(model, TrainingJob(table, tmp_path, {**OPTIONS, **options}, progress=False))
     return model
 
 
@@ -110,12 +111,7 @@ def test_validation_rows_are_measured_and_change_nothing(tmp_path):
     model = fresh(vocab_size)
     result = train_scdv(
         model,
-        table,
-        output_dir=tmp_path / "with",
-        arguments=OPTIONS,
-        validation=table.select([0, 2]),
-        task=task,
-        progress=False,
+        TrainingJob(table, tmp_path / "with", OPTIONS, validation=table.select([0, 2]), task=task, progress=False),
     )
     assert result.best_metric == 1.0
     without = trained(tmp_path / "without")
@@ -126,7 +122,7 @@ def test_a_class_without_rows_is_one_sentence(tmp_path):
     table, vocab_size = table_of()
     model = fresh(vocab_size, num_labels=3)
     with pytest.raises(DataError, match="has no training rows"):
-        train_scdv(model, table, output_dir=tmp_path, arguments=OPTIONS)
+        train_scdv(model, TrainingJob(table, tmp_path, OPTIONS))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +131,7 @@ def test_a_class_without_rows_is_one_sentence(tmp_path):
         ({"learning_rate": 0.1}, "'learning_rate' is unknown to this family"),
         ({"C": []}, "C must be above 0"),
         ({"C": 0}, "C must be above 0"),
-        ({"folds": 1}, "folds at least 2"),
+        ({"folds": 1}, "folds must be a whole number of at least 2"),
         ({"sparsity": 4}, "such as 0.04 for 4 %"),
         ({"word_vectors": {"windw": 3}}, "windw"),
     ],
@@ -148,7 +144,7 @@ def test_options_are_checked(tmp_path, options, message):
 def test_an_mlp_takes_no_svm(tmp_path):
     table, vocab_size = table_of()
     with pytest.raises(OptionError, match="leave out classifier='mlp'"):
-        train_scdv(fresh(vocab_size, classifier="mlp"), table, output_dir=tmp_path, arguments=OPTIONS)
+        train_scdv(fresh(vocab_size, classifier="mlp"), TrainingJob(table, tmp_path, OPTIONS))
 
 
 def test_rows_of_one_group_stay_in_one_fold():

@@ -7,6 +7,7 @@ from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDa
 from tsugiki.errors import DataError, OptionError
 from tsugiki.testing import check_family
 from tsugiki.text_table import text_table
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.sentiment.embedding_mean import EmbeddingMeanConfig, EmbeddingMeanForSequenceClassification
 from tsugiki_embeddings.sentiment.sentiment_training import (
     copy_vectors,
@@ -76,7 +77,7 @@ def test_frozen_vectors_stay_through_training(frozen, tmp_path):
     model = small(freeze_embeddings=frozen)
     before = model.get_input_embeddings().weight.clone()
     table = text_table([[2, 3], [4], [5, 6, 7], [8]], labels=torch.tensor([0, 1, 0, 1]))
-    train_from_vectors(model, table, output_dir=tmp_path, arguments=FIT, progress=False)
+    train_from_vectors(model, TrainingJob(table, tmp_path, FIT, progress=False))
     assert torch.equal(before, model.get_input_embeddings().weight) == frozen
 
 
@@ -89,11 +90,9 @@ def test_words_that_both_know_take_their_vectors_and_others_keep_their_own(tmp_p
     table = text_table([[2, 3], [4, 2]], labels=torch.tensor([0, 1]))
     train_from_vectors(
         model,
-        table,
-        output_dir=tmp_path / "run",
-        arguments={**FIT, "vectors": str(tmp_path / "vectors")},
-        processor=tokenizer,
-        progress=False,
+        TrainingJob(
+            table, tmp_path / "run", {**FIT, "vectors": str(tmp_path / "vectors")}, processor=tokenizer, progress=False
+        ),
     )
     after = model.get_input_embeddings().weight.detach().numpy()
     np.testing.assert_array_equal(after[[2, 4]], vectors.matrix[[2, 0]])
@@ -112,7 +111,7 @@ def test_word_vectors_have_a_learning_rate_of_their_own(tmp_path):
     before = {name: one.clone() for name, one in model.named_parameters()}
     table = text_table([[2, 3], [4]], labels=torch.tensor([0, 1]))
     arguments = {**FIT, "embedding_learning_rate": 0.0, "weight_decay": 0.1}
-    train_from_vectors(model, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    train_from_vectors(model, TrainingJob(table, tmp_path, arguments, progress=False))
     changed = {name for name, one in model.named_parameters() if not torch.equal(one, before[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
 
@@ -147,9 +146,9 @@ def test_errors_of_vectors_are_one_sentence(tmp_path):
         copy_vectors(embedding, ["good"], vectors, length=0.0)
     table = text_table([[2]], labels=torch.tensor([0]))
     with pytest.raises(OptionError, match="give the model's tokenizer as processor"):
-        train_from_vectors(small(), table, output_dir=tmp_path, arguments={"vectors": "x"})
+        train_from_vectors(small(), TrainingJob(table, tmp_path, {"vectors": "x"}))
     with pytest.raises(OptionError, match="name them with vectors"):
-        train_from_vectors(small(), table, output_dir=tmp_path, arguments={"vector_length": 1.0})
+        train_from_vectors(small(), TrainingJob(table, tmp_path, {"vector_length": 1.0}))
     with pytest.raises(OptionError, match="max_vector_words"):
         train_tokenizer_with_vectors(rows(["a b"]), {"text": "text"}, max_vector_words=3)
 

@@ -8,6 +8,7 @@ from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.predictions import Predictions
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.sentiment.rntn import RNTNConfig, RNTNForTreeClassification
 from tsugiki_embeddings.sentiment.tree_classification import (
     TreeClassification,
@@ -95,7 +96,7 @@ def test_a_network_learns_the_trees_and_answers_by_their_roots(tmp_path):
     processor = tokenizer()
     table, network = TASK.table(data(), processor), model(tokenizer())
     arguments = {"num_train_epochs": 60, "per_device_train_batch_size": 4, "learning_rate": 0.03, "seed": 0}
-    fit(network, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    fit(network, TrainingJob(table, tmp_path, arguments, progress=False))
     found = TASK.metrics(predict_table(network, table, batch_size=3, task=TASK))
     assert found["accuracy_phrases"].value == 1.0
     answers = TASK.predict(network, processor, [TREES[1], "(it fails)", "it fails"], top_k=2)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from tsugiki.training.fit import is_main_process
+from tsugiki.text_table import text_table
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.processes import is_main_process
 from tsugiki_embeddings.training.sgns import train_sgns
+from tsugiki_embeddings.vectors.word_vectors_model import WordVectorsConfig, WordVectorsModel
 from tsugiki_embeddings.words.word_tokenizer import SPECIAL
+
+Corpus = tuple[NDArray[np.int32], NDArray[np.int64]]
+Matrix = NDArray[np.float32]
+Trainer = Callable[[WordVectorsModel, TrainingJob], FitResult]
 
 TOPICS, WORDS_A_TOPIC = 4, 15
 VOCAB_SIZE = SPECIAL + TOPICS * WORDS_A_TOPIC
+DIMENSION = 12
 OPTIONS: dict[str, Any] = {
-    "vocab_size": VOCAB_SIZE,
-    "dimension": 12,
     "seed": 3,
     "epochs": 2,
     "sample": 0.0,
     "block_words": 8,
     "shared_negatives": 8,
     "batch_words": 40,  # five blocks a step, which two processes cannot share evenly
-    "progress": False,
 }
 
 
@@ -39,11 +45,18 @@ def planted_corpus(sentences: int = 150) -> tuple[NDArray[np.int32], NDArray[np.
     return words.astype(np.int32), np.concatenate([[0], lengths.cumsum()])
 
 
+def train(method: Trainer, folder: Path, corpus: Corpus | None = None, **arguments: Any) -> tuple[Matrix, FitResult]:
+    """The vectors (V, D) of a method on a corpus, by default the planted one, and the record of its training."""
+    model = WordVectorsModel(WordVectorsConfig(vocab_size=VOCAB_SIZE, hidden_size=DIMENSION))
+    result = method(model, TrainingJob(text_table(corpus or planted_corpus()), folder, arguments, progress=False))
+    return model.embeddings.weight.detach().numpy(), result
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
-    result = train_sgns(*planted_corpus(), output_dir=folder / "run", **OPTIONS)
+    matrix, result = train(train_sgns, folder / "run", **OPTIONS)
     if is_main_process():
-        save_file({"matrix": result.matrix}, folder / "vectors.safetensors")
+        save_file({"matrix": matrix}, folder / "vectors.safetensors")
         record = {"processes": result.processes, "steps": result.steps, "history": result.history}
         (folder / "result.json").write_text(json.dumps(record))
 

@@ -8,10 +8,14 @@ import pytest
 import torch
 from mittens.np_mittens import GloVe as MittensGloVe
 from tsugiki.errors import DataError, OptionError
+from tsugiki.text_table import text_table
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.resumable import STATE
 from tsugiki_embeddings.training import glove, glove_batches
 from tsugiki_embeddings.training.cooccurrence import Cooccurrences, count_cooccurrences
 from tsugiki_embeddings.training.glove import GloVeTable, Weighting, train_glove
 from tsugiki_embeddings.training.glove_batches import sort_entries
+from tsugiki_embeddings.vectors.word_vectors_model import WordVectorsConfig, WordVectorsModel
 
 WEIGHTING = Weighting(x_max=10.0)
 
@@ -204,27 +208,28 @@ def test_two_processes_with_some_columns_each_give_what_one_gives(tmp_path):
     torch.testing.assert_close(torch.cat([part.values for part in parts], 1), whole.values, atol=1e-5, rtol=0)
 
 
-def trained(folder: Path, **options):
-    tokens, offsets = corpus(40, 600)
-    fixed = {"vocab_size": 40, "dimension": 6, "seed": 0, "progress": False, "x_max": 10.0, "device": "cpu"}
-    return train_glove(tokens, offsets, output_dir=folder, **{**fixed, "epochs": 4, **options})
+def trained(folder: Path, *, texts=None, dimension: int = 6, **options) -> tuple[np.ndarray, FitResult]:
+    model = WordVectorsModel(WordVectorsConfig(vocab_size=40, hidden_size=dimension))
+    arguments = {"seed": 0, "x_max": 10.0, "device": "cpu", "epochs": 4, **options}
+    result = train_glove(model, TrainingJob(text_table(texts or corpus(40, 600)), folder, arguments, progress=False))
+    return model.embeddings.weight.detach().numpy(), result
 
 
 def test_same_seed_gives_the_same_bits(tmp_path):
-    one, two, other = trained(tmp_path / "1"), trained(tmp_path / "2"), trained(tmp_path / "3", seed=1)
-    assert np.array_equal(one.matrix, two.matrix)
-    assert one.history == two.history
-    assert not np.array_equal(one.matrix, other.matrix)
-    assert one.matrix.shape == (40, 6)
-    assert one.matrix.dtype == np.float32
-    assert (one.matrix[:2] == 0).all()
-    assert [entry["epoch"] for entry in one.history] == [1, 2, 3, 4]
-    losses = [entry["loss"] for entry in one.history]
+    (one, first), (two, second) = trained(tmp_path / "1"), trained(tmp_path / "2")
+    assert np.array_equal(one, two)
+    assert first.history == second.history
+    assert not np.array_equal(one, trained(tmp_path / "3", seed=1)[0])
+    assert one.shape == (40, 6)
+    assert one.dtype == np.float32
+    assert (one[:2] == 0).all()
+    assert [entry["epoch"] for entry in first.history] == [1, 2, 3, 4]
+    losses = [entry["loss"] for entry in first.history]
     assert losses == sorted(losses, reverse=True)
 
 
 def test_a_run_that_was_killed_ends_as_an_unbroken_one(tmp_path, monkeypatch):
-    unbroken = trained(tmp_path / "unbroken")
+    expected, unbroken = trained(tmp_path / "unbroken")
     train_group = GloVeTable.train_group
     calls = []
 
@@ -237,19 +242,19 @@ def test_a_run_that_was_killed_ends_as_an_unbroken_one(tmp_path, monkeypatch):
     monkeypatch.setattr(GloVeTable, "train_group", killed)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "killed")
-    assert [folder.name for folder in (tmp_path / "killed").glob("checkpoint-*")] == ["checkpoint-2"]
+    assert (tmp_path / "killed" / STATE).is_file()
     monkeypatch.setattr(glove, "count_cooccurrences", None)  # the counts are still there
-    resumed = trained(tmp_path / "killed")
+    matrix, resumed = trained(tmp_path / "killed")
     assert len(calls) == 5
-    assert np.array_equal(resumed.matrix, unbroken.matrix)
+    assert np.array_equal(matrix, expected)
     assert resumed.history == unbroken.history
     assert resumed.steps == unbroken.steps
-    assert np.array_equal(trained(tmp_path / "killed").matrix, unbroken.matrix)  # nothing is left to do
+    assert np.array_equal(trained(tmp_path / "killed")[0], expected)  # nothing is left to do
 
 
 def test_a_run_with_other_options_is_not_continued(tmp_path):
     trained(tmp_path, epochs=1)
-    with pytest.raises(OptionError, match="another corpus or with other options; name another folder"):
+    with pytest.raises(OptionError, match="other options or other data; remove it"):
         trained(tmp_path, learning_rate=0.1)
 
 
@@ -261,9 +266,8 @@ def test_vectors_are_the_mean_of_both_sides(tmp_path):
 
 @pytest.mark.parametrize("words", [[], [0, 1, 1], [5, 5, 5, 1]])
 def test_fewer_than_two_words_are_refused(tmp_path, words):
-    tokens, offsets = np.array(words, np.int32), np.array([0, len(words)])
-    with pytest.raises(DataError, match="different known words; word vectors need two at least"):
-        train_glove(tokens, offsets, vocab_size=9, dimension=2, seed=0, output_dir=tmp_path)
+    with pytest.raises(DataError, match="different words of the vocabulary; vectors need at least two"):
+        trained(tmp_path, texts=(np.array(words, np.int32), np.array([0, len(words)])))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -272,7 +276,13 @@ def test_vectors_that_do_not_fit_the_memory_limit_are_refused(tmp_path):
         trained(tmp_path, dimension=300, memory_limit=0.1)
 
 
-@pytest.mark.parametrize("name", ["dimension", "epochs", "x_max", "exponent", "learning_rate", "memory_limit"])
+@pytest.mark.parametrize("name", ["x_max", "exponent", "learning_rate", "memory_limit"])
 def test_options_that_are_not_above_zero_are_refused(tmp_path, name):
-    with pytest.raises(OptionError, match=f"{name} must be above 0, not 0"):
+    with pytest.raises(OptionError, match=f"{name} must be a number above 0, not 0"):
+        trained(tmp_path, **{name: 0})
+
+
+@pytest.mark.parametrize("name", ["epochs", "window", "counting_processes"])
+def test_numbers_below_one_are_refused(tmp_path, name):
+    with pytest.raises(OptionError, match=f"{name} must be a whole number of at least 1, not 0"):
         trained(tmp_path, **{name: 0})

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import load_file
 from tsugiki.errors import DataError, OptionError
+from tsugiki.training.resumable import StateFile
 from tsugiki_embeddings.training import sgns, sgns_batches
 from tsugiki_embeddings.training.sgns import block_gradient, first_vectors, largest_batch, train_sgns
 from tsugiki_embeddings.training.sgns_batches import Layout
@@ -31,7 +33,7 @@ def _small_parts(monkeypatch):
 
 
 def train(folder: Path, *, corpus=None, **options):
-    return train_sgns(*(corpus or planted_corpus()), output_dir=folder, **(OPTIONS | options))
+    return sgns_script.train(train_sgns, folder, corpus, **(OPTIONS | options))
 
 
 def written_out_loss(rows: torch.Tensor, left: torch.Tensor, right: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -85,29 +87,29 @@ def test_a_step_moves_each_row_by_the_sum_over_its_places():
 
 def test_loss_of_untrained_vectors_is_that_of_fair_coins(tmp_path):
     """Output vectors begin at zero, so every pair costs log 2 and so does each of its five negatives."""
-    result = train(tmp_path, learning_rate=1e-9, min_learning_rate=0.0)
+    _, result = train(tmp_path, learning_rate=1e-9, min_learning_rate=0.0)
     assert [entry["loss"] for entry in result.history] == pytest.approx([6 * np.log(2)] * 2, rel=1e-5)
 
 
 def test_words_of_a_topic_become_neighbours(tmp_path):
-    result = train(tmp_path, epochs=8, learning_rate=0.05)
+    matrix, result = train(tmp_path, epochs=8, learning_rate=0.05)
     losses = [entry["loss"] for entry in result.history]
     assert losses[-1] < losses[0]
-    vectors = result.matrix[SPECIAL:] / np.linalg.norm(result.matrix[SPECIAL:], axis=1, keepdims=True)
+    vectors = matrix[SPECIAL:] / np.linalg.norm(matrix[SPECIAL:], axis=1, keepdims=True)
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -1)
     topics = np.repeat(np.arange(TOPICS), WORDS_A_TOPIC)
     nearest = similarity.argsort(1)[:, -5:]
     assert (topics[nearest] == topics[:, None]).mean() > 0.95
-    assert not result.matrix[:SPECIAL].any()
+    assert not matrix[:SPECIAL].any()
 
 
 def test_same_bits_for_any_number_of_loading_workers(tmp_path):
     results = [train(tmp_path / str(workers), workers=workers) for workers in (0, 1, 3)]
-    for result in results[1:]:
-        assert np.array_equal(result.matrix, results[0].matrix)
-        assert result.history == results[0].history
-    assert not np.array_equal(train(tmp_path / "seed", seed=4).matrix, results[0].matrix)
+    for matrix, result in results[1:]:
+        assert np.array_equal(matrix, results[0][0])
+        assert result.history == results[0][1].history
+    assert not np.array_equal(train(tmp_path / "seed", seed=4)[0], results[0][0])
 
 
 def test_two_processes_give_what_one_gives(tmp_path):
@@ -120,35 +122,35 @@ def test_two_processes_give_what_one_gives(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sgns_batches, "RUN", 1000)  # the script cuts the corpus as everybody does
         patch.setattr(sgns_batches, "RUNS_A_PART", 256)
-        one = train(tmp_path / "one")
+        matrix, one = train(tmp_path / "one")
     assert (record["processes"], one.processes) == (2, 1)
     assert record["steps"] == one.steps
     assert [entry["loss"] for entry in record["history"]] == pytest.approx([e["loss"] for e in one.history], rel=1e-5)
-    np.testing.assert_allclose(load_file(tmp_path / "vectors.safetensors")["matrix"], one.matrix, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(load_file(tmp_path / "vectors.safetensors")["matrix"], matrix, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_that_was_killed_continues_with_the_same_result(tmp_path, monkeypatch):
-    whole = train(tmp_path / "whole", epochs=3)
-    save = sgns._save
+    expected, whole = train(tmp_path / "whole", epochs=3)
+    write = StateFile.write
 
-    def save_and_die(*arguments):
-        save(*arguments)
+    def write_and_die(*arguments):
+        write(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sgns, "_save", save_and_die)
+    monkeypatch.setattr(StateFile, "write", write_and_die)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "broken", epochs=3)
-    monkeypatch.setattr(sgns, "_save", save)
-    resumed = train(tmp_path / "broken", epochs=3, workers=1)
-    assert np.array_equal(resumed.matrix, whole.matrix)
+    monkeypatch.setattr(StateFile, "write", write)
+    matrix, resumed = train(tmp_path / "broken", epochs=3, workers=1)
+    assert np.array_equal(matrix, expected)
     assert (resumed.history, resumed.steps) == (whole.history, whole.steps)
-    again = train(tmp_path / "broken", epochs=3)
-    assert np.array_equal(again.matrix, whole.matrix)
+    again, _ = train(tmp_path / "broken", epochs=3)
+    assert np.array_equal(again, expected)
 
 
 def test_a_run_with_other_options_is_not_continued(tmp_path):
     train(tmp_path, epochs=1)
-    with pytest.raises(OptionError, match="other options or another corpus; remove it"):
+    with pytest.raises(OptionError, match="other options or other data; remove it"):
         train(tmp_path, epochs=2)
 
 
@@ -168,36 +170,39 @@ def test_vectors_begin_as_in_word2vec():
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        ([], "the corpus is empty"),
-        ([1, 1, 0], "the corpus is empty"),
-        ([5, 5, 5], "repeats a single word"),
+        ([], "the corpus holds 0 different words"),
+        ([1, 1, 0], "the corpus holds 0 different words"),
+        ([5, 5, 5], "the corpus holds 1 different words"),
         ([5, VOCAB_SIZE], f"the corpus holds the number {VOCAB_SIZE}"),
     ],
 )
 def test_a_corpus_without_two_words_is_one_error(tmp_path, tokens, message):
     with pytest.raises(DataError, match=message):
-        train_sgns(np.array(tokens, np.int32), np.array([0, len(tokens)]), output_dir=tmp_path, **OPTIONS)
+        train(tmp_path, corpus=(np.array(tokens, np.int32), np.array([0, len(tokens)])))
 
 
 def test_words_that_never_stand_together_are_one_error(tmp_path):
     with pytest.raises(DataError, match="no two words of the corpus are left beside each other"):
-        train_sgns(np.array([2, 3, 4], np.int32), np.arange(4), output_dir=tmp_path, **OPTIONS)
+        train(tmp_path, corpus=(np.array([2, 3, 4], np.int32), np.arange(4)))
 
 
-def test_a_vocabulary_beyond_memory_is_one_error(tmp_path):
-    with pytest.raises(DataError, match=r"need 9,600.0 GB, and .* GB are free on cpu"):
-        train(tmp_path, vocab_size=10**11)
+def test_a_vocabulary_beyond_memory_is_one_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(sgns.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(DataError, match=r"62 words in 12 dimensions need 0.0 GB, and 0.0 GB are free on cpu"):
+        train(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"window": 0}, "window must be at least 1, not 0"),
-        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"window": 0}, "window must be a whole number of at least 1, not 0"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1"),
         ({"sample": 1.5}, "below 1, not 1.5"),
-        ({"learning_rate": float("nan")}, "learning_rate must be at least 0, not nan"),
-        ({"batch_words": 0}, "batch_words must be at least 1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number of at least 0, not nan"),
+        ({"batch_words": 0}, "batch_words must be a whole number of at least 1"),
         ({"block_words": 120}, "at most 127, not 120"),
+        ({"windw": 3}, "'windw' is unknown to the method 'sgns'.*Did you mean 'window'"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
     ],
 )
 def test_options_out_of_range_are_named(tmp_path, options, message):
@@ -210,9 +215,9 @@ def test_the_same_word_over_and_over_does_not_send_its_vector_off(tmp_path):
     tokens, offsets = planted_corpus()
     garbage = np.full(3000, SPECIAL + 1, np.int32)
     corpus = np.concatenate([tokens, garbage]), np.append(offsets, offsets[-1] + len(garbage))
-    result = train(tmp_path, corpus=corpus, learning_rate=0.05, window=10, negatives=10, epochs=3)
-    assert np.isfinite(result.matrix).all()
-    assert np.linalg.norm(result.matrix, axis=1).max() < 20
+    matrix, _ = train(tmp_path, corpus=corpus, learning_rate=0.05, window=10, negatives=10, epochs=3)
+    assert np.isfinite(matrix).all()
+    assert np.linalg.norm(matrix, axis=1).max() < 20
 
 
 def test_a_diverging_run_is_one_error(tmp_path, monkeypatch):

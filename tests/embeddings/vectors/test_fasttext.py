@@ -7,6 +7,7 @@ from huggingface_hub.errors import StrictDataclassClassValidationError
 from tsugiki.errors import DataError, OptionError
 from tsugiki.testing import check_family
 from tsugiki.text_table import text_table
+from tsugiki.training.job import TrainingJob
 from tsugiki_embeddings.training.fasttext_training import set_fasttext, train_fasttext
 from tsugiki_embeddings.vectors.fasttext import FastTextConfig, FastTextModel
 from tsugiki_embeddings.words.subwords import character_ngrams, fnv1a, subword_ids
@@ -102,7 +103,7 @@ def test_training_is_gensims_and_the_same_by_seed():
     def train(seed: int) -> FastTextModel:
         model = FastTextModel(FastTextConfig(vocab_size=len(tokenizer), hidden_size=8, num_buckets=50))
         arguments = {"epochs": 2, "seed": seed, "save_strategy": "epoch"}
-        train_fasttext(model, table, output_dir="unused", arguments=arguments, processor=tokenizer)
+        train_fasttext(model, TrainingJob(table, "unused", arguments, processor=tokenizer))
         return model
 
     first, again, other = train(1), train(1), train(2)
@@ -131,7 +132,7 @@ def test_training_without_what_it_needs_is_refused():
     table = text_table([[2, 3, 2], [3]])
 
     def train(rows=table, model=model, processor=tokenizer, **arguments):
-        train_fasttext(model, rows, output_dir="unused", arguments=arguments, processor=processor)
+        train_fasttext(model, TrainingJob(rows, "unused", arguments, processor=processor))
 
     with pytest.raises(OptionError, match="give the tokenizer"):
         train(processor=None)
@@ -142,7 +143,7 @@ def test_training_without_what_it_needs_is_refused():
     with pytest.raises(OptionError, match="the tokenizer has 5 words"):
         train(processor=word_tokenizer(["one", "two", "three"]))
     for rows in ([[0, 1]], [[2, 2]], []):
-        with pytest.raises(DataError, match="fewer than two different words"):
+        with pytest.raises(DataError, match="different words of the vocabulary; vectors need at least two"):
             train(text_table(rows))
 
 

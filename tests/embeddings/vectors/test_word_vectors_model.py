@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -9,15 +11,17 @@ import tsugiki
 from transformers import AutoModel
 from tsugiki.errors import DataError, OptionError
 from tsugiki.text_table import text_table
-from tsugiki_embeddings.training.trained_vectors import TrainedVectors
-from tsugiki_embeddings.training.word_vector_training import METHODS, set_vectors, train_word_vectors
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions
+from tsugiki_embeddings.training.word_vector_training import METHODS, train_word_vectors
 from tsugiki_embeddings.vectors.word_vectors_model import WordVectorsModel
+from tsugiki_embeddings.words.word_counts import word_counts
 
 
 def small_model(words: int = 6) -> WordVectorsModel:
     model: WordVectorsModel = tsugiki.create_model("word-vectors", "base", vocab_size=words, hidden_size=3)  # type: ignore[assignment]
     matrix = np.arange(3 * words, dtype=np.float32).reshape(words, 3)
-    set_vectors(model, matrix, np.arange(words))
+    model.set_vectors(matrix, np.arange(words))
     return model.eval()
 
 
@@ -48,27 +52,38 @@ def test_a_matrix_must_have_room_for_a_word() -> None:
         tsugiki.create_model("word-vectors", "base", vocab_size=2)
 
 
-def one_vector_a_word(
-    tokens: np.ndarray, offsets: np.ndarray, *, vocab_size: int, dimension: int, seed: int, progress: bool, title: str,
-    output_dir: Path, height: float = 1.0,
-) -> TrainedVectors:  # fmt: skip
+@dataclass(frozen=True)
+class FlatOptions(TrainerOptions):
+    owner: ClassVar[str] = "the method 'flat'"
+
+    height: float = 1.0
+
+
+def train_flat(model: WordVectorsModel, job: TrainingJob) -> FitResult:
     """A method that trains nothing."""
-    return TrainedVectors(np.full((vocab_size, dimension), height, np.float32), [{"epoch": 1.0, "loss": 0.5}], steps=7)
+    height = job.read_options(FlatOptions).height
+    model.set_vectors(np.full(model.embeddings.weight.shape, height), np.arange(model.config.vocab_size))
+    return FitResult(0.0, [{"epoch": 1.0, "loss": 0.5}], steps=7)
 
 
 def test_the_recipe_names_the_method_and_its_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(METHODS, "flat", f"{__name__}:one_vector_a_word")
-    monkeypatch.setattr("tsugiki_embeddings.training.word_vector_training.import_string", lambda _: one_vector_a_word)
+    monkeypatch.setitem(METHODS, "flat", f"{__name__}:train_flat")
+    monkeypatch.setattr("tsugiki_embeddings.training.word_vector_training.import_string", lambda _: train_flat)
     model, corpus = small_model(), text_table([[2, 3, 2], [1, 5]])
-    result = train_word_vectors(
-        model, corpus, output_dir=tmp_path, arguments={"method": "flat", "height": 2, "seed": 1}
-    )
+
+    def train(**arguments: Any) -> FitResult:
+        return train_word_vectors(model, TrainingJob(corpus, tmp_path, arguments))
+
+    result = train(method="flat", height=2, seed=1)
     assert model.embeddings.weight[2:].eq(2).all() and not model.embeddings.weight[:2].any()
-    assert model.counts.tolist() == [0, 0, 2, 1, 0, 1]
     assert result.steps == 7 and result.history[0]["loss"] == 0.5
     with pytest.raises(OptionError, match=r"'heigth' is unknown to the method 'flat'.*height"):
-        train_word_vectors(model, corpus, output_dir=tmp_path, arguments={"method": "flat", "heigth": 2})
+        train(method="flat", heigth=2)
     with pytest.raises(OptionError, match=r"unknown method 'gloves'.*glove"):
-        train_word_vectors(model, corpus, output_dir=tmp_path, arguments={"method": "gloves"})
-    with pytest.raises(DataError, match="no word of the vocabulary"):
-        train_word_vectors(model, text_table([[1, 1]]), output_dir=tmp_path, arguments={"method": "flat"})
+        train(method="gloves")
+
+
+def test_words_are_counted_without_padding_and_unknown_ones() -> None:
+    assert word_counts(np.array([2, 3, 2, 1, 5, 0], np.int32), 6).tolist() == [0, 0, 2, 1, 0, 1]
+    with pytest.raises(DataError, match="holds 0 different words of the vocabulary"):
+        word_counts(np.array([1, 1], np.int32), 6)

@@ -67,7 +67,7 @@ def test_files(tmp_path):
 @pytest.mark.parametrize("folder", sorted(REPO.glob("hub_cards/*/recipe.yaml")), ids=lambda path: path.parent.name)
 def test_every_recipe_of_the_project_reads_and_its_training_options_exist(folder):
     from tsugiki.registry import registry
-    from tsugiki.training.fit import check_arguments
+    from tsugiki.training.arguments import check_arguments
 
     recipe = Recipe.read(folder.parent)
     assert recipe.name == folder.parent.name

@@ -154,7 +154,7 @@ def test_a_run_that_stopped_between_seeds_continues(recipe_folder, tmp_path, mon
     assert not output.exists()
     record = partial_path(output) / "seed-0" / "run.json"
     before = record.stat().st_mtime_ns
-    with pytest.raises(OutputError, match="unfinished run of another recipe"):
+    with pytest.raises(OutputError, match="unfinished run with other options"):
         recipe_training.train(recipe_folder, output_dir=output, training={"num_train_epochs": 1}, progress=False)
     assert record.stat().st_mtime_ns == before
     recipe_training.train(recipe_folder, output_dir=output, progress=False)
@@ -216,11 +216,10 @@ def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder
         "import os, signal, sys\n"
         "from transformers import TrainerCallback\n"
         "from tsugiki.recipes import train_recipe\n"
-        "from tsugiki.training import fit as training\n"
+        "from tsugiki.training.fit import fit\n"
         "class Kill(TrainerCallback):\n"
         "    def on_step_begin(self, args, state, control, **kwargs):\n"
         "        if state.global_step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "fit = training.fit\n"
         "train_recipe.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
         "train_recipe.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
     )

@@ -16,7 +16,9 @@ from safetensors.torch import load_file
 from tsugiki.errors import OptionError
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.metrics import share_metric
-from tsugiki.training.fit import check_arguments, fit
+from tsugiki.training.arguments import check_arguments
+from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 
 from .. import training_script
 
@@ -80,12 +82,14 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     train, validation = table.select(range(160)), table.select(range(160, 240))
     result = fit(
         training_script.network("lenet"),
-        train,
-        output_dir=tmp_path,
-        arguments={"num_train_epochs": 30, "learning_rate": 0.02, "early_stopping_patience": 2},
-        validation=validation,
-        task=task_named("image-classification"),
-        progress=False,
+        TrainingJob(
+            train,
+            tmp_path,
+            {"num_train_epochs": 30, "learning_rate": 0.02, "early_stopping_patience": 2},
+            validation=validation,
+            task=task_named("image-classification"),
+            progress=False,
+        ),
     )
     assert result.best_metric == 1.0
     assert len(result.history) < 30
@@ -96,9 +100,7 @@ def test_early_stopping_without_validation_is_refused(tmp_path):
     with pytest.raises(OptionError, match="needs validation data"):
         fit(
             training_script.network("lenet"),
-            training_script.stripes(),
-            output_dir=tmp_path,
-            arguments={"early_stopping_patience": 2},
+            TrainingJob(training_script.stripes(), tmp_path, {"early_stopping_patience": 2}),
         )
 
 
@@ -110,11 +112,8 @@ def test_frozen_parts_stay_as_they_are(tmp_path):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     fit(
         model,
-        training_script.stripes(),
-        output_dir=tmp_path,
-        arguments={"max_steps": 3, "learning_rate": 0.1},
+        TrainingJob(training_script.stripes(), tmp_path, {"max_steps": 3, "learning_rate": 0.1}, progress=False),
         frozen=[stem],
-        progress=False,
     )
     for name, value in model.state_dict().items():
         moved = not torch.equal(value, before[name])
@@ -130,11 +129,8 @@ def test_parameter_groups_have_their_own_learning_rates(tmp_path):
     ]
     fit(
         model,
-        training_script.stripes(),
-        output_dir=tmp_path,
-        arguments={"max_steps": 2, "optim": "sgd"},
+        TrainingJob(training_script.stripes(), tmp_path, {"max_steps": 2, "optim": "sgd"}, progress=False),
         parameter_groups=groups,
-        progress=False,
     )
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]) != name.startswith("classifier"), name
@@ -150,7 +146,7 @@ def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_p
         )
         arguments = {"max_steps": 3, "save_strategy": "steps", "save_steps": 1, "channels_last": channels_last}
         folder = tmp_path / str(channels_last)
-        result = fit(model, training_script.stripes(), output_dir=folder, arguments=arguments, progress=False)
+        result = fit(model, TrainingJob(training_script.stripes(), folder, arguments, progress=False))
         losses.append(result.history[-1]["loss"])
         assert seen == [channels_last] * 3
         assert all(parameter.is_contiguous() for parameter in model.parameters())
@@ -160,7 +156,7 @@ def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_p
 
 def test_after_training_in_bf16_the_model_computes_in_fp32(tmp_path):
     model, rows = training_script.network("lenet"), training_script.stripes()
-    fit(model, rows, output_dir=tmp_path, arguments={"max_steps": 2, "bf16": True}, progress=False)
+    fit(model, TrainingJob(rows, tmp_path, {"max_steps": 2, "bf16": True}, progress=False))
     model.save_pretrained(tmp_path / "model")
     loaded = type(model).from_pretrained(tmp_path / "model").eval()
     batch = rows.select(range(20)).batch(range(20))
@@ -178,9 +174,7 @@ def test_refused_values_are_one_error(tmp_path):
     with pytest.raises(OptionError, match=r"training options: .*nonsense"):
         fit(
             training_script.network("lenet"),
-            training_script.stripes(),
-            output_dir=tmp_path,
-            arguments={"lr_scheduler_type": "nonsense"},
+            TrainingJob(training_script.stripes(), tmp_path, {"lr_scheduler_type": "nonsense"}),
         )
 
 
@@ -194,9 +188,7 @@ def test_validation_keeps_what_the_task_keeps_of_a_forward_pass(tmp_path):
     arguments = {"num_train_epochs": 1, "learning_rate": 0.0, "per_device_train_batch_size": 64, "seed": 0}
     accuracy = {}
     for task in (task_named("image-classification"), OtherWayRound()):
-        result = fit(
-            network, table, output_dir=tmp_path, arguments=arguments, validation=table, task=task, progress=False
-        )
+        result = fit(network, TrainingJob(table, tmp_path, arguments, validation=table, task=task, progress=False))
         accuracy[type(task).__name__] = result.history[-1]["eval_accuracy"]
     predictions = predict_table(network, table)
     best = (predictions.outputs.argmax(1) == predictions.labels).mean()

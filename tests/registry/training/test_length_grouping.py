@@ -10,6 +10,7 @@ from tsugiki.errors import OptionError
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki.training.length_grouping import LengthGroupedRows, row_lengths
 
 BATCH = 4
@@ -77,7 +78,7 @@ def test_training_reads_batches_of_like_length(tmp_path):
         "train_sampling_strategy": "group_by_length",
         "seed": 7,
     }
-    fit(model, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    fit(model, TrainingJob(table, tmp_path, arguments, progress=False))
     assert len(seen) == 40
     expected = []
     for epoch in (0, 1):
@@ -92,8 +93,7 @@ def test_rows_without_a_length_are_refused(tmp_path):
     with pytest.raises(OptionError, match="needs rows that have a length"):
         fit(
             classifier(),
-            table,
-            output_dir=tmp_path,
-            arguments={"max_steps": 1, "train_sampling_strategy": "group_by_length"},
-            progress=False,
+            TrainingJob(
+                table, tmp_path, {"max_steps": 1, "train_sampling_strategy": "group_by_length"}, progress=False
+            ),
         )

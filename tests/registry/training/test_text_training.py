@@ -14,7 +14,9 @@ from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import fit, training_arguments
+from tsugiki.training.arguments import training_arguments
+from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki.training.table_trainer import TableTrainer
 
 VOCABULARY, ROWS, LENGTH = 20, 16, 6
@@ -98,7 +100,7 @@ def test_accumulated_steps_log_the_mean_loss(smoothing, tmp_path):
             "label_smoothing_factor": smoothing,
             "learning_rate": 0.0,
         }
-        result = fit(translator(), table, output_dir=tmp_path / str(steps), arguments=arguments, progress=False)
+        result = fit(translator(), TrainingJob(table, tmp_path / str(steps), arguments, progress=False))
         logged.append(result.history[-1]["loss"])
     assert logged[1] == pytest.approx(logged[0], rel=1e-4)
 
@@ -127,18 +129,20 @@ def test_a_task_that_validates_by_loss_stops_at_the_lowest_and_keeps_its_weights
     model = translator()
     result = fit(
         model,
-        train,
-        output_dir=tmp_path,
-        arguments={
-            "num_train_epochs": 40,
-            "per_device_train_batch_size": 4,
-            "learning_rate": 0.02,
-            "early_stopping_patience": 2,
-            "seed": 0,
-        },
-        validation=validation,
-        task=Searched(),
-        progress=False,
+        TrainingJob(
+            train,
+            tmp_path,
+            {
+                "num_train_epochs": 40,
+                "per_device_train_batch_size": 4,
+                "learning_rate": 0.02,
+                "early_stopping_patience": 2,
+                "seed": 0,
+            },
+            validation=validation,
+            task=Searched(),
+            progress=False,
+        ),
     )
     losses = [entry["eval_loss"] for entry in result.history if "eval_loss" in entry]
     assert len(losses) < 40

@@ -115,7 +115,7 @@ def test_killed_run_continues_with_the_same_weights(base, data, tmp_path, monkey
     def dies_at_the_third(*arguments, **options):
         if len(fits) == 2:
             raise KeyboardInterrupt
-        fits.append(options["title"])
+        fits.append(arguments[1].title)
         return fit(*arguments, **options)
 
     monkeypatch.setattr(runs, "fit", dies_at_the_third)
@@ -124,7 +124,7 @@ def test_killed_run_continues_with_the_same_weights(base, data, tmp_path, monkey
     assert not (tmp_path / "mine").exists()
     assert (tmp_path / "mine.partial").exists()
     fits.clear()
-    monkeypatch.setattr(runs, "fit", lambda *a, **o: fits.append(o["title"]) or fit(*a, **o))
+    monkeypatch.setattr(runs, "fit", lambda *a, **o: fits.append(a[1].title) or fit(*a, **o))
     resumed = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="all", **SHORT)
     assert fits == ["transfer rate 2", "transfer final"]
     assert not (tmp_path / "mine.partial").exists()
@@ -142,7 +142,7 @@ def test_another_command_starts_anew(base, data, tmp_path, monkeypatch):
             tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth=1, learning_rate=1e-3, **SHORT)
     fits = []
     fit = runs.fit
-    monkeypatch.setattr(runs, "fit", lambda *a, **o: fits.append(o["title"]) or fit(*a, **o))
+    monkeypatch.setattr(runs, "fit", lambda *a, **o: fits.append(a[1].title) or fit(*a, **o))
     tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth=1, learning_rate=1e-2, **SHORT)
     assert fits == ["transfer final"]
 

@@ -7,6 +7,7 @@ import torch
 from tsugiki.errors import OptionError, PluginError
 from tsugiki.snapshots.loading import create_model
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki.transfer.graft import fresh, graft
 from tsugiki.transfer.stages import (
     check_stages,
@@ -94,12 +95,14 @@ def test_frozen_stages_do_not_move_not_even_their_batch_statistics(tmp_path):
     with only_top_trained(model, 1) as frozen:
         fit(
             model,
-            transfer_data.table(4, channels=3),
-            output_dir=tmp_path,
-            arguments={"max_steps": 3, "per_device_train_batch_size": 8, "learning_rate": 0.1},
+            TrainingJob(
+                transfer_data.table(4, channels=3),
+                tmp_path,
+                {"max_steps": 3, "per_device_train_batch_size": 8, "learning_rate": 0.1},
+                progress=False,
+            ),
             parameter_groups=parameter_groups(model, 1, learning_rate=0.1, decay=1.0, weight_decay=0.0),
             frozen=frozen,
-            progress=False,
         )
     top = stages_of(model)[-1].name
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}

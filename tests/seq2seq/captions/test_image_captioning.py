@@ -16,6 +16,7 @@ from tsugiki.evaluation.evaluate import evaluate, predict_table
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.load_data import load_split
 from tsugiki.recipes.prepared_recipe import hold_out
+from tsugiki.training.job import TrainingJob
 from tsugiki.transfer.cache import FeatureCache
 from tsugiki_seq2seq.captions.caption_columns import caption_lists
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerForConditionalGeneration
@@ -164,7 +165,7 @@ def test_training_learns_the_colours(
     model, table = make_model(processor, attention=attention), TASK.table(data, processor)
     arguments = {"num_train_epochs": 15, "per_device_train_batch_size": 20, "learning_rate": 0.02, "seed": 0}
     result = train_captioner(
-        model, table, output_dir=tmp_path / "run", arguments=arguments, validation=table, task=TASK, progress=False
+        model, TrainingJob(table, tmp_path / "run", arguments, validation=table, task=TASK, progress=False)
     )
     assert result.history[-1]["eval_loss"] < result.history[0]["eval_loss"]
     backbone = tsugiki.load("resnet20-cifar10", task="backbone")

@@ -13,6 +13,7 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.dialogue.dialogue import Dialogue
 from tsugiki_seq2seq.dialogue.dialogue_pipeline import DialoguePipeline
 from tsugiki_seq2seq.dialogue.dialogue_tables import (
@@ -163,7 +164,7 @@ def test_training_through_the_trainer_lowers_the_loss(make, data, tokenizer, tmp
     model = make(tokenizer, hidden_size=16)
     before = task.metrics(predict_table(model, table, task=task))
     arguments = {"num_train_epochs": 12, "per_device_train_batch_size": 3, "learning_rate": 5e-2, "seed": 0}
-    result = fit(model, table, output_dir=tmp_path, arguments=arguments, validation=table, task=task, progress=False)
+    result = fit(model, TrainingJob(table, tmp_path, arguments, validation=table, task=task, progress=False))
     after = task.metrics(predict_table(model, table, task=task))
     name = next(iter(after))
     assert after[name].value < 0.7 * before[name].value

@@ -8,6 +8,7 @@ from torch.distributions import kl_divergence
 from tsugiki.tensor_table import TensorTable
 from tsugiki.testing import check_family
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.dialogue.dialogue_model import IGNORED
 from tsugiki_seq2seq.dialogue.vhred import Normal, VHREDConfig, VHREDForConditionalGeneration
 
@@ -144,7 +145,7 @@ def test_training_that_was_interrupted_goes_on_with_the_same_weight(tmp_path):
     def run(folder, model, **options) -> VHREDForConditionalGeneration:
         table = TensorTable(batch)
         arguments = {"per_device_train_batch_size": 1, "learning_rate": 1e-2, "seed": 0, "save_strategy": "steps"}
-        fit(model, table, output_dir=folder, arguments={**arguments, "save_steps": 3, **options}, progress=False)
+        fit(model, TrainingJob(table, folder, {**arguments, "save_steps": 3, **options}, progress=False))
         return model
 
     whole = run(tmp_path / "whole", network(kl_annealing_steps=10), max_steps=6)

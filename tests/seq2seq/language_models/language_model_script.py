@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import is_main_process
+from tsugiki.training.job import TrainingJob
+from tsugiki.training.processes import is_main_process
 from tsugiki_seq2seq.language_models.language_model_training import train_language_model
 from tsugiki_seq2seq.language_models.language_modelling import WINDOW, TokenWindows
 from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
@@ -50,7 +51,7 @@ def main() -> None:
     model = network()
     validation = stream_table(300, seed=1)
     result = train_language_model(
-        model, stream_table(), output_dir=folder / "run", arguments=OPTIONS, validation=validation, progress=False
+        model, TrainingJob(stream_table(), folder / "run", OPTIONS, validation=validation, progress=False)
     )
     if is_main_process():
         save_file(

@@ -12,6 +12,7 @@ from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.registry import registry
 from tsugiki.testing import check_family
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.tokenizer_training import train_tokenizer
 
 SENTENCES = ["the cat sat on the mat", "a dog ran over the hill", "birds fly home", "he sleeps in a small old house"]
@@ -35,9 +36,8 @@ def trained(request, tmp_path_factory):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     train = registry().family(family).trainer(TASKS[family]) or fit
     table = task.table(data, tokenizer, columns)
-    result = train(
-        model, table, output_dir=folder / "run", arguments=OPTIONS, validation=table, task=task, progress=False
-    )
+    job = TrainingJob(table, folder / "run", OPTIONS, task=task, validation=table, progress=False)
+    result = train(model, job)
     assert result.history[-1]["eval_loss"] > 0
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     fixed = {name for name in before if name.endswith(("embed_positions.weight", "final_logits_bias"))}
@@ -181,9 +181,9 @@ def test_attention_is_computed_another_way_while_it_trains(trained, tmp_path):
     model, seen = tsugiki.load(folder), []
     model.register_forward_pre_hook(lambda module, _: seen.append(module.config._attn_implementation))
     arguments = {**OPTIONS, "attn_implementation": "eager"}
-    fit(model, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    fit(model, TrainingJob(table, tmp_path, arguments, progress=False))
     assert seen == ["eager"]
     assert model.config._attn_implementation == "sdpa"
     with pytest.raises(OptionError, match="Did you mean 'eager'"):
-        fit(model, table, output_dir=tmp_path, arguments={**arguments, "attn_implementation": "eagre"}, progress=False)
+        fit(model, TrainingJob(table, tmp_path, {**arguments, "attn_implementation": "eagre"}, progress=False))
     assert model.config._attn_implementation == "sdpa"

@@ -14,6 +14,8 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.registry import registry
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
+from tsugiki.training.resumable import PHASE
 from tsugiki_seq2seq.language_models import language_model_training
 from tsugiki_seq2seq.language_models.language_model_training import train_language_model
 from tsugiki_seq2seq.language_models.language_modelling import IGNORED, WINDOW, TextGeneration, window_table
@@ -30,11 +32,13 @@ def train(folder: Path, *, fields=None, validation=None, table=None, **options):
     model = network(**(fields or {}))
     result = train_language_model(
         model,
-        stream_table() if table is None else table,
-        output_dir=folder,
-        arguments={**OPTIONS, **options},
-        validation=validation,
-        progress=False,
+        TrainingJob(
+            stream_table() if table is None else table,
+            folder,
+            {**OPTIONS, **options},
+            validation=validation,
+            progress=False,
+        ),
     )
     return model, result
 
@@ -177,9 +181,9 @@ def test_a_run_that_was_killed_continues_with_the_same_result(tmp_path, monkeypa
 
 def test_a_run_with_other_options_is_not_continued(tmp_path):
     train(tmp_path, save_strategy="epoch")
-    with pytest.raises(OptionError, match="other options or another text; remove it"):
+    with pytest.raises(OptionError, match="other options or other data; remove it"):
         train(tmp_path, save_strategy="epoch", learning_rate=0.01)
-    with pytest.raises(OptionError, match="other options or another text; remove it"):
+    with pytest.raises(OptionError, match="other options or other data; remove it"):
         train(tmp_path, save_strategy="epoch", table=stream_table(seed=2))
 
 
@@ -222,15 +226,17 @@ def pretrain(folder: Path, songs: Path, tokenizer, **fields):
     model = network(vocab_size=len(tokenizer))
     result = train_language_model(
         model,
-        window_table(["la li la li"] * 20, tokenizer),
-        output_dir=folder,
-        arguments={
-            **OPTIONS,
-            "save_strategy": "epoch",
-            "pretrain": {"id": str(songs), "split": "train", "column": "text", "num_train_epochs": 3, **fields},
-        },
-        processor=tokenizer,
-        progress=False,
+        TrainingJob(
+            window_table(["la li la li"] * 20, tokenizer),
+            folder,
+            {
+                **OPTIONS,
+                "save_strategy": "epoch",
+                "pretrain": {"id": str(songs), "split": "train", "column": "text", "num_train_epochs": 3, **fields},
+            },
+            processor=tokenizer,
+            progress=False,
+        ),
     )
     return model, result
 
@@ -239,7 +245,7 @@ def test_pre_training_comes_first_and_is_not_repeated(tmp_path, songs):
     tokenizer = learn_tokenizer(["la li lu"], kind="word", vocab_size=9)
     model, result = pretrain(tmp_path / "run", songs, tokenizer)
     assert [entry["epoch"] for entry in result.history] == [1, 2, 3, 4, 5]
-    assert (tmp_path / "run" / "pretrain" / "phase.json").exists()
+    assert (tmp_path / "run" / "pretrain" / PHASE).exists()
     table = window_table(["la li la li"] * 20, tokenizer)
     _, untaught = train(tmp_path / "x", fields={"vocab_size": len(tokenizer)}, table=table)
     assert result.history[3]["loss"] < untaught.history[0]["loss"]
@@ -268,7 +274,7 @@ def test_pre_training_texts_are_checked(tmp_path, songs, fields, error, message)
     [
         ({"bptts": 3}, "'bptts' is unknown.*Did you mean 'bptt'"),
         ({"gradient_accumulation_steps": 2}, "'gradient_accumulation_steps' is unknown"),
-        ({"bptt": 0}, "bptt is a number of tokens, at least 1, not 0"),
+        ({"bptt": 0}, "bptt must be a whole number of at least 1, not 0"),
         ({"lr_scheduler_type": "inverse_sqrt"}, "lr_scheduler_type must be one of linear"),
         ({"early_stopping_patience": 2}, "needs validation data"),
         ({"num_train_epochs": 0}, "num_train_epochs must be above 0"),
@@ -292,4 +298,4 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path):
     with torch.no_grad():
         model.lm_head.bias.fill_(torch.inf)
     with pytest.raises(DataError, match="the loss is nan after 1 epochs; take a lower learning_rate"):
-        train_language_model(model, stream_table(), output_dir=tmp_path, arguments=STILL, progress=False)
+        train_language_model(model, TrainingJob(stream_table(), tmp_path, STILL, progress=False))

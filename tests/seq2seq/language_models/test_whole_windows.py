@@ -7,6 +7,7 @@ import torch
 from tsugiki import create_model
 from tsugiki.errors import DataError, OptionError
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.language_models.language_modelling import CONTEXT, WINDOW, token_nats, window_table
 from tsugiki_seq2seq.language_models.whole_windows import train_on_whole_windows, whole_windows
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
@@ -66,6 +67,6 @@ def test_loss_is_the_mean_of_the_tokens_nats(windows):
 def test_what_cannot_be_learnt_from_is_refused(windows, tmp_path):
     short = create_model("gpt2", "text-generation", vocab_size=60, n_positions=64, **SIZES)
     with pytest.raises(OptionError, match="reads 64 tokens"):
-        train_on_whole_windows(short, windows, output_dir=tmp_path, arguments={})
+        train_on_whole_windows(short, TrainingJob(windows, tmp_path))
     with pytest.raises(DataError, match="token windows"):
         whole_windows(TensorTable({"place": torch.arange(3)}))

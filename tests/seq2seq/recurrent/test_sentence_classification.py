@@ -10,6 +10,7 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, Value
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer, train_tokenizer
 
 TASK = task_named("text-classification")
@@ -45,7 +46,7 @@ def test_the_order_of_words_is_learnt(tmp_path, pooling, bidirectional):
         "learning_rate": 0.02,
         "save_strategy": "no",
     }
-    fit(model, table, output_dir=tmp_path, arguments=arguments, task=TASK, progress=False)
+    fit(model, TrainingJob(table, tmp_path, arguments, task=TASK, progress=False))
     assert TASK.metrics(predict_table(model, table, task=TASK))["accuracy"].value > 0.95
 
 

@@ -12,6 +12,7 @@ from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.predictions import Predictions
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.tagging.token_classification import TokenClassification, count_row, entities, find_entities
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.texts.word_shapes import learn_word_shapes
@@ -122,7 +123,7 @@ def tagger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tagger")
     arguments = {"num_train_epochs": 4, "per_device_train_batch_size": 20, "learning_rate": 0.02, "save_strategy": "no"}
     table = TASK.table(data, tokenizer)
-    fit(model, table, output_dir=folder / "run", arguments=arguments, validation=table, task=TASK, progress=False)
+    fit(model, TrainingJob(table, folder / "run", arguments, validation=table, task=TASK, progress=False))
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     return model, tokenizer, folder / "model", table

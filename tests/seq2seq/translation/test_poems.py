@@ -11,6 +11,7 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.training.fit import fit
+from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
 from tsugiki_seq2seq.translation.translation import TextTranslation
@@ -51,7 +52,7 @@ def test_poems_are_learnt_by_heart(poems, tmp_path):
         "learning_rate": 0.02,
         "save_strategy": "no",
     }
-    fit(model, table, output_dir=tmp_path, arguments=arguments, task=task, progress=False)
+    fit(model, TrainingJob(table, tmp_path, arguments, task=task, progress=False))
     metrics = task.metrics(predict_table(model, table, task=task))
     assert metrics["exact_match"].value == 1
     assert metrics["bleu"].value == pytest.approx(100)

@@ -8,6 +8,7 @@ from tsugiki.augmentation import Augmentation
 from tsugiki.errors import OptionError
 from tsugiki.images import Normalize
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.classifiers.multi_size_training import MultiSize, resize, train_multi_size
 from tsugiki_vision.classifiers.sppnet import SPPNetConfig, SPPNetForImageClassification
 
@@ -47,25 +48,23 @@ def test_every_epoch_has_one_size_and_they_take_turns(tmp_path):
     model = small_model()
     seen = sizes_seen(model)
     arguments = {**OPTIONS, "num_train_epochs": 4, "image_sizes": [12, 9, 16]}
-    train_multi_size(model, table(), output_dir=tmp_path, arguments=arguments, progress=False)
+    train_multi_size(model, TrainingJob(table(), tmp_path, arguments, progress=False))
     assert seen == [12, 12, 9, 9, 16, 16, 12, 12]
 
 
 def test_a_resumed_run_goes_on_with_the_size_of_its_epoch(tmp_path):
     saving = {**OPTIONS, "image_sizes": [12, 9, 16], "save_strategy": "epoch", "lr_scheduler_type": "constant"}
-    train_multi_size(
-        small_model(), table(), output_dir=tmp_path, arguments={**saving, "num_train_epochs": 2}, progress=False
-    )
+    train_multi_size(small_model(), TrainingJob(table(), tmp_path, {**saving, "num_train_epochs": 2}, progress=False))
     resumed = small_model()
     seen = sizes_seen(resumed)
-    train_multi_size(resumed, table(), output_dir=tmp_path, arguments={**saving, "num_train_epochs": 3}, progress=False)
+    train_multi_size(resumed, TrainingJob(table(), tmp_path, {**saving, "num_train_epochs": 3}, progress=False))
     assert seen == [16, 16]
 
 
 def test_without_sizes_it_is_plain_training(tmp_path):
     model = small_model()
     seen = sizes_seen(model)
-    train_multi_size(model, table(), output_dir=tmp_path, arguments={**OPTIONS, "num_train_epochs": 1}, progress=False)
+    train_multi_size(model, TrainingJob(table(), tmp_path, {**OPTIONS, "num_train_epochs": 1}, progress=False))
     assert seen == [12, 12]
 
 
@@ -96,5 +95,5 @@ def test_pictures_are_changed_at_their_own_size_before():
 def test_sizes_that_are_none_are_refused(tmp_path, sizes):
     with pytest.raises(OptionError, match="image_sizes must be one or more whole numbers of at least 3"):
         train_multi_size(
-            small_model(), table(), output_dir=tmp_path, arguments={**OPTIONS, "image_sizes": sizes}, progress=False
+            small_model(), TrainingJob(table(), tmp_path, {**OPTIONS, "image_sizes": sizes}, progress=False)
         )

@@ -5,6 +5,7 @@ import torch
 from tsugiki.errors import OptionError
 from tsugiki.images import Normalize
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.generative import autoencoder_training
 from tsugiki_vision.generative.autoencoder import AutoencoderConfig, AutoencoderForImageReconstruction
 from tsugiki_vision.generative.autoencoder_training import train_autoencoder
@@ -36,7 +37,7 @@ def table(rows: int = 40) -> TensorTable:
 
 
 def train(model, folder, **arguments):
-    return train_autoencoder(model, table(), output_dir=folder, arguments={**ARGUMENTS, **arguments}, progress=False)
+    return train_autoencoder(model, TrainingJob(table(), folder, {**ARGUMENTS, **arguments}, progress=False))
 
 
 @pytest.mark.parametrize("method", ["rbm", "autoencoder"])
@@ -82,12 +83,14 @@ def test_validation_measures_the_squared_error(tmp_path):
     task, rows = ImageReconstruction(), table()
     result = train_autoencoder(
         network(),
-        rows,
-        output_dir=tmp_path,
-        arguments={**ARGUMENTS, "pretraining": "none"},
-        validation=rows.select(range(10)),
-        task=task,
-        progress=False,
+        TrainingJob(
+            rows,
+            tmp_path,
+            {**ARGUMENTS, "pretraining": "none"},
+            validation=rows.select(range(10)),
+            task=task,
+            progress=False,
+        ),
     )
     assert result.history[-1]["eval_squared_error"] == pytest.approx(result.history[-1]["eval_loss"], rel=1e-4)
 
@@ -97,8 +100,8 @@ def test_validation_measures_the_squared_error(tmp_path):
     [
         ({"pretraining": "rmb"}, "pretraining must be one of rbm, autoencoder, none"),
         ({"pretraining_epochs": 0}, "pretraining_epochs must be a whole number of at least 1"),
-        ({"pretraining_learning_rate": -1}, "pretraining_learning_rate must be above 0"),
-        ({"pretraining_damage": 1.0}, "pretraining_damage must be at least 0 and below 1"),
+        ({"pretraining_learning_rate": -1}, "pretraining_learning_rate must be a number above 0"),
+        ({"pretraining_damage": 1.0}, "pretraining_damage must be a number of at least 0 and below 1"),
         ({"learning_rat": 0.1}, "unknown training option 'learning_rat'"),
     ],
 )

@@ -13,6 +13,7 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize
 from tsugiki.tensor_table import TensorTable
 from tsugiki.testing import check_family
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.style.image_to_image import ImageToImage
 from tsugiki_vision.style.style_judge import judge_of, painting
 from tsugiki_vision.style.stylizer import StylizerConfig, StylizerModel, paint
@@ -140,7 +141,7 @@ def test_training_lowers_the_style_loss(config, table, tmp_path):
         "learning_rate": 0.01,
         "save_strategy": "epoch",
     }
-    result = train_stylizer(model, table, output_dir=tmp_path, arguments=arguments, task=TASK, progress=False)
+    result = train_stylizer(model, TrainingJob(table, tmp_path, arguments, task=TASK, progress=False))
     after = TASK.metrics(predict_table(model, table, task=TASK))
     assert len(result.history) == 8
     assert result.history[-1]["loss"] < result.history[0]["loss"]
@@ -153,7 +154,7 @@ def test_the_judge_is_in_no_checkpoint(config, table, tmp_path):
 
     arguments = {"max_steps": 1, "per_device_train_batch_size": 4, "save_strategy": "steps", "save_steps": 1}
     model = stylizer(config)
-    train_stylizer(model, table, output_dir=tmp_path, arguments=arguments, progress=False)
+    train_stylizer(model, TrainingJob(table, tmp_path, arguments, progress=False))
     saved = load_file(tmp_path / "checkpoint-1" / "model.safetensors")
     assert {name.removeprefix("stylizer.") for name in saved} == set(model.state_dict())
 
@@ -162,23 +163,21 @@ def test_a_resumed_run_ends_with_the_same_weights(config, table, tmp_path):
     arguments = {"per_device_train_batch_size": 4, "save_strategy": "epoch", "learning_rate": 0.01, "seed": 1}
     models = [stylizer(config), stylizer(config)]
     whole = {**arguments, "num_train_epochs": 3, "lr_scheduler_type": "constant"}
-    train_stylizer(models[0], table, output_dir=tmp_path / "whole", arguments=whole, progress=False)
-    train_stylizer(
-        models[1], table, output_dir=tmp_path / "cut", arguments={**whole, "num_train_epochs": 1}, progress=False
-    )
+    train_stylizer(models[0], TrainingJob(table, tmp_path / "whole", whole, progress=False))
+    train_stylizer(models[1], TrainingJob(table, tmp_path / "cut", {**whole, "num_train_epochs": 1}, progress=False))
     resumed = stylizer(config)
-    train_stylizer(resumed, table, output_dir=tmp_path / "cut", arguments=whole, progress=False)
+    train_stylizer(resumed, TrainingJob(table, tmp_path / "cut", whole, progress=False))
     for name, value in models[0].state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"beta": -1}, "training option beta must be a number"), ({"betta": 1}, "unknown training option 'betta'")],
+    [({"beta": -1}, "beta must be a number of at least 0"), ({"betta": 1}, "unknown training option 'betta'")],
 )
 def test_training_refuses(config, table, tmp_path, arguments, message):
     with pytest.raises(OptionError, match=message):
-        train_stylizer(stylizer(config), table, output_dir=tmp_path, arguments=arguments, progress=False)
+        train_stylizer(stylizer(config), TrainingJob(table, tmp_path, arguments, progress=False))
 
 
 def test_an_unknown_painting_suggests_the_nearest(config):

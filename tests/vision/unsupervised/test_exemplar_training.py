@@ -7,6 +7,7 @@ from tsugiki.augmentation import Augmentation
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.unsupervised import exemplar_training
 from tsugiki_vision.unsupervised.exemplar_cnn import ExemplarCNNConfig, ExemplarCNNForImageClassification
 from tsugiki_vision.unsupervised.exemplar_training import (
@@ -53,7 +54,7 @@ def fresh() -> ExemplarCNNForImageClassification:
 def train(folder, table=None, **options) -> ExemplarCNNForImageClassification:
     model = fresh()
     arguments = {**ARGUMENTS, **options}
-    train_exemplar(model, table or gratings(60), output_dir=folder, arguments=arguments, progress=False)
+    train_exemplar(model, TrainingJob(table or gratings(60), folder, arguments, progress=False))
     return model
 
 
@@ -78,7 +79,7 @@ def test_first_phase_lowers_the_surrogate_loss_and_changes_the_network(tmp_path)
     model = fresh()
     before = {name: value.clone() for name, value in model.exemplar_cnn.named_parameters()}
     arguments = {**ARGUMENTS, "num_train_epochs": 15, "hidden_dropout": 0.0, "learning_rate": 0.1}
-    result = train_exemplar(model, gratings(60), output_dir=tmp_path, arguments=arguments, progress=False)
+    result = train_exemplar(model, TrainingJob(gratings(60), tmp_path, arguments, progress=False))
     assert result.history[-1]["loss"] < result.history[0]["loss"]
     assert result.steps == 15 * 3
     assert all(not torch.equal(value, before[name]) for name, value in model.exemplar_cnn.named_parameters())
@@ -170,7 +171,7 @@ def test_a_killed_run_goes_on_with_the_same_result(tmp_path, monkeypatch, killed
     [
         ({"surrogate_classes": 1}, "surrogate_classes must be a whole number of at least 2"),
         ({"views": 0}, "views must be a whole number of at least 1"),
-        ({"hidden_dropout": 1}, "hidden_dropout must be at least 0 and below 1"),
+        ({"hidden_dropout": 1}, "hidden_dropout must be a number of at least 0 and below 1"),
         ({"probe": "knn"}, "probe must be one of svm, logistic"),
         ({"surrogate_class": 5}, "unknown training option 'surrogate_class'"),
     ],

@@ -9,6 +9,7 @@ from huggingface_hub.errors import StrictDataclassError
 from tsugiki.errors import DataError, OptionError
 from tsugiki.tensor_table import TensorTable
 from tsugiki.testing import check_family
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.unsupervised.hopfield import (
     HopfieldConfig,
     HopfieldForPatternRecall,
@@ -198,7 +199,7 @@ def pattern_table(numbers: list[int]) -> TensorTable:
 def test_training_stores_each_row_under_its_label(tmp_path):
     table = pattern_table([2, 0, 1])
     model = HopfieldForPatternRecall(HopfieldConfig(image_size=4, num_labels=3))
-    result = train_hebb(model, table, output_dir=tmp_path, arguments={"seed": 0, "save_strategy": "epoch"})
+    result = train_hebb(model, TrainingJob(table, tmp_path, {"seed": 0, "save_strategy": "epoch"}))
     assert torch.equal(model.patterns, table.labels[[1, 2, 0]].float())
     assert result.steps == 0
     assert result.history == []
@@ -207,10 +208,10 @@ def test_training_stores_each_row_under_its_label(tmp_path):
 def test_training_refuses_two_pictures_of_one_label(tmp_path):
     model = HopfieldForPatternRecall(HopfieldConfig(image_size=4, id2label={0: "seven", 1: "two"}))
     with pytest.raises(DataError, match="one picture for each label, and 'seven' has 2"):
-        train_hebb(model, pattern_table([0, 0, 1]), output_dir=tmp_path, arguments={})
+        train_hebb(model, TrainingJob(pattern_table([0, 0, 1]), tmp_path))
 
 
 def test_training_has_no_learning_rate(tmp_path):
     model = HopfieldForPatternRecall(HopfieldConfig(image_size=4))
     with pytest.raises(OptionError, match="'learning_rate' is unknown to this family"):
-        train_hebb(model, pattern_table([0, 1]), output_dir=tmp_path, arguments={"learning_rate": 0.1})
+        train_hebb(model, TrainingJob(pattern_table([0, 1]), tmp_path, {"learning_rate": 0.1}))

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 from tsugiki.errors import DataError, OptionError
 from tsugiki.images import Normalize
 from tsugiki.tensor_table import TensorTable
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.unsupervised.neocognitron import (
     CCells,
     ContrastLayer,
@@ -197,7 +198,7 @@ def train(folder, seed: int = 0, rows: int = 120, **options) -> NeocognitronForI
     torch.manual_seed(0)
     model = NeocognitronForImageClassification(NeocognitronConfig(**SMALL, num_labels=3))
     arguments = {"seed": seed, "learning_rows": 60, "learning_windows": 600, **options}
-    train_neocognitron(model, strokes(rows), output_dir=folder, arguments=arguments, progress=False)
+    train_neocognitron(model, TrainingJob(strokes(rows), folder, arguments, progress=False))
     return model
 
 
@@ -219,7 +220,7 @@ def test_cells_learn_without_labels(tmp_path, monkeypatch):
     table = strokes(120)
     table.columns["labels"] = table.columns["labels"].roll(1)
     arguments = {"seed": 0, "learning_rows": 60, "learning_windows": 600}
-    train_neocognitron(other, table, output_dir=tmp_path / "two", arguments=arguments, progress=False)
+    train_neocognitron(other, TrainingJob(table, tmp_path / "two", arguments, progress=False))
     for mine, theirs in zip(model.neocognitron.s_layers, other.neocognitron.s_layers, strict=True):
         assert torch.equal(mine.weight, theirs.weight)
 

@@ -9,6 +9,7 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split, splits
 from tsugiki.predictions import Predictions
+from tsugiki.training.job import TrainingJob
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 from tsugiki_vision.unsupervised.digit_patterns import medoid
 from tsugiki_vision.unsupervised.hopfield import HopfieldConfig, HopfieldForPatternRecall
@@ -43,7 +44,7 @@ def model(tmp_path) -> HopfieldForPatternRecall:
     task = PatternRecall()
     names = ["a", "b", "c", "d"]
     fresh = HopfieldForPatternRecall(HopfieldConfig(image_size=SIDE, **task.config_fields(names)))
-    train_hebb(fresh, task.table(dataset(), processor()), output_dir=tmp_path, arguments={})
+    train_hebb(fresh, TrainingJob(task.table(dataset(), processor()), tmp_path))
     return fresh.eval()
 
 

@@ -56,7 +56,7 @@ def command(
     }
     options |= {option: value for option, value in given.items() if value is not None}
     with only_results_on_stdout():
-        from ..training.fit import is_main_process
+        from ..training.processes import is_main_process
         from ..transfer.finetune import finetune
 
         result = finetune(name, data, output_dir=output_dir, depth=depth, head=head, **options)

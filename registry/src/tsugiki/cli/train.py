@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..durations import duration
+from ..durations import Stopwatch, duration
 from .errors import UsageError
 from .options import Json, parse_fields, refuse_options
 from .output import format_metric, note, only_results_on_stdout, print_json
@@ -41,15 +40,15 @@ def command(
     refuse_options(recipe=recipe)
     training = parse_fields(context.args)
     chosen = _seeds(seeds)
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     with only_results_on_stdout():
         from ..recipes.train_recipe import train
-        from ..training.fit import is_main_process
+        from ..training.processes import is_main_process
 
         path = train(recipe, output_dir=output_dir, seeds=chosen, training=training, overwrite=overwrite)
         main_process = is_main_process()
     if main_process:
-        _report(path, time.perf_counter() - started, json)
+        _report(path, stopwatch.seconds, json)
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -62,6 +62,13 @@ def predict_table(
     return Predictions(outputs.joined(), labels.joined() if has_labels else None)
 
 
+def main_figure(model: PreTrainedModel, table: TensorTable | None, task: Task | None) -> float | None:
+    """The task's main figure of a model on a table; None where there is no table or no task."""
+    if table is None or task is None:
+        return None
+    return task.metrics(predict_table(model, table, task=task))[task.main_metric].value
+
+
 def _outputs(model: PreTrainedModel, batch: Batch, task: Task | None, views: Views | None) -> Tensor | list[Any]:
     """What is kept of one batch, over all views of its pictures; tensors in float32."""
 

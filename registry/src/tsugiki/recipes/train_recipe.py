@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,8 +22,10 @@ from ..snapshots import environment
 from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures
 from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
-from ..training.fit import FitResult, fit, is_main_process, wait_for_all
-from ..training.phases import DONE
+from ..training.fit import fit
+from ..training.job import FitResult, TrainingJob
+from ..training.processes import is_main_process, wait_for_all
+from ..training.resumable import IDENTITY, claim_folder, clear_checkpoints, has_progress
 from ..waveform_augmentation import read_augmentation
 from .prepared_recipe import PreparedRecipe, build_model, prepare
 from .recipe import Recipe, recipe_sha256
@@ -74,20 +74,18 @@ def train_seed(
     """
     model = build_model(run, seed)
     options = {"save_strategy": "epoch", "save_total_limit": 1, **run.recipe.training, "seed": seed}
-    train_model = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
-    takes_processor = "processor" in inspect.signature(train_model).parameters
-    result = train_model(
-        model,
+    job = TrainingJob(
         run.train.with_augmentation(read_augmentation(run.recipe.augmentation) or run.train.augmentation, seed=seed),
-        output_dir=folder,
-        arguments=options,
-        validation=run.validation,
+        folder,
+        options,
         task=run.task,
+        processor=run.processor,
+        validation=run.validation,
         progress=progress,
         title=f"{run.recipe.name} seed {seed}",
-        **({"processor": run.processor} if takes_processor else {}),
     )
-    return model, result
+    trainer = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
+    return model, trainer(model, job)
 
 
 @each_opened_once()
@@ -127,7 +125,7 @@ def train(
     output = check_output(output_dir or default_output(recipe), overwrite=overwrite)
     run = prepare(recipe)
     with _output(output, overwrite) as partial:
-        _claim(partial, recipe)
+        claim_folder(partial, asdict(recipe))
         results = []
         for seed in recipe.seeds:
             folder = partial / f"seed-{seed}"
@@ -162,23 +160,12 @@ def _output(output: Path, overwrite: bool) -> Iterator[Path]:
         partial_path(output).mkdir(parents=True, exist_ok=True)
         yield partial_path(output)
         return
-    with atomic_folder(output, overwrite=overwrite, keep_partial=_has_checkpoint) as partial:
+    with atomic_folder(output, overwrite=overwrite, keep_partial=_has_progress) as partial:
         yield partial
 
 
-def _has_checkpoint(partial: Path) -> bool:
-    return any(any(partial.glob(f"seed-*/{kept}")) for kept in ("checkpoint-*", "*/checkpoint-*", f"*/{DONE}", _RUN))
-
-
-def _claim(partial: Path, recipe: Recipe) -> None:
-    """Continue a run of the same recipe, and refuse one of another."""
-    record = json.loads(json.dumps(asdict(recipe)))
-    path = partial / "recipe.json"
-    if not is_main_process():
-        return
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != record:
-        raise OutputError(f"{partial} holds an unfinished run of another recipe; remove it to start anew")
-    write_json(path, record)
+def _has_progress(partial: Path) -> bool:
+    return has_progress(partial) or any(partial.glob(f"seed-*/{_RUN}"))
 
 
 def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress: bool) -> None:
@@ -209,8 +196,7 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
         hardware=environment.hardware(device=result.device, processes=result.processes, precision=result.precision),
         parameters=environment.parameter_count(model),
     )
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    clear_checkpoints(folder)
     write_json(folder / _RUN, plain(finished))
 
 
@@ -289,5 +275,5 @@ def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[SeedRun], 
             prose=prose.read_text(encoding="utf-8") if prose.is_file() else None,
         ),
     )
-    for leftover in [*partial.glob("seed-*"), partial / "recipe.json"]:
+    for leftover in [*partial.glob("seed-*"), partial / IDENTITY]:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from ..durations import Stopwatch
 from ..errors import PluginError, did_you_mean
 from ..registry import InstalledPlugin, RegisteredFamily, registry
 from . import forward_checks, saving_checks, snapshot_checks, structure_checks, task_checks, trainer_checks
@@ -170,7 +170,7 @@ def _no_folder(subject: Any, folder: Path) -> Any:
 
 
 def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]) -> CheckResult:
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     status: Status = "passed"
     message = ""
     with tempfile.TemporaryDirectory(prefix="tsugiki-check-") as folder, warnings.catch_warnings():
@@ -184,7 +184,7 @@ def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]
         except Exception as error:
             status = "failed"
             message = f"{(inspect.getdoc(check) or '').splitlines()[0]} It raised {type(error).__name__}: {error}"
-    return CheckResult(subject, check.__name__, status, message, time.perf_counter() - started)
+    return CheckResult(subject, check.__name__, status, message, stopwatch.seconds)
 
 
 def _require_plugin(plugin: str) -> InstalledPlugin:

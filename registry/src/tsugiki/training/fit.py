@@ -1,12 +1,9 @@
-"""Training: `fit` runs transformers' Trainer over a table, whatever the table came from."""
+"""Training by gradient steps: `fit` runs transformers' Trainer over a table, whatever the table came from."""
 
 from __future__ import annotations
 
-import atexit
-import dataclasses
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,104 +12,22 @@ from ..errors import OptionError, did_you_mean
 from ..output import quiet_transformers
 from ..predictions import Predictions
 from ..task import Task
-from ..tensor_table import TensorTable
+from .arguments import EARLY_STOPPING, FitOptions, training_arguments
+from .job import FitResult, TrainingJob
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
+    from transformers import PreTrainedModel, TrainerCallback
 
-EARLY_STOPPING = "early_stopping_patience"
-CHANNELS_LAST = "channels_last"
-ATTENTION = "attn_implementation"
-OWN_OPTIONS = (EARLY_STOPPING, CHANNELS_LAST, ATTENTION)
-DEFAULTS: dict[str, Any] = {
-    "accelerator_config": {"split_batches": True},  # the batch size is that of all processes together
-    "dataloader_pin_memory": False,
-    "ddp_find_unused_parameters": False,  # gradients reach every trained parameter; searching costs a pass
-    "disable_tqdm": True,
-    "label_names": ["labels"],
-    "logging_nan_inf_filter": False,  # a loss that is not finite shows
-    "logging_strategy": "epoch",
-    "max_grad_norm": 0.0,
-    "remove_unused_columns": False,
-    "report_to": "none",
-    "restore_callback_states_from_checkpoint": True,  # patience and elapsed time survive a kill
-    "save_strategy": "no",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class FitResult:
-    """What a training run leaves besides the weights.
-
-    Attributes:
-        history: One entry per epoch: ``epoch``, ``loss``, ``learning_rate``, and ``eval_*`` where there is validation.
-        seconds: Wall time of steps and validations, earlier parts of a resumed run included.
-        steps: Optimizer steps taken in all, earlier parts of a resumed run included.
-        processes: Number of processes.
-        best_metric: Best validation figure, where there is validation and a task.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        device: Such as ``cpu`` or ``cuda:0``.
-    """
-
-    history: list[dict[str, float]]
-    seconds: float
-    steps: int
-    processes: int
-    best_metric: float | None
-    precision: str
-    device: str
-
-
-def argument_names() -> list[str]:
-    """The options of a training: the fields of `TrainingArguments` and ours."""
-    from transformers import TrainingArguments
-
-    return [item.name for item in dataclasses.fields(TrainingArguments) if item.init] + list(OWN_OPTIONS)
-
-
-def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Refuse an option that does not exist.
-
-    Raises:
-        OptionError: Names the option and the nearest that exists.
-    """
-    names = argument_names()
-    for name in arguments:
-        if name not in names:
-            raise OptionError(f"unknown training option {name!r}.{did_you_mean(name, names)}")
-
-
-def training_arguments(output_dir: str | Path, options: Mapping[str, Any]) -> TrainingArguments:
-    """Build `TrainingArguments` from options by their own names over the project's defaults.
-
-    Raises:
-        OptionError: An option is unknown or refused by transformers.
-    """
-    from transformers import TrainingArguments
-
-    check_arguments(options)
-    values = {"use_cpu": not torch.accelerator.is_available(), **DEFAULTS}
-    values |= {name: value for name, value in options.items() if name not in OWN_OPTIONS}
-    try:
-        return TrainingArguments(output_dir=str(output_dir), **values)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"training options: {' '.join(str(error).split())}") from error
+_WRAPPED = ("forward", "_original_forward")  # what accelerate sets on a model that it trains in bf16 or fp16
 
 
 def fit(
     model: PreTrainedModel,
-    train: TensorTable,
+    job: TrainingJob,
     *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
     parameter_groups: Sequence[Mapping[str, Any]] | None = None,
     frozen: Sequence[torch.nn.Module] = (),
     callbacks: Sequence[TrainerCallback] = (),
-    resume: bool = True,
-    progress: bool = True,
-    title: str = "training",
 ) -> FitResult:
     """Train a model in place.
 
@@ -121,95 +36,47 @@ def fit(
 
     Args:
         model: The model; its ``forward`` gives the loss when labels are in the batch.
-        train: Training rows, augmented if the table says so.
-        output_dir: Folder of the run, for checkpoints.
-        arguments: Fields of `TrainingArguments` by their own names, ``early_stopping_patience`` in epochs,
-            ``channels_last`` to compute convolutions in that memory format, which is faster for some, and
-            ``attn_implementation`` to compute attention in another way during the training: ``eager`` is faster than
-            ``sdpa`` on a CPU.
-        validation: Rows to validate on after each epoch.
-        task: Scores the validation.
+        job: Its arguments are fields of `TrainingArguments` and those of `FitOptions`; where there is validation, it is
+            done after each epoch.
         parameter_groups: Optimizer groups with their own learning rates.
         frozen: Modules that stay in eval mode, so that their batch normalisation keeps its statistics.
         callbacks: More callbacks of the Trainer.
-        resume: Continue from a checkpoint in `output_dir`.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
 
     Raises:
         OptionError: An option is unknown or out of range.
     """
-    from transformers import EarlyStoppingCallback, PrinterCallback
+    from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
-    from .table_trainer import EpochOfTable, ProgressBar, Stopwatch, TableTrainer
+    from .table_trainer import EpochOfTable, ProgressBar, TableTrainer, TrainingTime
 
-    options = dict(arguments)
-    extra = list(callbacks)
-    if validation is not None:
-        options.setdefault("eval_strategy", "epoch")
-    if (patience := options.pop(EARLY_STOPPING, None)) is not None:
-        if validation is None or task is None:
-            raise OptionError(f"{EARLY_STOPPING} needs validation data")
-        options["save_strategy"] = options["eval_strategy"]
-        options |= {
-            "load_best_model_at_end": True,
-            "metric_for_best_model": "eval_loss" if task.validates_by_loss else f"eval_{task.main_metric}",
-            "greater_is_better": task.greater_is_better and not task.validates_by_loss,
-        }
-        options.setdefault("save_total_limit", 1)
-        extra.append(EarlyStoppingCallback(early_stopping_patience=patience))
-    if options.pop(CHANNELS_LAST, False):
-        torch.nn.Module.to(model, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    attention = options.pop(ATTENTION, None)
-    args = training_arguments(output_dir, options)
-    table = train.to(args.device)
-    extra.append(EpochOfTable(table))
-    if progress:
-        extra.append(ProgressBar(title))
-
+    own, job = job.split_options(FitOptions)
+    args = training_arguments(job.output_dir, _validating(job, own))
+    table = job.train.to(args.device)
     trainer = TableTrainer(
         model=model,
         args=args,
         train_dataset=table,
-        eval_dataset=validation.to(args.device) if validation is not None else None,
-        compute_metrics=None if validation is None or task is None or task.validates_by_loss else _score(task),
-        callbacks=extra,
+        eval_dataset=None if job.validation is None else job.validation.to(args.device),
+        compute_metrics=None if job.task is None or job.task.validates_by_loss else _scorer(job.task),
+        callbacks=[
+            *callbacks,
+            *_stopping(own),
+            EpochOfTable(table),
+            *([ProgressBar(job.title)] if job.progress else []),
+        ],
         parameter_groups=parameter_groups,
-        task=task,
+        task=job.task,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Stopwatch)
-    checkpoint = get_last_checkpoint(str(output_dir)) if resume and Path(output_dir).is_dir() else None
-    use_cache = getattr(model.config, "use_cache", None)
-
-    def keep_frozen(module: torch.nn.Module, inputs: Any) -> None:
-        for part in frozen:
-            part.eval()
-
-    hook = model.register_forward_pre_hook(keep_frozen)
-    wrapped = ("forward", "_original_forward")  # what accelerate sets on a model that it trains in bf16 or fp16
-    own = {name: vars(model)[name] for name in wrapped if name in vars(model)}
-    attention_before = model.config._attn_implementation
-    try:
-        if attention is not None:
-            _set_attention(model, attention)
-        with quiet_transformers():
-            trainer.train(resume_from_checkpoint=checkpoint)
-    finally:
-        hook.remove()
-        for name in wrapped:  # left in place, everything measured afterwards would be computed in bf16 too
-            vars(model).pop(name, None)
-        vars(model).update(own)
-        if attention is not None:
-            model.set_attn_implementation(attention_before)
-        torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    if use_cache is not None:
-        model.config.use_cache = use_cache
+    trainer.add_callback(TrainingTime)
+    checkpoint = get_last_checkpoint(str(job.output_dir)) if job.resume and job.output_dir.is_dir() else None
+    with _training_mode(model, own, frozen), quiet_transformers():
+        trainer.train(resume_from_checkpoint=checkpoint)
     model.eval()
     return FitResult(
         history=_history(trainer.state.log_history),
-        seconds=next(item.total() for item in trainer.callback_handler.callbacks if isinstance(item, Stopwatch)),
+        seconds=next(item.total() for item in trainer.callback_handler.callbacks if isinstance(item, TrainingTime)),
         steps=trainer.state.global_step,
         processes=args.world_size,
         best_metric=trainer.state.best_metric,
@@ -218,20 +85,77 @@ def fit(
     )
 
 
+def _validating(job: TrainingJob, own: FitOptions) -> dict[str, Any]:
+    """The job's arguments, and those that validation and early stopping ask for."""
+    options = dict(job.arguments)
+    if job.validation is not None:
+        options.setdefault("eval_strategy", "epoch")
+    if own.early_stopping_patience is None:
+        return options
+    if job.validation is None or job.task is None:
+        raise OptionError(f"{EARLY_STOPPING} needs validation data")
+    by_loss = job.task.validates_by_loss
+    return {
+        "save_total_limit": 1,
+        **options,
+        "save_strategy": options["eval_strategy"],
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss" if by_loss else f"eval_{job.task.main_metric}",
+        "greater_is_better": job.task.greater_is_better and not by_loss,
+    }
+
+
+def _stopping(own: FitOptions) -> list[TrainerCallback]:
+    """Early stopping, where it is asked for."""
+    from transformers import EarlyStoppingCallback
+
+    patience = own.early_stopping_patience
+    return [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
+
+
+@contextlib.contextmanager
+def _training_mode(model: PreTrainedModel, own: FitOptions, frozen: Sequence[torch.nn.Module]) -> Iterator[None]:
+    """Have the model compute as it is to be trained; afterwards all but its weights is as it was."""
+
+    def keep_frozen(module: torch.nn.Module, inputs: Any) -> None:
+        for part in frozen:
+            part.eval()
+
+    hook = model.register_forward_pre_hook(keep_frozen)
+    before = {name: vars(model)[name] for name in _WRAPPED if name in vars(model)}
+    attention, use_cache = model.config._attn_implementation, getattr(model.config, "use_cache", None)
+    try:
+        if own.channels_last:
+            torch.nn.Module.to(model, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if own.attn_implementation is not None:
+            _set_attention(model, own.attn_implementation)
+        yield
+    finally:
+        hook.remove()
+        for name in _WRAPPED:  # left in place, everything measured afterwards would be computed in bf16 too
+            vars(model).pop(name, None)
+        vars(model).update(before)
+        if own.attn_implementation is not None:
+            model.set_attn_implementation(attention)
+        if use_cache is not None:
+            model.config.use_cache = use_cache
+        torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
 def _set_attention(model: PreTrainedModel, implementation: str) -> None:
     """Have the model compute its attention in one of the ways that the installed transformers knows by name."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     known = ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
     if implementation not in known:
-        raise OptionError(f"{ATTENTION}: {implementation!r} is unknown.{did_you_mean(implementation, known)}")
+        raise OptionError(f"attn_implementation: {implementation!r} is unknown.{did_you_mean(implementation, known)}")
     try:
         model.set_attn_implementation(implementation)
     except (ValueError, ImportError) as error:
-        raise OptionError(f"{ATTENTION}: {' '.join(str(error).split())}") from error
+        raise OptionError(f"attn_implementation: {' '.join(str(error).split())}") from error
 
 
-def _score(task: Task) -> Any:
+def _scorer(task: Task) -> Any:
     """`compute_metrics` for the Trainer: the task's figures without their intervals."""
 
     def compute(prediction: Any) -> dict[str, float]:
@@ -254,25 +178,3 @@ def _history(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
             if key not in ("epoch", "step", "grad_norm") and not timing:
                 kept[key] = float(value)
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-
-def is_main_process() -> bool:
-    """Whether this process writes; the others compute along."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def wait_for_all() -> None:
-    """Let every process of a launch arrive here."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
-
-
-def _leave_group() -> None:
-    """Leave the group of processes before the interpreter ends; its threads would abort it otherwise."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-atexit.register(_leave_group)

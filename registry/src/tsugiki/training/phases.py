@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..output import write_json
-from .fit import FitResult, is_main_process, wait_for_all
+from .job import FitResult, TrainingJob
+from .resumable import PHASE, StateFile, clear_checkpoints
 
 if TYPE_CHECKING:
     from torch import nn
 
-DONE = "phase.json"
-_WEIGHTS = "phase.safetensors"
+Model = TypeVar("Model", bound="nn.Module")
 
 
-def run_phase(folder: str | Path, model: nn.Module, train: Callable[[], FitResult]) -> FitResult:
+def run_phase(model: Model, job: TrainingJob, train: Callable[[Model, TrainingJob], FitResult]) -> FitResult:
     """Train one phase, or take over what an earlier run left of it.
 
     Args:
-        folder: The phase's own folder inside the run's; also for its checkpoints.
         model: What the phase changes, in place. Everything that later phases need of it must be in its state dict.
+        job: The phase's own, as `TrainingJob.phase` makes it.
         train: Trains the phase; called unless it is done.
 
     Returns:
         What `train` returned, now or then.
     """
-    from safetensors.torch import load_model, save_model
-
-    place = Path(folder)
-    done, weights = place / DONE, place / _WEIGHTS
-    if done.exists():
-        load_model(model, weights)
-        return FitResult(**json.loads(done.read_text(encoding="utf-8")))
-    place.mkdir(parents=True, exist_ok=True)
-    result = train()
-    if is_main_process():
-        partial = weights.with_suffix(".partial")
-        save_model(model, str(partial))
-        partial.replace(weights)
-        write_json(done, dataclasses.asdict(result))
-        for checkpoint in place.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
-    wait_for_all()
+    state = StateFile(job.output_dir / PHASE, {})
+    if job.resume and (found := state.read()) is not None:
+        model.load_state_dict(found[0])
+        return FitResult(**found[1])
+    result = train(model, job)
+    state.write({name: tensor.clone() for name, tensor in model.state_dict().items()}, dataclasses.asdict(result))
+    clear_checkpoints(job.output_dir)
     return result
 
 

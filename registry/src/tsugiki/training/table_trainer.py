@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import rotate_checkpoints
 
+from ..durations import Stopwatch
 from ..errors import OptionError
 from ..task import Task
 from ..tensor_table import IGNORED, Batch, TensorTable
@@ -220,28 +220,28 @@ class ProgressBar(TrainerCallback):
             self.bar = None
 
 
-class Stopwatch(TrainerCallback, ExportableState):
-    """Wall time of a training, the parts before a kill and resume included."""
+class TrainingTime(TrainerCallback, ExportableState):
+    """Wall time of a training; what a checkpoint says of it is that of the parts before a kill."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
-        self._started: float | None = None
+        self._stopwatch: Stopwatch | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start."""
-        self._started = time.perf_counter()
+        self._stopwatch = Stopwatch(self.seconds)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Stop."""
-        self.seconds, self._started = self.total(), None
+        self.seconds, self._stopwatch = self.total(), None
 
     def total(self) -> float:
         """Seconds so far."""
-        return self.seconds + (0.0 if self._started is None else time.perf_counter() - self._started)
+        return self.seconds if self._stopwatch is None else self._stopwatch.seconds
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

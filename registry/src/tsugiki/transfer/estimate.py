@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..durations import rough_duration
+from ..durations import Stopwatch, rough_duration
 from ..tensor_table import TensorTable
 from .resumable_run import Schedule
 from .stages import only_top_trained
@@ -71,7 +70,7 @@ def estimate(
     device: str | None = None,
     exact: bool = True,
 ) -> Estimate:
-    """ResumableRun a few steps on a copy of the model.
+    """Run a few steps on a copy of the model.
 
     Args:
         model: The model to train; it is left as it is.
@@ -92,9 +91,9 @@ def estimate(
         inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
         with torch.inference_mode():
             trial.eval()(**inputs)
-            started = time.perf_counter()
+            stopwatch = Stopwatch()
             trial(**inputs).logits.sum().item()
-        per_row = (time.perf_counter() - started) / batch
+        per_row = stopwatch.seconds / batch
         passes = per_row * len(table) * (1 + number_of_views(len(table)))
         return Estimate(round(passes, 2), 0.0, 0, 0, weights + data, exact)
 
@@ -115,10 +114,10 @@ def estimate(
             module.eval()
         trained = [parameter for parameter in trial.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained)
-        started = 0.0
+        stopwatch = Stopwatch()
         for number in range(_MEASURED + 1):
             if number == 1:
-                started = time.perf_counter()
+                stopwatch = Stopwatch()  # the first step is slower
             inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
             if number == 0:
                 with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
@@ -129,7 +128,7 @@ def estimate(
             optimizer.step()
             optimizer.zero_grad()
             float(loss.detach())  # waits for the device
-    per_step = (time.perf_counter() - started) / _MEASURED + OVERHEAD
+    per_step = stopwatch.seconds / _MEASURED + OVERHEAD
     torch.set_rng_state(random_state)
     steps = steps_of(schedule, len(table))
     states = _STATES * sum(parameter.numel() * parameter.element_size() for parameter in trained)

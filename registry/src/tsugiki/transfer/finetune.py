@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cards.snapshot_writer import write_snapshot
+from ..durations import Stopwatch
 from ..errors import OptionError, OutputError
 from ..evaluation.evaluate import predict_table, task_named
 from ..fingerprint import tensors_fingerprint
@@ -22,7 +22,7 @@ from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..splitting import class_counts
 from ..task import Task
-from ..training.fit import is_main_process, wait_for_all
+from ..training.processes import is_main_process, of_main_process, wait_for_all
 from .baseline import train_from_scratch
 from .depth import choose_depth
 from .estimate import Estimate, estimate
@@ -30,7 +30,7 @@ from .finished_training import command_of, finished_training
 from .graft import graft
 from .options import LIGHT, Options, read_options
 from .report import Report
-from .resumable_run import ResumableRun, of_main_process
+from .resumable_run import ResumableRun
 from .splits import Splits, read_splits
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
@@ -105,7 +105,7 @@ def finetune(
         >>> result = tsugiki.finetune("lenet5-mnist", "photos/", output_dir="my-model")
         >>> print(result.report)
     """
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     chosen = read_options(options)
     output = check_output(output_dir, overwrite=chosen.overwrite)
     base, processor, task = _base(name)
@@ -156,7 +156,7 @@ def finetune(
         depth=int(shown) if shown.isdigit() else shown,
         report=report,
         path=output,
-        seconds=time.perf_counter() - started,
+        seconds=stopwatch.seconds,
     )
 
 
@@ -312,9 +312,9 @@ class Clock:
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
         """Time the block."""
-        started = time.perf_counter()
+        stopwatch = Stopwatch(self.seconds.get(phase, 0.0))
         yield
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - started
+        self.seconds[phase] = stopwatch.seconds
 
 
 @contextmanager

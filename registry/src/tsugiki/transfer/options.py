@@ -8,7 +8,7 @@ from typing import Any
 
 from ..augmentation import Augmentation
 from ..errors import OptionError, did_you_mean
-from ..training.fit import argument_names
+from ..training.arguments import argument_names
 from .heads import check_kind
 
 LIGHT = Augmentation(degrees=10, translate=0.08, scale=0.1)  # changes no digit, letter or photograph into another class

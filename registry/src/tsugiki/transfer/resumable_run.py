@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from safetensors.torch import load_file, save_file
 
 from ..output import write_json
 from ..task import Task
 from ..tensor_table import TensorTable
-from ..training.fit import FitResult, fit, is_main_process, wait_for_all
+from ..training.fit import fit
+from ..training.job import FitResult, TrainingJob
+from ..training.phases import run_phase
+from ..training.processes import is_main_process, wait_for_all
+from ..training.resumable import claim_folder, has_progress
 from .stages import only_top_trained, parameter_groups
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FOLDER = "run"
 _DONE = "done.json"
-_WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -58,22 +57,10 @@ class ResumableRun:
         self.folder = partial / FOLDER
         self.task = task
         self.progress = progress
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+        claim_folder(self.folder, identity, replace=True)
+        wait_for_all()  # for the main process to have done so
         done = self.folder / _DONE
         self._done: dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
-        wait_for_all()  # no process may start anew before all have read
-        if self._done.get("identity") != key:
-            self._done = {"identity": key}
-            if is_main_process():
-                shutil.rmtree(self.folder, ignore_errors=True)
-                self.folder.mkdir(parents=True)
-        self._write()
-        wait_for_all()
-
-    @property
-    def resumed(self) -> bool:
-        """Whether an earlier, killed run left results."""
-        return len(self._done) > 1
 
     def once(self, key: str, make: Callable[[], Any]) -> Any:
         """The result of a step, made now unless an earlier run has made it.
@@ -84,7 +71,8 @@ class ResumableRun:
         """
         if key not in self._done:
             self._done[key] = make()
-            self._write()
+            if is_main_process():
+                write_json(self.folder / _DONE, self._done)
         return self._done[key]
 
     def fit(
@@ -97,7 +85,6 @@ class ResumableRun:
         learning_rate: float,
         schedule: Schedule,
         validation: TensorTable | None = None,
-        keep: bool = False,
     ) -> FitResult:
         """Train the head and `depth` stages in place, unless an earlier run has.
 
@@ -109,63 +96,36 @@ class ResumableRun:
             learning_rate: Of the head and the highest stage.
             schedule: The schedule.
             validation: Rows to validate on during training, where the options ask for it.
-            keep: Keep the weights for a later resume.
         """
-        folder = self.folder / key
-        if key in self._done and not (keep and not (folder / _WEIGHTS).exists()):
-            if keep:
-                model.load_state_dict(load_file(folder / _WEIGHTS))
-            return FitResult(**self._done[key])
         arguments = {**schedule.arguments, "learning_rate": learning_rate}
         if schedule.checkpoints:
             arguments = {"save_strategy": "epoch", "save_total_limit": 1, **arguments}
-        weight_decay = float(arguments.get("weight_decay", 0.0))
-        with only_top_trained(model, depth) as frozen:
-            result = fit(
-                model,
-                train,
-                output_dir=folder,
-                arguments=arguments,
-                validation=validation,
-                task=self.task if validation is not None else None,
-                parameter_groups=parameter_groups(
-                    model, depth, learning_rate=learning_rate, decay=schedule.decay, weight_decay=weight_decay
-                ),
-                frozen=frozen,
-                progress=self.progress,
-                title=key.replace("-", " "),
-            )
-        model.to("cpu")  # type: ignore[arg-type]
-        if is_main_process():
-            for checkpoint in folder.glob("checkpoint-*"):
-                shutil.rmtree(checkpoint)
-            if keep:
-                folder.mkdir(parents=True, exist_ok=True)
-                partial = folder / f"{_WEIGHTS}.partial"
-                save_file({name: value.contiguous() for name, value in model.state_dict().items()}, partial)
-                partial.replace(folder / _WEIGHTS)
-        self._done[key] = asdict(result)
-        self._write()
-        return result
+        job = TrainingJob(
+            train,
+            self.folder / key,
+            arguments,
+            task=self.task if validation is not None else None,
+            validation=validation,
+            progress=self.progress,
+            title=key.replace("-", " "),
+        )
+
+        def train_top(model: PreTrainedModel, job: TrainingJob) -> FitResult:
+            decay, weight_decay = schedule.decay, float(arguments.get("weight_decay", 0.0))
+            with only_top_trained(model, depth) as frozen:
+                groups = parameter_groups(
+                    model, depth, learning_rate=learning_rate, decay=decay, weight_decay=weight_decay
+                )
+                result = fit(model, job, parameter_groups=groups, frozen=frozen)
+            model.to("cpu")  # type: ignore[arg-type]
+            return result
+
+        return run_phase(model, job, train_top)
 
     def has_progress(self) -> bool:
         """Whether there is anything that a later run could continue from."""
-        return any(key not in ("identity", "estimate") for key in self._done) or any(self.folder.glob("*/checkpoint-*"))
+        return has_progress(self.folder) or any(key != "estimate" for key in self._done)
 
     def close(self) -> None:
         """Remove the run's files; the output is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _write(self) -> None:
-        if is_main_process():
-            write_json(self.folder / _DONE, self._done)
-
-
-def of_main_process(value: Any) -> Any:
-    """The main process's value, in every process: where clocks would make them disagree."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return value
-    from accelerate.utils import broadcast_object_list
-
-    shared: Sequence[Any] = broadcast_object_list([value])
-    return shared[0]

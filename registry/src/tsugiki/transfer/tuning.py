@@ -23,7 +23,8 @@ from ..predictions import Predictions
 from ..splitting import Rows, class_counts, hold_out, repeated
 from ..task import Task
 from ..tensor_table import TensorTable
-from ..training.fit import EARLY_STOPPING, FitResult
+from ..training.arguments import EARLY_STOPPING
+from ..training.job import FitResult
 from .features import head_features
 from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
@@ -218,14 +219,14 @@ def tune(
     if outer is None:
         rate = rates[len(rates) // 2]
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options)
         return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
 
     begin = start(kept)
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
     for number, rate in enumerate(rates):
         model = copy.deepcopy(begin)
-        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, keep=True)
+        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options)
         candidates.append((model, fit))
     predictions = [predict_table(model, outer) for model, _ in candidates]
     tried = [
@@ -237,7 +238,7 @@ def tune(
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, keep=True)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options)
         seconds += fit.seconds
     rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"
     return Tuned(model, rate, tried, rows, fit, seconds)
@@ -253,8 +254,6 @@ def _fit(
     rate: float,
     schedule: Schedule,
     options: Options,
-    *,
-    keep: bool,
 ) -> FitResult:
     arguments = dict(schedule.arguments)
     validates = EARLY_STOPPING in arguments or str(arguments.get("eval_strategy", "no")) != "no"
@@ -270,7 +269,6 @@ def _fit(
         learning_rate=rate,
         schedule=Schedule(arguments, schedule.repeats, schedule.decay, schedule.checkpoints),
         validation=validation if validates else None,
-        keep=keep,
     )
 
 

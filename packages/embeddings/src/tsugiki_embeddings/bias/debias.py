@@ -14,15 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.errors import DataError
+from tsugiki.durations import Stopwatch
+from tsugiki.errors import DataError, OptionError
+from tsugiki.text_table import token_stream
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions
 
-from ..training.trained_vectors import TrainedVectors
-from ..words.word_tokenizer import SPECIAL
+from ..vectors.word_vectors_model import WordVectorsModel
+from ..words.word_counts import word_counts
+from ..words.word_tokenizer import SPECIAL, word_list
 from .bias import gender_direction
 from .bias_lists import BiasLists, known_pairs, known_words
 
@@ -51,47 +55,50 @@ class DebiasedVectors:
     held_out: list[str]
 
 
-def train_debiased(
-    tokens: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    *,
-    vocab_size: int,
-    dimension: int,
-    words: Sequence[str],
-    vectors: str,
-    seed: int,
-    output_dir: str | Path,
-    progress: bool = True,
-    title: str = "debiasing",
-) -> TrainedVectors:
+@dataclass(frozen=True)
+class DebiasOptions(TrainerOptions):
+    """Options of the method ``debias``.
+
+    Attributes:
+        vectors: Name or folder of the word vectors that are debiased.
+    """
+
+    owner: ClassVar[str] = "the method 'debias'"
+
+    vectors: str = ""
+
+
+def train_debiased(model: WordVectorsModel, job: TrainingJob) -> FitResult:
     """Debias named word vectors by the lists of Bolukbasi et al. 2016; the method ``debias`` of a recipe.
 
     Args:
-        tokens: The corpus, for whose counts the vectors are; nothing is learnt from it.
-        offsets: Unused.
-        vocab_size: V, with the two special tokens.
-        dimension: D, that of the named vectors.
-        words: Every token of the vocabulary, by number; the words must be those of the named vectors.
-        vectors: Name or folder of the word vectors.
-        seed: Of the classifier that judges held-out words: the professions of the lists.
-        output_dir: Unused.
-        progress: Unused.
-        title: Unused.
+        model: Of the vocabulary and width of the named vectors.
+        job: Its rows are the corpus, of which the words are counted and nothing is learnt; its arguments are those of
+            `DebiasOptions`, and its seed that of the classifier which judges held-out words: the professions of the
+            lists. Its processor is the tokenizer that made the corpus.
 
     Raises:
         DataError: The lists are missing, or the vectors are of another vocabulary or width.
+        OptionError: An option is unknown, or the vectors or the processor are missing.
     """
     from ..vectors.word_vectors import WordVectors
 
-    named = WordVectors.load(vectors)
-    if list(named.words) != list(words[SPECIAL:]) or named.matrix.shape[1] != dimension:
+    options, stopwatch = job.read_options(DebiasOptions), Stopwatch()
+    if not options.vectors:
+        raise OptionError("the method 'debias' debiases named word vectors; name them with vectors")
+    if job.processor is None:
+        raise OptionError("the method 'debias' looks at the words: give the tokenizer as processor=")
+    named, words = WordVectors.load(options.vectors), word_list(job.processor)[SPECIAL:]
+    dimension = model.config.hidden_size
+    if list(named.words) != list(words) or named.matrix.shape[1] != dimension:
         raise DataError(
-            f"{vectors} holds {len(named.words):,} words of {named.matrix.shape[1]} numbers, not the "
-            f"{vocab_size - SPECIAL:,} words of this corpus at {dimension}; give the recipe the same corpus and options"
+            f"{options.vectors} holds {len(named.words):,} words of {named.matrix.shape[1]} numbers, not the "
+            f"{len(words):,} words of this corpus at {dimension}; give the recipe the same corpus and options"
         )
-    matrix = np.zeros((vocab_size, dimension), np.float32)
-    matrix[SPECIAL:] = debias(named, BiasLists.load(), seed=seed).matrix
-    return TrainedVectors(matrix)
+    matrix = np.zeros((len(words) + SPECIAL, dimension), np.float32)
+    matrix[SPECIAL:] = debias(named, BiasLists.load(), seed=job.seed).matrix
+    model.set_vectors(matrix, word_counts(token_stream(job.train)[0], model.config.vocab_size))
+    return FitResult(stopwatch.seconds)
 
 
 def debias(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
-from tsugiki.durations import duration
+from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -62,14 +61,14 @@ def command(
     if documents is None and split is not None:
         raise UsageError("--split is a part of --documents, and there are none")
     path = check_map_path(output)
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     with only_results_on_stdout():
         if documents is None:
             drawn = words_map(name, words=words, near=near, perplexity=perplexity, seed=seed)
         else:
             drawn = documents_map(name, documents, split=split, rows=rows, perplexity=perplexity, seed=seed)
         labels = write_map(drawn, path)
-    seconds = time.perf_counter() - started
+    seconds = stopwatch.seconds
     facts = {
         "path": str(path),
         "name": name,

@@ -1,23 +1,13 @@
 """Training of SCDV for text classification: word vectors, clusters, document frequencies, threshold, linear SVM.
 
 Everything is learned from the training rows alone, the strength of the SVM's penalty by cross-validation among them.
-Options in a recipe's ``training``, besides the seed:
-
-- ``word_vectors``: the method of `word_vector_training.METHODS` with its own options, such as
-  ``{method: sgns, window: 10, epochs: 10}``; what is left out of that method's is as in `WORD_VECTORS`.
-- ``covariance_type``, ``center``, ``sparsity``, ``idf``, ``max_df``: as `SCDVVectorizer` has them.
-  How often a word counts, ``sublinear_tf``, is a field of the config, for the model must know it.
-- ``C``: the SVM's C, or several, of which the best is taken.
-- ``folds``: of the cross-validation.
 """
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,13 +15,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import nn
+from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Task
-from tsugiki.tensor_table import TensorTable
+from tsugiki.evaluation.evaluate import main_figure
 from tsugiki.text_table import token_stream
-from tsugiki.training.fit import FitResult
-from tsugiki.training.gradient_free import closed_form_result, read_options
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, whole
 from tsugiki.training.phases import run_phase
 
 from ..training.word_vector_training import train_word_vectors
@@ -43,87 +32,88 @@ from .scdv_features import check_choices, check_words, count_words, fit_topics, 
 WORD_VECTORS: dict[str, Any] = {"method": "sgns", "window": 10, "negatives": 10, "sample": 1e-3, "epochs": 10}
 STRENGTHS = (1.0, 2.0, 4.0, 8.0)  # vectors of length 1 with thousands of small entries want a large one
 ITERATIONS = 2000  # of liblinear, at most
-OPTIONS: dict[str, Any] = {
-    "word_vectors": WORD_VECTORS,
-    "covariance_type": "tied",
-    "center": False,
-    "sparsity": 0.04,
-    "idf": "plain",
-    "max_df": 1.0,
-    "C": STRENGTHS,
-    "folds": 3,
-}
 
 
-def train_scdv(
-    model: SCDVForSequenceClassification,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
-    """Fit a model in place; the trainer of the family ``scdv``.
+@dataclass(frozen=True)
+class SCDVOptions(TrainerOptions):
+    """How SCDV is trained. How often a word counts, ``sublinear_tf``, is a field of the config: the model must know it.
+
+    Attributes:
+        word_vectors: The method of `word_vector_training.METHODS` with its own options; what is left out of ``sgns`` is
+            as in `WORD_VECTORS`.
+        covariance_type: As `SCDVVectorizer` has it, as the four below.
+        center: The same.
+        sparsity: The same.
+        idf: The same.
+        max_df: The same.
+        C: The SVM's C, or several, of which the best is taken.
+        folds: Of the cross-validation.
+    """
+
+    word_vectors: Mapping[str, Any] = field(default_factory=lambda: WORD_VECTORS)
+    covariance_type: str = "tied"
+    center: bool = False
+    sparsity: float = 0.04
+    idf: str = "plain"
+    max_df: float = 1.0
+    C: float | Sequence[float] = STRENGTHS
+    folds: int = whole(3, least=2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choices(self.covariance_type, self.idf, self.sparsity, self.max_df)
+        if not self.strengths or min(self.strengths) <= 0:
+            raise OptionError(f"C must be above 0, not {self.C}")
+
+    @property
+    def strengths(self) -> list[float]:
+        """The values of C to choose among."""
+        return [self.C] if isinstance(self.C, int | float) else list(self.C)
+
+    @property
+    def vector_arguments(self) -> dict[str, Any]:
+        """What the word vectors are trained with."""
+        method = self.word_vectors.get("method", WORD_VECTORS["method"])
+        return {**(WORD_VECTORS if method == WORD_VECTORS["method"] else {}), **self.word_vectors}
+
+
+def train_scdv(model: SCDVForSequenceClassification, job: TrainingJob) -> FitResult:
+    """Fit a model in place; the trainer of the family ``scdv``. A killed run need not repeat the word vectors.
 
     Args:
         model: With a linear classifier; its vocabulary is that of the rows.
-        train: Texts with labels, as `tsugiki.text_table.text_table` makes them.
-        output_dir: Folder of the run; trained word vectors are kept there, so that a killed run need not repeat them.
-        arguments: The options above, and a seed.
-        validation: Rows to measure on; nothing is chosen by them.
-        task: Scores them.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are texts with labels, as `tsugiki.text_table.text_table` makes them; its arguments are those of
+            `SCDVOptions`. Nothing is chosen by its validation rows.
 
     Raises:
         OptionError: An option is unknown or out of range, or the classifier is not linear.
         DataError: A class has no rows, or there are fewer words than clusters.
     """
-    options, seed = read_options(arguments, OPTIONS)
-    strengths = [options["C"]] if isinstance(options["C"], int | float) else list(options["C"])
-    check_choices(options["covariance_type"], options["idf"], options["sparsity"], options["max_df"])
-    if not strengths or min(strengths) <= 0 or options["folds"] < 2:
-        raise OptionError(f"C must be above 0 and folds at least 2, not {options['C']} and {options['folds']}")
+    options, seed = job.read_options(SCDVOptions), job.seed
     if not isinstance(model.classifier, nn.Linear):
         raise OptionError("an SVM goes into a linear classifier; leave out classifier='mlp'")
-    started = time.perf_counter()
     config = model.config
-    labels = train.labels.cpu().numpy()
+    labels = job.train.labels.cpu().numpy()
     lacking = np.flatnonzero(np.bincount(labels, minlength=config.num_labels or 0) == 0)
     if len(lacking):
         names: dict[Any, str] = config.id2label or {}
         raise DataError(f"the class {names.get(int(lacking[0]), int(lacking[0]))!r} has no training rows; add some")
-
     check_words(config.vocab_size - SPECIAL, config.num_clusters)
+
     vectors = WordVectorsModel(WordVectorsConfig(vocab_size=config.vocab_size, hidden_size=config.hidden_size))
-    chosen = dict(options["word_vectors"])
-    if chosen.setdefault("method", WORD_VECTORS["method"]) == WORD_VECTORS["method"]:
-        chosen = {**WORD_VECTORS, **chosen}
-    run_phase(
-        Path(output_dir, "word-vectors"),
-        vectors,
-        lambda: train_word_vectors(
-            vectors,
-            train,
-            output_dir=Path(output_dir, "word-vectors"),
-            arguments={**chosen, "seed": seed},
-            progress=progress,
-            title=f"{title}: word vectors",
-        ),
-    )
-    counts = count_words(*token_stream(train), config.vocab_size, sublinear=config.sublinear_tf)
+    phase = job.phase("word-vectors", arguments={**options.vector_arguments, "seed": seed})
+    learnt = run_phase(vectors, phase, train_word_vectors)
+    stopwatch = Stopwatch(learnt.seconds)
+    counts = count_words(*token_stream(job.train), config.vocab_size, sublinear=config.sublinear_tf)
     topics, threshold = fit_topics(
         counts,
         vectors.embeddings.weight.detach().cpu().numpy(),
         num_clusters=config.num_clusters,
-        covariance=options["covariance_type"],
-        idf=options["idf"],
-        max_document_share=options["max_df"],
-        center=options["center"],
-        sparsity=options["sparsity"],
+        covariance=options.covariance_type,
+        idf=options.idf,
+        max_document_share=options.max_df,
+        center=options.center,
+        sparsity=options.sparsity,
         seed=seed,
     )
     model.scdv.set_state(
@@ -133,15 +123,13 @@ def train_scdv(
         threshold=threshold,
     )
     features = sparse_document_vectors(counts, topics, threshold)
-    svm = fit_svm(features, labels, strengths=strengths, folds=options["folds"], seed=seed)
+    svm = fit_svm(features, labels, strengths=options.strengths, folds=options.folds, seed=seed)
     with torch.no_grad():
         model.classifier.weight.copy_(torch.from_numpy(svm.weight))
         model.classifier.bias.copy_(torch.from_numpy(svm.bias))
     model.eval()
-    best = None
-    if validation is not None and task is not None:
-        best = task.metrics(predict_table(model, validation, task=task))[task.main_metric].value
-    return closed_form_result(time.perf_counter() - started, device=str(model.device), best_metric=best)
+    best = main_figure(model, job.validation, job.task)
+    return FitResult(stopwatch.seconds, device=str(model.device), best_metric=best)
 
 
 @dataclass(frozen=True)

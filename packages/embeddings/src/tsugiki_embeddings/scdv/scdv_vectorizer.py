@@ -22,6 +22,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tsugiki.errors import DataError, OptionError
+from tsugiki.text_table import text_table
+from tsugiki.training.job import TrainingJob
 
 from ..words.word_tokenizer import SPECIAL, WORDS, train_word_tokenizer, word_list, word_tokenizer
 from .scdv import SCDVConfig, SCDVForSequenceClassification, SCDVModel
@@ -251,24 +253,20 @@ class SCDVVectorizer(TransformerMixin, BaseEstimator):
     ) -> NDArray[np.float32]:
         """Skip-gram vectors of the texts' own words (V, D)."""
         from ..training.sgns import train_sgns
+        from ..vectors.word_vectors_model import WordVectorsConfig, WordVectorsModel
 
+        model = WordVectorsModel(WordVectorsConfig(vocab_size=vocab_size, hidden_size=self.vector_size))
+        arguments = {
+            "seed": seed,
+            "window": self.window,
+            "negatives": self.negative,
+            "sample": self.sample,
+            "epochs": self.epochs,
+            "workers": self.workers,
+        }
         with tempfile.TemporaryDirectory(prefix="tsugiki-scdv-") as folder:
-            trained = train_sgns(
-                tokens,
-                offsets,
-                vocab_size=vocab_size,
-                dimension=self.vector_size,
-                seed=seed,
-                progress=False,
-                title="word vectors",
-                output_dir=Path(folder),
-                window=self.window,
-                negatives=self.negative,
-                sample=self.sample,
-                epochs=self.epochs,
-                workers=self.workers,
-            )
-        return trained.matrix
+            train_sgns(model, TrainingJob(text_table((tokens, offsets)), Path(folder), arguments, progress=False))
+        return model.embeddings.weight.detach().numpy()
 
     def _keep(self, tokenizer: PreTrainedTokenizerFast, topics: WordTopics, threshold: float) -> None:
         self.tokenizer_ = tokenizer

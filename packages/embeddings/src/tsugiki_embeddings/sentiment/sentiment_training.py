@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from tsugiki.errors import DataError, OptionError
-from tsugiki.task import Task
-from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import FitResult, fit
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, number
 
 from ..words.word_tokenizer import SPECIAL, WORDS, train_tokenizer, word_list, word_tokenizer
 
@@ -21,10 +21,20 @@ if TYPE_CHECKING:
 
     from ..vectors.word_vectors import WordVectors
 
-VECTORS = "vectors"
-SCALE = "vector_length"
-LEARNING_RATE = "embedding_learning_rate"
-OWN_OPTIONS = (VECTORS, SCALE, LEARNING_RATE)
+
+@dataclass(frozen=True)
+class VectorOptions(TrainerOptions):
+    """What `train_from_vectors` takes besides the arguments of `fit`.
+
+    Attributes:
+        vectors: Name or folder of word vectors to start from.
+        vector_length: The mean length they are scaled to; by default they stay as they are.
+        embedding_learning_rate: Of the word vectors, where it is another than that of the rest.
+    """
+
+    vectors: str | None = None
+    vector_length: float | None = number(None, above=0)
+    embedding_learning_rate: float | None = number(None, least=0)
 
 
 def train_tokenizer_with_vectors(
@@ -68,59 +78,30 @@ def train_tokenizer_with_vectors(
     return word_tokenizer([*own, *added], lowercase=lowercase, pattern=pattern)
 
 
-def train_from_vectors(
-    model: PreTrainedModel,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    processor: PreTrainedTokenizerFast | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+def train_from_vectors(model: PreTrainedModel, job: TrainingJob) -> FitResult:
     """Train a network over words by gradient steps, its word vectors taken from named ones where it is told to.
 
     Args:
         model: Has a table of word vectors (``get_input_embeddings``).
-        train: Training rows.
-        output_dir: Folder of the run.
-        arguments: As `tsugiki.training.fit` takes them, and besides: ``vectors``, the name or folder of word vectors to
-            start from; ``vector_length``, the mean length they are scaled to, by default as they are;
-            ``embedding_learning_rate``, of the word vectors where it is another than that of the rest.
-        validation: Rows to validate on after each epoch.
-        task: Scores the validation.
-        processor: The model's tokenizer, which says what words its numbers stand for; needed with ``vectors``.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its arguments are those of `VectorOptions` and of `fit`. Its processor, the model's tokenizer, says what
+            words its numbers stand for; it is needed with ``vectors``.
 
     Raises:
         OptionError: An option is unknown or out of range, or the vectors have another size.
         DataError: The vectors know none of the model's words.
     """
-    options = {name: value for name, value in arguments.items() if name not in OWN_OPTIONS}
-    name, length, rate = (arguments.get(option) for option in OWN_OPTIONS)
-    if name is not None:
+    own, job = job.split_options(VectorOptions)
+    if own.vectors is not None:
         from ..vectors.word_vectors import WordVectors
 
-        if processor is None:
+        if job.processor is None:
             raise OptionError("vectors are found by their words: give the model's tokenizer as processor=")
-        copy_vectors(model.get_input_embeddings(), word_list(processor), WordVectors.load(name), length=length)
-    elif length is not None:
-        raise OptionError(f"{SCALE} scales named vectors; name them with {VECTORS}")
-    groups = None if rate is None else _groups(model, options, rate)
-    return fit(
-        model,
-        train,
-        output_dir=output_dir,
-        arguments=options,
-        validation=validation,
-        task=task,
-        parameter_groups=groups,
-        progress=progress,
-        title=title,
-    )
+        named, words = WordVectors.load(own.vectors), word_list(job.processor)
+        copy_vectors(model.get_input_embeddings(), words, named, length=own.vector_length)
+    elif own.vector_length is not None:
+        raise OptionError("vector_length scales named vectors; name them with vectors")
+    rate = own.embedding_learning_rate
+    return fit(model, job, parameter_groups=None if rate is None else _groups(model, job.arguments, rate))
 
 
 @torch.no_grad()
@@ -150,7 +131,7 @@ def copy_vectors(
             f"{size}"
         )
     if length is not None and length <= 0:
-        raise OptionError(f"{SCALE} must be above 0, not {length}")
+        raise OptionError(f"vector_length must be above 0, not {length}")
     pairs = [(number, vectors.index[word]) for number, word in enumerate(words) if word in vectors.index]
     if not pairs:
         raise DataError("the vectors know none of the model's words; are they of another language or case?")

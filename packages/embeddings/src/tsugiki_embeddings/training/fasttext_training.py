@@ -5,33 +5,23 @@ With several workers gensim's threads write over each other in an order that nob
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.task import Task
-from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import token_stream
-from tsugiki.training.fit import FitResult
-from tsugiki.training.gradient_free import read_options
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, whole
 
 from ..vectors.fasttext import FastTextModel
+from ..words.word_counts import word_counts
 from ..words.word_tokenizer import SPECIAL, word_list
 
-OPTIONS: dict[str, Any] = {
-    "skip_gram": True,  # CBOW otherwise
-    "window": 5,
-    "negative": 5,
-    "epochs": 5,
-    "learning_rate": 0.025,
-    "sample": 1e-4,  # words more frequent than this are thinned out
-    "workers": 1,
-}
 LONGEST = 10_000  # words of a row; gensim drops the rest of a longer one without a word
 
 
@@ -48,30 +38,37 @@ class _Sentences:
                 yield row[first : first + LONGEST]
 
 
-def train_fasttext(
-    model: FastTextModel,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-    processor: Any = None,
-) -> FitResult:
-    """Train the vectors of a model in place; the trainer of the family ``fasttext``.
+@dataclass(frozen=True)
+class FastTextOptions(TrainerOptions):
+    """How fastText vectors are trained.
+
+    Attributes:
+        skip_gram: CBOW otherwise.
+        window: Words to each side at most.
+        negative: Negatives a pair.
+        epochs: Passes over the corpus.
+        learning_rate: At the start; it falls linearly.
+        sample: Words more frequent than this are thinned out.
+        workers: Threads of gensim.
+    """
+
+    skip_gram: bool = True
+    window: int = whole(5, least=1)
+    negative: int = whole(5, least=1)
+    epochs: int = whole(5, least=1)
+    learning_rate: float = 0.025
+    sample: float = 1e-4
+    workers: int = whole(1, least=1)
+
+
+def train_fasttext(model: FastTextModel, job: TrainingJob) -> FitResult:
+    """Train the vectors of a model in place; the trainer of the family ``fasttext``, which cannot continue.
 
     Args:
         model: Its vocabulary is that of the corpus.
-        train: The corpus, a `tsugiki.text_table.text_table`.
-        output_dir: Unused: gensim leaves nothing to continue.
-        arguments: A seed and the options of `OPTIONS`.
-        validation: Unused: nothing is chosen.
-        task: Unused.
-        progress: Unused: gensim shows none.
-        title: Unused.
-        processor: The tokenizer that made the corpus: n-grams take the letters of its words.
+        job: Its rows are the corpus, a `tsugiki.text_table.text_table`, and its arguments those of `FastTextOptions`.
+            Its processor is the tokenizer that made the corpus: n-grams take the letters of its words. Nothing is
+            chosen, so nothing is validated.
 
     Raises:
         OptionError: An option is unknown or out of range, or the tokenizer is missing or another one.
@@ -79,48 +76,33 @@ def train_fasttext(
     """
     from gensim.models import FastText
 
-    options, seed = read_options(arguments, OPTIONS)
-    for name in ("window", "epochs", "workers", "negative"):
-        if not isinstance(options[name], int) or options[name] < 1:
-            raise OptionError(f"{name} must be a whole number of at least 1, not {options[name]!r}")
-    if processor is None:
+    options = job.read_options(FastTextOptions)
+    if job.processor is None:
         raise OptionError("fastText learns from the letters of words: give the tokenizer as processor=")
-    words = word_list(processor)
+    words = word_list(job.processor)
     if len(words) != model.config.vocab_size:
         raise OptionError(f"the tokenizer has {len(words)} words and the model {model.config.vocab_size}; make it anew")
-    tokens, offsets = token_stream(train)
-    counts = np.bincount(tokens, minlength=len(words))
-    counts[:SPECIAL] = 0
-    if (counts > 0).sum() < 2:
-        raise DataError("the corpus holds fewer than two different words of the vocabulary; vectors need at least two")
-    started = time.perf_counter()
-    sentences = _Sentences(tokens, offsets, words)
+    tokens, offsets = token_stream(job.train)
+    counts = word_counts(tokens, len(words))
+    stopwatch = Stopwatch()
     trained = FastText(
         vector_size=model.config.hidden_size,
-        window=options["window"],
-        negative=options["negative"],
-        sg=int(options["skip_gram"]),
-        alpha=options["learning_rate"],
-        sample=options["sample"],
-        workers=options["workers"],
+        window=options.window,
+        negative=options.negative,
+        sg=int(options.skip_gram),
+        alpha=options.learning_rate,
+        sample=options.sample,
+        workers=options.workers,
         bucket=model.config.num_buckets,
         min_n=model.config.min_n,
         max_n=model.config.max_n,
         min_count=1,  # the tokenizer has chosen the words
-        seed=seed,
+        seed=job.seed,
     )
     trained.build_vocab_from_freq({words[number]: int(counts[number]) for number in np.flatnonzero(counts)})
-    trained.train(sentences, total_examples=len(offsets) - 1, epochs=options["epochs"])
+    trained.train(_Sentences(tokens, offsets, words), total_examples=len(offsets) - 1, epochs=options.epochs)
     set_fasttext(model, trained.wv, words, counts)
-    return FitResult(
-        history=[],
-        seconds=time.perf_counter() - started,
-        steps=options["epochs"],
-        processes=1,
-        best_metric=None,
-        precision="fp32",
-        device="cpu",
-    )
+    return FitResult(stopwatch.seconds, steps=options.epochs, processes=1)
 
 
 @torch.no_grad()

@@ -7,18 +7,24 @@ gensim has.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 from gensim.models import Word2Vec
 from gensim.models.callbacks import CallbackAny2Vec
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
-from tsugiki.errors import DataError, OptionError
-from tsugiki.training.fit import is_main_process
+from tsugiki.durations import Stopwatch
+from tsugiki.errors import OptionError
+from tsugiki.text_table import token_stream
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, number, whole
+from tsugiki.training.processes import is_main_process
 
+from ..vectors.word_vectors_model import WordVectorsModel
+from ..words.word_counts import word_counts
 from ..words.word_tokenizer import SPECIAL
-from .trained_vectors import TrainedVectors
 
 LONGEST_SENTENCE = 10_000  # gensim drops what a sentence has beyond
 
@@ -55,40 +61,11 @@ class _Progress(CallbackAny2Vec):
         self.bar.update()
 
 
-def train_gensim(
-    tokens: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    *,
-    vocab_size: int,
-    dimension: int,
-    seed: int,
-    output_dir: str | Path | None = None,
-    progress: bool = True,
-    title: str = "training",
-    sg: int = 1,
-    hs: int = 0,
-    negative: int = 5,
-    window: int = 5,
-    epochs: int = 5,
-    alpha: float = 0.025,
-    min_alpha: float = 1e-4,
-    sample: float = 1e-4,
-    ns_exponent: float = 0.75,
-    cbow_mean: int = 1,
-    shrink_windows: bool = True,
-    workers: int = 1,
-) -> TrainedVectors:
-    """Train word vectors with `gensim.models.Word2Vec`; the options have its names.
+@dataclass(frozen=True)
+class GensimOptions(TrainerOptions):
+    """Options of the method ``gensim``, by the names of `gensim.models.Word2Vec`.
 
-    Args:
-        tokens: Numbers of words of the whole corpus, int32 (T,); 0 and 1 (padding, unknown) are left out.
-        offsets: Where each text begins, and the end, int64 (N + 1,).
-        vocab_size: V, with the two special tokens.
-        dimension: D, gensim's ``vector_size``.
-        seed: The same seed gives the same vectors with one worker; with more, gensim's threads race.
-        output_dir: Unused: gensim cannot continue in the middle, so nothing is left there.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+    Attributes:
         sg: 1 for skip-gram, 0 for CBOW.
         hs: 1 for hierarchical softmax.
         negative: Negatives a pair; 0 for none, with ``hs=1``.
@@ -100,75 +77,75 @@ def train_gensim(
         ns_exponent: Power of the counts that negatives are drawn by.
         cbow_mean: 1 to take the mean of the context in CBOW, 0 for its sum.
         shrink_windows: Draw the window of each word from 1 to `window`.
-        workers: Threads of gensim.
+        workers: Threads of gensim; with more than one, which race, the same seed gives other vectors every time.
+    """
+
+    owner: ClassVar[str] = "the method 'gensim'"
+
+    sg: int = whole(1, least=0)
+    hs: int = whole(0, least=0)
+    negative: int = whole(5, least=0)
+    window: int = whole(5, least=1)
+    epochs: int = whole(5, least=1)
+    alpha: float = 0.025
+    min_alpha: float = 1e-4
+    sample: float = number(1e-4, least=0)
+    ns_exponent: float = 0.75
+    cbow_mean: int = whole(1, least=0)
+    shrink_windows: bool = True
+    workers: int = whole(1, least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.hs and not self.negative:
+            raise OptionError("word2vec needs hierarchical softmax or negative sampling: hs=1, or a negative above 0")
+
+
+def train_gensim(model: WordVectorsModel, job: TrainingJob) -> FitResult:
+    """Train word vectors with `gensim.models.Word2Vec`, which cannot continue in the middle.
+
+    Args:
+        model: Gets the input vectors, zero for words that do not occur; its vocabulary is that of the corpus.
+        job: Its rows are the corpus, a `tsugiki.text_table.text_table`, and its arguments those of `GensimOptions`.
 
     Returns:
-        The input vectors; rows of words that do not occur are zero. The history names the epochs without a loss:
-        gensim's sum of it loses most of its digits on a corpus of this size.
+        The history names the epochs without a loss: gensim's sum of it loses most of its digits on a large corpus.
 
     Raises:
         DataError: The corpus has fewer than two different words, or a number beyond the vocabulary.
-        OptionError: An option is out of range, or there is neither hierarchical softmax nor a negative.
+        OptionError: An option is unknown or out of range, or there is neither hierarchical softmax nor a negative.
     """
-    if not hs and not negative:
-        raise OptionError("word2vec needs hierarchical softmax or negative sampling: hs=1, or a negative above 0")
-    least: dict[str, tuple[float, float]] = {
-        "dimension": (dimension, 1),
-        "epochs": (epochs, 1),
-        "window": (window, 1),
-        "workers": (workers, 1),
-        "negative": (negative, 0),
-        "sample": (sample, 0),
-    }
-    for name, (value, bound) in least.items():
-        if value < bound:
-            raise OptionError(f"{name} must be at least {bound}, not {value}")
-    if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
-        raise DataError(
-            f"the corpus holds the number {int(tokens.max())}, and the vocabulary has {vocab_size:,} words; tokenise "
-            "it with the tokenizer of the model"
-        )
-    counts = np.bincount(tokens, minlength=vocab_size)
-    counts[:SPECIAL] = 0
-    occurring = np.flatnonzero(counts)
-    if len(occurring) < 2:
-        raise DataError(
-            f"the corpus holds {len(occurring)} word{'s' * (len(occurring) != 1)} of the vocabulary; vectors need at "
-            "least two different ones"
-        )
+    options, stopwatch = job.read_options(GensimOptions), Stopwatch()
+    tokens, offsets = token_stream(job.train)
+    vocab_size, dimension = model.config.vocab_size, model.config.hidden_size
+    counts = word_counts(tokens, vocab_size)
     names = [str(number) for number in range(vocab_size)]
-    model = Word2Vec(
+    chosen = asdict(options)
+    epochs = chosen.pop("epochs")
+    trained = Word2Vec(
         vector_size=dimension,
-        sg=sg,
-        hs=hs,
-        negative=negative,
-        window=window,
-        alpha=alpha,
-        min_alpha=min_alpha,
-        sample=sample,
-        ns_exponent=ns_exponent,
-        cbow_mean=cbow_mean,
-        shrink_windows=shrink_windows,
-        seed=seed,
-        workers=workers,
+        seed=job.seed,
         min_count=1,  # the tokenizer has left rare words out
         max_final_vocab=None,
+        **chosen,
     )
-    model.build_vocab_from_freq({names[number]: int(counts[number]) for number in occurring})
-    bar = tqdm(total=epochs, desc=title, unit="epoch", dynamic_ncols=True, disable=not (progress and is_main_process()))
-    with bar:
-        kept_words, _ = model.train(
+    trained.build_vocab_from_freq({names[number]: int(counts[number]) for number in np.flatnonzero(counts)})
+    hidden = not (job.progress and is_main_process())
+    with tqdm(total=epochs, desc=job.title, unit="epoch", dynamic_ncols=True, disable=hidden) as bar:
+        kept_words, _ = trained.train(
             NumberedSentences(tokens, offsets, names),
             total_words=int(counts.sum()),
             epochs=epochs,
-            start_alpha=alpha,
-            end_alpha=min_alpha,
+            start_alpha=options.alpha,
+            end_alpha=options.min_alpha,
             callbacks=[_Progress(bar)],
         )
     matrix = np.zeros((vocab_size, dimension), np.float32)
-    matrix[[int(name) for name in model.wv.index_to_key]] = model.wv.vectors
-    return TrainedVectors(
-        matrix=matrix,
+    matrix[[int(name) for name in trained.wv.index_to_key]] = trained.wv.vectors
+    model.set_vectors(matrix, counts)
+    return FitResult(
+        seconds=stopwatch.seconds,
         history=[{"epoch": float(epoch + 1)} for epoch in range(epochs)],
         steps=int(kept_words),  # each is a centre whose pairs gensim trains on
+        processes=1,
     )

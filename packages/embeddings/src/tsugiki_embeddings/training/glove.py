@@ -22,25 +22,26 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
-from tsugiki.errors import DataError, OptionError
-from tsugiki.output import write_bytes
+from tsugiki.durations import Stopwatch
+from tsugiki.errors import DataError
+from tsugiki.text_table import token_stream
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, number, whole
+from tsugiki.training.resumable import STATE, StateFile
 
-from ..words.word_tokenizer import SPECIAL
+from ..vectors.word_vectors_model import WordVectorsModel
+from ..words.word_counts import word_counts
 from .cooccurrence import MEGABYTE, Cooccurrences, count_cooccurrences
 from .glove_batches import GloVeBatches, Group, sort_entries
-from .trained_vectors import TrainedVectors
 
-CHECKPOINT = "glove.safetensors"
 COPIES = 4  # of all parameters at once: values and accumulators, and both again while a checkpoint is written
 
 
@@ -128,6 +129,11 @@ class GloVeTable:
             squares[rows, column] = math.inf
         return cls(torch.from_numpy(values), torch.from_numpy(squares))
 
+    @classmethod
+    def stored(cls, tensors: Mapping[str, Tensor]) -> GloVeTable:
+        """As an earlier run left it."""
+        return cls(*(torch.from_numpy(tensors[name].numpy().copy()) for name in ("values", "squares")))
+
     def part(self, first: int, last: int, device: torch.device) -> GloVeTable:
         """Some columns of the table, on a device."""
         return GloVeTable(*(whole[:, first:last].contiguous().to(device) for whole in (self.values, self.squares)))
@@ -179,40 +185,11 @@ class GloVeTable:
         return (weights * errors.square()).sum(dtype=torch.float64)
 
 
-def train_glove(
-    tokens: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    *,
-    vocab_size: int,
-    dimension: int,
-    seed: int,
-    output_dir: str | Path,
-    progress: bool = True,
-    title: str = "training",
-    epochs: int = 25,
-    window: int = 10,
-    symmetric: bool = True,
-    x_max: float = 100.0,
-    exponent: float = 0.75,
-    learning_rate: float = 0.05,
-    memory_limit: float = 1024,
-    counting_processes: int = 1,
-    device: str | None = None,
-) -> TrainedVectors:
-    """Count a corpus and train GloVe on it.
+@dataclass(frozen=True)
+class GloVeOptions(TrainerOptions):
+    """Options of the method ``glove``.
 
-    Runs unchanged under ``accelerate launch``. A run that was killed continues after its last whole epoch when it is
-    started again with the same options, and ends with the same vectors. The counts stay in `output_dir`.
-
-    Args:
-        tokens: Numbers of words of the whole corpus, int32 (T,); 0 and 1 (padding, unknown) are taken out first.
-        offsets: Where each text begins, and the end, int64 (N + 1,).
-        vocab_size: V, with the two special tokens.
-        dimension: D.
-        seed: At least 0; the same seed gives the same bits on the same device and number of processes.
-        output_dir: Folder of the run, for counts and checkpoints.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+    Attributes:
         epochs: Passes over the nonzeros of the matrix.
         window: Largest distance at which words co-occur.
         symmetric: Count the words on both sides of each, or only those before it.
@@ -222,59 +199,77 @@ def train_glove(
         memory_limit: Megabytes, for counting (over all its processes), and for the vectors of one process.
         counting_processes: How many processes count; the result is the same for any number.
         device: ``cpu`` to leave a GPU alone; by default what accelerate chooses.
+    """
+
+    owner: ClassVar[str] = "the method 'glove'"
+
+    epochs: int = whole(25, least=1)
+    window: int = whole(10, least=1)
+    symmetric: bool = True
+    x_max: float = number(100.0, above=0)
+    exponent: float = number(0.75, above=0)
+    learning_rate: float = number(0.05, above=0)
+    memory_limit: float = number(1024, above=0)
+    counting_processes: int = whole(1, least=1)
+    device: str | None = None
+
+
+def train_glove(model: WordVectorsModel, job: TrainingJob) -> FitResult:
+    """Count a corpus and train GloVe on it; a word's vector is (e + theta) / 2.
+
+    Runs unchanged under ``accelerate launch``; the same seed gives the same bits on the same device and number of
+    processes. A run that was killed continues after its last whole epoch. The counts stay in the job's folder.
+
+    Args:
+        model: Gets the vectors; its vocabulary is that of the corpus.
+        job: Its rows are the corpus, a `tsugiki.text_table.text_table`, and its arguments those of `GloVeOptions`.
 
     Returns:
-        (e + theta) / 2, rows of zeros for the special tokens; the history holds J during each pass, divided by the
-        number of nonzeros.
+        The history holds J during each pass, divided by the number of nonzeros.
 
     Raises:
         DataError: The corpus has fewer than two different words, or the vectors do not fit the memory limit.
-        OptionError: An option is out of range, or `output_dir` holds a run with other options.
+        OptionError: An option is unknown or out of range, or the folder holds a run with other options.
     """
-    positive = {"dimension": dimension, "epochs": epochs, "x_max": x_max, "exponent": exponent}
-    _check(tokens, seed, positive | {"learning_rate": learning_rate, "memory_limit": memory_limit})
-    _check_memory(vocab_size, dimension, memory_limit)
-    accelerator = Accelerator(cpu=device == "cpu")
-    texts = zlib.crc32(np.ascontiguousarray(tokens).tobytes(), zlib.crc32(np.ascontiguousarray(offsets).tobytes()))
-    counted = [texts, vocab_size, window, symmetric]
-    run = {"counted": counted, "trained": [dimension, seed, x_max, exponent, learning_rate]}
-    output = Path(output_dir)
-    whole, history, steps = _resume(output, run) or (GloVeTable.first(vocab_size, dimension, seed), [], 0)
-    if len(history) < epochs:
+    options, seed = job.read_options(GloVeOptions), job.seed
+    vocab_size, dimension = model.config.vocab_size, model.config.hidden_size
+    _check_memory(vocab_size, dimension, options.memory_limit)
+    tokens, offsets = token_stream(job.train)
+    occurrences = word_counts(tokens, vocab_size)
+    accelerator = Accelerator(cpu=options.device == "cpu")
+    texts = zlib.crc32(tokens.tobytes(), zlib.crc32(offsets.tobytes()))
+    counted = [texts, vocab_size, options.window, options.symmetric]
+    trained = [dimension, seed, options.x_max, options.exponent, options.learning_rate]
+    state = StateFile(job.output_dir / STATE, {"counted": counted, "trained": trained})
+    if job.resume and (found := state.read()) is not None:
+        table, record = GloVeTable.stored(found[0]), found[1]
+    else:
+        table, record = GloVeTable.first(vocab_size, dimension, seed), {}
+    stopwatch = Stopwatch(record.get("seconds", 0.0))
+    history, steps = record.get("history", []), record.get("steps", 0)
+    if len(history) < options.epochs:
         key = f"{zlib.crc32(json.dumps(counted).encode()):08x}"
-        folder, sorted_folder = output / f"cooccurrences-{key}", output / f"entries-{key}-{seed}"
+        folder, sorted_folder = job.output_dir / f"cooccurrences-{key}", job.output_dir / f"entries-{key}-{seed}"
         if accelerator.is_main_process:
-            if not folder.exists():
-                count_cooccurrences(
-                    (tokens, offsets),
-                    folder,
-                    vocab_size=vocab_size,
-                    window=window,
-                    symmetric=symmetric,
-                    memory_limit=memory_limit,
-                    processes=counting_processes,
-                    progress=progress,
-                    title=f"{title} counts",
-                )
-            sort_entries(Cooccurrences.open(folder), sorted_folder, seed=seed, memory_limit=memory_limit)
+            _count_and_sort((tokens, offsets), folder, sorted_folder, options, vocab_size, job)
         accelerator.wait_for_everyone()
         batches = GloVeBatches(sorted_folder)
         shares = _Shares(dimension + 2, accelerator)
-        table, weighting = shares.own(whole), Weighting(x_max, exponent)
+        own, weighting = shares.own(table), Weighting(options.x_max, options.exponent)
         bar = tqdm(
-            total=epochs * len(batches),
+            total=options.epochs * len(batches),
             initial=len(history) * len(batches),
-            desc=title,
+            desc=job.title,
             unit="entry",
             unit_scale=True,
             dynamic_ncols=True,
-            disable=not (progress and accelerator.is_main_process),
+            disable=not (job.progress and accelerator.is_main_process),
         )
         with bar:
-            for epoch in range(len(history), epochs):
+            for epoch in range(len(history), options.epochs):
                 loss = torch.zeros((), dtype=torch.float64, device=accelerator.device)
                 for group in batches.epoch(seed, epoch):
-                    loss += table.train_group(group, weighting, learning_rate, accelerator)
+                    loss += own.train_group(group, weighting, options.learning_rate, accelerator)
                     steps += len(group.batches)
                     bar.update(len(group.words))
                 mean = float(loss) / len(batches)
@@ -282,22 +277,43 @@ def train_glove(
                     raise DataError(f"the loss is {mean} in epoch {epoch + 1}; take a lower learning_rate")
                 history.append({"epoch": float(epoch + 1), "loss": mean})
                 bar.set_postfix(loss=f"{mean:.4f}")
-                whole = shares.join(table)
-                if accelerator.is_main_process:
-                    _save(output, whole, run | {"history": history, "steps": steps})
-                accelerator.wait_for_everyone()
+                table = shares.join(own)
+                tensors = {"values": table.values, "squares": table.squares}
+                state.write(tensors, {"history": history, "steps": steps, "seconds": stopwatch.seconds})
         if accelerator.is_main_process:
             shutil.rmtree(sorted_folder)
-    matrix = whole.parameters().vectors.numpy().copy()
-    matrix[:SPECIAL] = 0
-    return TrainedVectors(
-        matrix=matrix,
+    model.set_vectors(table.parameters().vectors.numpy(), occurrences)
+    return FitResult(
+        seconds=stopwatch.seconds,
         history=history,
         steps=steps,
-        device=str(accelerator.device),
         processes=accelerator.num_processes,
-        precision="fp32",
+        device=str(accelerator.device),
     )
+
+
+def _count_and_sort(
+    corpus: tuple[NDArray[np.int32], NDArray[np.int64]],
+    folder: Path,
+    sorted_folder: Path,
+    options: GloVeOptions,
+    vocab_size: int,
+    job: TrainingJob,
+) -> None:
+    """Count the corpus, unless that is done, and sort the entries by batch."""
+    if not folder.exists():
+        count_cooccurrences(
+            corpus,
+            folder,
+            vocab_size=vocab_size,
+            window=options.window,
+            symmetric=options.symmetric,
+            memory_limit=options.memory_limit,
+            processes=options.counting_processes,
+            progress=job.progress,
+            title=f"{job.title} counts",
+        )
+    sort_entries(Cooccurrences.open(folder), sorted_folder, seed=job.seed, memory_limit=options.memory_limit)
 
 
 class _Shares:
@@ -325,17 +341,6 @@ class _Shares:
         return GloVeTable(*joined)
 
 
-def _check(tokens: NDArray[np.int32], seed: int, positive: Mapping[str, float]) -> None:
-    for name, value in positive.items():
-        if not value > 0:
-            raise OptionError(f"{name} must be above 0, not {value}")
-    if seed < 0:
-        raise OptionError(f"seed must be at least 0, not {seed}")
-    different = len(np.unique(tokens[tokens >= SPECIAL]))
-    if different < 2:
-        raise DataError(f"the corpus has {different} different known words; word vectors need two at least")
-
-
 def _check_memory(vocab_size: int, dimension: int, memory_limit: float) -> None:
     needed = COPIES * 2 * vocab_size * (dimension + 2) * 4 / MEGABYTE
     if needed > memory_limit:
@@ -348,32 +353,3 @@ def _check_memory(vocab_size: int, dimension: int, memory_limit: float) -> None:
 def _constants(vocab_size: int, dimension: int) -> list[tuple[slice, int]]:
     """Rows and column of the ones of a table."""
     return [(slice(0, vocab_size), dimension + 1), (slice(vocab_size, None), dimension)]
-
-
-def _save(output: Path, table: GloVeTable, record: dict[str, Any]) -> None:
-    """Write the checkpoint of an epoch, then delete the one before."""
-    folder = output / f"checkpoint-{len(record['history'])}"
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {"values": table.values.cpu(), "squares": table.squares.cpu()}
-    write_bytes(folder / CHECKPOINT, safetensors.torch.save(tensors, {"run": json.dumps(record)}))
-    for other in output.glob("checkpoint-*"):
-        if other != folder:
-            shutil.rmtree(other)
-
-
-def _resume(output: Path, run: dict[str, Any]) -> tuple[GloVeTable, list[dict[str, Any]], int] | None:
-    """What an earlier run left in a folder: its table, its history and its steps.
-
-    Raises:
-        OptionError: It was a run over another corpus or with other options.
-    """
-    files = sorted(output.glob(f"checkpoint-*/{CHECKPOINT}"), key=lambda file: int(file.parent.name.split("-")[1]))
-    if not files:
-        return None
-    with safetensors.safe_open(files[-1], framework="pt") as stored:
-        record = json.loads(stored.metadata()["run"])
-        if {name: record[name] for name in run} != run:
-            raise OptionError(f"{output} holds a run over another corpus or with other options; name another folder")
-        names = ("values", "squares")
-        table = GloVeTable(*(torch.from_numpy(stored.get_tensor(name).numpy().copy()) for name in names))
-    return table, record["history"], record["steps"]

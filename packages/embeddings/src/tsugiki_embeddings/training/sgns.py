@@ -13,71 +13,39 @@ and give what one gives, to rounding.
 
 from __future__ import annotations
 
-import json
 import zlib
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import psutil
-import safetensors
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm.auto import tqdm
+from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.output import write_bytes
+from tsugiki.text_table import token_stream
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, number, whole
+from tsugiki.training.resumable import STATE, StateFile
 
+from ..vectors.word_vectors_model import WordVectorsModel
 from ..words.word_tokenizer import SPECIAL
 from .sgns_batches import Corpus, Layout, SkipGramBatches, Step, keep_probabilities
-from .trained_vectors import TrainedVectors
 
-CHECKPOINT = "sgns.safetensors"
 LARGEST_BATCH = 2048  # centre words; more is no faster on a CPU
 HITS = 16.0  # how often the commonest word may be expected among the centres of a step
 FARTHEST = 1.0  # how far a vector may move in a step; the same word over and over, as in garbage, would send it off
 
 
-def train_sgns(
-    tokens: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    *,
-    vocab_size: int,
-    dimension: int,
-    seed: int,
-    output_dir: str | Path,
-    progress: bool = True,
-    title: str = "training",
-    epochs: int = 5,
-    window: int = 5,
-    negatives: int = 5,
-    sample: float = 1e-4,
-    learning_rate: float = 0.025,
-    min_learning_rate: float = 1e-4,
-    noise_exponent: float = 0.75,
-    block_words: int = 32,
-    shared_negatives: int = 32,
-    batch_words: int | None = None,
-    workers: int = 0,
-    device: str | None = None,
-) -> TrainedVectors:
-    """Train word vectors by skip-gram with negative sampling (Mikolov et al. 2013).
+@dataclass(frozen=True)
+class SGNSOptions(TrainerOptions):
+    """Options of the method ``sgns``.
 
-    Runs unchanged under ``accelerate launch``. A run that was killed continues after its last whole epoch when it is
-    started again with the same options, and ends with the same vectors.
-
-    Args:
-        tokens: Numbers of words of the whole corpus, int32 (T,); 0 and 1 (padding, unknown) are left out.
-        offsets: Where each text begins, and the end, int64 (N + 1,).
-        vocab_size: V, with the two special tokens.
-        dimension: D.
-        seed: At least 0; the same seed gives the same bits on the same device.
-        output_dir: Folder of the run, for checkpoints.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+    Attributes:
         epochs: Passes over the corpus.
         window: Words to each side at most; every centre draws its own from 1 to this.
         negatives: Weight of the negatives of a pair, k of the paper.
@@ -91,46 +59,91 @@ def train_sgns(
             `LARGEST_BATCH` at most.
         workers: Threads that prepare the steps ahead; the result is the same for any number.
         device: ``cpu`` to leave a GPU alone; by default what accelerate chooses.
+    """
+
+    owner: ClassVar[str] = "the method 'sgns'"
+
+    epochs: int = whole(5, least=1)
+    window: int = whole(5, least=1)
+    negatives: int = whole(5, least=1)
+    sample: float = number(1e-4, least=0, below=1)
+    learning_rate: float = number(0.025, least=0)
+    min_learning_rate: float = number(1e-4, least=0)
+    noise_exponent: float = number(0.75, least=0)
+    block_words: int = whole(32, least=1)
+    shared_negatives: int = whole(32, least=1)
+    batch_words: int | None = whole(None, least=1)
+    workers: int = whole(0, least=0)
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block_words + 2 * self.window > 127:  # places in a block are counted in 8 bits
+            raise OptionError(f"block_words + 2 window must be at most 127, not {self.block_words} + 2 * {self.window}")
+
+    def layout(self, counts: NDArray[np.int64]) -> Layout:
+        """Sizes of a step over a corpus in which words occur so often (V,)."""
+        batch = self.batch_words or largest_batch(counts, self.sample)
+        blocks = max(1, batch // self.block_words)
+        return Layout(self.window, self.negatives, self.block_words, self.shared_negatives, blocks)
+
+
+def train_sgns(model: WordVectorsModel, job: TrainingJob) -> FitResult:
+    """Train word vectors by skip-gram with negative sampling (Mikolov et al. 2013).
+
+    Runs unchanged under ``accelerate launch``. A run that was killed continues after its last whole epoch.
+
+    Args:
+        model: Gets the input vectors; its vocabulary is that of the corpus.
+        job: Its rows are the corpus, a `tsugiki.text_table.text_table`, and its arguments those of `SGNSOptions`.
 
     Returns:
-        The input vectors; the history holds the mean loss per pair, its negatives included.
+        The history holds the mean loss per pair, its negatives included.
 
     Raises:
         DataError: The corpus has fewer than two words, or the vectors do not fit into memory.
-        OptionError: An option is out of range, or `output_dir` holds a run with other options.
+        OptionError: An option is unknown or out of range, or the folder holds a run with other options.
     """
-    _check(locals())
-    accelerator = Accelerator(cpu=device == "cpu")
+    options, seed = job.read_options(SGNSOptions), job.seed
+    vocab_size, dimension = model.config.vocab_size, model.config.hidden_size
+    accelerator = Accelerator(cpu=options.device == "cpu")
     _check_memory(vocab_size, dimension, accelerator.device)
+    tokens, offsets = token_stream(job.train)
     corpus = Corpus(tokens, offsets, vocab_size)
-    batch_words = batch_words or largest_batch(corpus.counts, sample)
-    layout = Layout(window, negatives, block_words, shared_negatives, max(1, batch_words // block_words))
-    batches = SkipGramBatches(corpus, layout, sample=sample, exponent=noise_exponent, seed=seed, epochs=epochs)
+    layout = options.layout(corpus.counts)
+    batches = SkipGramBatches(
+        corpus, layout, sample=options.sample, exponent=options.noise_exponent, seed=seed, epochs=options.epochs
+    )
     run = {
         "corpus": zlib.crc32(corpus.words.tobytes()),
-        "texts": zlib.crc32(np.ascontiguousarray(offsets).tobytes()),
-        "vectors": [vocab_size, dimension, seed, epochs, window, negatives, sample, noise_exponent],
-        "batches": [learning_rate, min_learning_rate, block_words, shared_negatives, layout.blocks],
+        "texts": zlib.crc32(offsets.tobytes()),
+        "model": [vocab_size, dimension, seed],
+        "options": asdict(replace(options, workers=0, device=None)),
     }
-    file = Path(output_dir) / CHECKPOINT
-    table, history, steps = _resume(file, run) or (first_vectors(vocab_size, dimension, seed), [], 0)
-    table = table.to(accelerator.device)
+    state = StateFile(job.output_dir / STATE, run)
+    if job.resume and (found := state.read()) is not None:
+        table, record = found[0]["table"], found[1]
+    else:
+        table, record = first_vectors(vocab_size, dimension, seed), {}
+    table, stopwatch = table.to(accelerator.device), Stopwatch(record.get("seconds", 0.0))
+    history, steps = record.get("history", []), record.get("steps", 0)
     bar = tqdm(
-        total=epochs * len(corpus.words),
+        total=options.epochs * len(corpus.words),
         initial=len(history) * len(corpus.words),
-        desc=title,
+        desc=job.title,
         unit="word",
         unit_scale=True,
         dynamic_ncols=True,
-        disable=not (progress and accelerator.is_main_process),
+        disable=not (job.progress and accelerator.is_main_process),
     )
     with bar:
-        for epoch in range(len(history), epochs):
+        for epoch in range(len(history), options.epochs):
             loss, pairs = 0.0, 0
-            for part in batches.epoch(epoch, workers):
+            for part in batches.epoch(epoch, options.workers):
                 losses = torch.zeros((), device=accelerator.device)  # read once a part: reading waits for the device
                 for step in part:
-                    rate = learning_rate - (learning_rate - min_learning_rate) * step.progress
+                    rate = options.learning_rate
+                    rate -= (options.learning_rate - options.min_learning_rate) * step.progress
                     losses += train_step(table, step, layout, rate, accelerator)
                     pairs += step.pairs
                 loss += float(losses)
@@ -143,16 +156,15 @@ def train_sgns(
                 raise DataError(f"the loss is {mean} in epoch {epoch + 1}; take a lower learning_rate or batch_words")
             history.append({"epoch": float(epoch + 1), "loss": mean})
             bar.set_postfix(loss=f"{mean:.4f}")
-            if accelerator.is_main_process:
-                _save(file, table, run | {"history": history, "steps": steps})
-            accelerator.wait_for_everyone()
-    return TrainedVectors(
-        matrix=table[:vocab_size].cpu().numpy().copy(),
+            state.write({"table": table}, {"history": history, "steps": steps, "seconds": stopwatch.seconds})
+    model.set_vectors(table[:vocab_size].cpu().numpy(), corpus.counts)
+    return FitResult(
+        seconds=stopwatch.seconds,
         history=history,
         steps=steps,
-        device=str(accelerator.device),
         processes=accelerator.num_processes,
         precision="bf16" if accelerator.mixed_precision == "bf16" else "fp32",
+        device=str(accelerator.device),
     )
 
 
@@ -241,23 +253,6 @@ def block_gradient(rows: Tensor, left: Tensor, right: Tensor, layout: Layout) ->
     return gradient, loss
 
 
-def _check(options: dict[str, Any]) -> None:
-    """Refuse options that are out of range."""
-    least = {"dimension": 1, "seed": 0, "epochs": 1, "window": 1, "negatives": 1, "sample": 0, "min_learning_rate": 0}
-    least |= {"learning_rate": 0, "noise_exponent": 0, "block_words": 1, "shared_negatives": 1, "workers": 0}
-    for name, bound in least.items():
-        if not options[name] >= bound:
-            raise OptionError(f"{name} must be at least {bound}, not {options[name]}")
-    if options["batch_words"] is not None and options["batch_words"] < 1:
-        raise OptionError(f"batch_words must be at least 1, not {options['batch_words']}")
-    if options["block_words"] + 2 * options["window"] > 127:  # places in a block are counted in 8 bits
-        raise OptionError(
-            f"block_words + 2 window must be at most 127, not {options['block_words']} + 2 * {options['window']}"
-        )
-    if options["sample"] >= 1:
-        raise OptionError(f"sample is a share of the corpus, below 1, not {options['sample']}")
-
-
 def _check_memory(vocab_size: int, dimension: int, device: torch.device) -> None:
     """Refuse a table that does not fit, before the machine runs out of memory."""
     needed = 2 * vocab_size * dimension * 4
@@ -267,25 +262,3 @@ def _check_memory(vocab_size: int, dimension: int, device: torch.device) -> None
             f"vectors of {vocab_size:,} words in {dimension} dimensions need {needed / 1e9:,.1f} GB, and "
             f"{free / 1e9:,.1f} GB are free on {device}; take a higher min_count, max_words, or a lower dimension"
         )
-
-
-def _save(file: Path, table: Tensor, run: dict[str, Any]) -> None:
-    """One file, so that table and record are of one moment."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(file, safetensors.torch.save({"table": table.cpu()}, metadata={"run": json.dumps(run)}))
-
-
-def _resume(file: Path, run: dict[str, Any]) -> tuple[Tensor, list[dict[str, float]], int] | None:
-    """Table, history and steps of an unfinished run, if there is one.
-
-    Raises:
-        OptionError: It has other options or another corpus.
-    """
-    if not file.is_file():
-        return None
-    with safetensors.safe_open(file, framework="pt") as opened:
-        found = json.loads(opened.metadata()["run"])
-        history, steps = found.pop("history"), found.pop("steps")
-        if found != run:
-            raise OptionError(f"{file} is of a training with other options or another corpus; remove it to start anew")
-        return opened.get_tensor("table"), history, steps

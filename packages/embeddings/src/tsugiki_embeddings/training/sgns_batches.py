@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from tsugiki.errors import DataError
 
+from ..words.word_counts import word_counts
 from ..words.word_tokenizer import SPECIAL
 
 LONGEST_SENTENCE = 1000  # words; longer rows are cut there, as the C code of word2vec does
@@ -126,18 +126,9 @@ class Corpus:
     """
 
     def __init__(self, tokens: NDArray[np.int32], offsets: NDArray[np.int64], vocab_size: int) -> None:
-        if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocab_size:
-            raise DataError(
-                f"the corpus holds the number {int(tokens.max())}, and the vocabulary has {vocab_size:,} words; "
-                "tokenise it with the tokenizer of the model"
-            )
+        self.counts = word_counts(tokens, vocab_size)
         known = tokens >= SPECIAL
         self.words = tokens[known]
-        self.counts: NDArray[np.int64] = np.bincount(self.words, minlength=vocab_size).astype(np.int64)
-        if not len(self.words):
-            raise DataError("the corpus is empty: it holds no word of the vocabulary")
-        if (self.counts > 0).sum() < 2:
-            raise DataError("the corpus repeats a single word; vectors need at least two different ones")
         lengths = np.diff(np.concatenate([[0], known.cumsum()])[offsets])
         bounds = _cut(lengths)
         self._sentence = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))

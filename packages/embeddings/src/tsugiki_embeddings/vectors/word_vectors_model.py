@@ -4,8 +4,10 @@ Whatever trained them (word2vec, GloVe, a neural language model), this is the ne
 numbers of words into their vectors, and a text into the mean of its words' vectors.
 """
 
+import numpy as np
 import torch
 from huggingface_hub.dataclasses import strict
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
@@ -74,6 +76,13 @@ class WordVectorsModel(WordVectorsPreTrainedModel):
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.register_buffer("counts", torch.zeros(config.vocab_size, dtype=torch.int64))
         self.post_init()
+
+    @torch.no_grad()
+    def set_vectors(self, matrix: NDArray[np.floating], counts: NDArray[np.int64]) -> None:
+        """Take over a matrix (V, D) and counts (V,); the rows of padding and unknown words become zero."""
+        self.embeddings.weight.copy_(torch.from_numpy(np.asarray(matrix, np.float32)))
+        self.embeddings.weight[:SPECIAL] = 0
+        self.counts.copy_(torch.from_numpy(counts))
 
     @can_return_tuple
     def forward(

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +17,10 @@ from torch import Tensor
 from tsugiki.augmentation import Augmentation, counter_uniform
 from tsugiki.errors import OptionError
 from tsugiki.fingerprint import tensors_fingerprint
-from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
 from tsugiki.text_table import PaddedTexts, text_table
-from tsugiki.training.fit import FitResult, fit
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki.transfer.cache import FeatureCache
 
 from .image_captioner import IGNORED, ImageCaptionerForConditionalGeneration
@@ -32,44 +30,20 @@ from .image_encoder import load_encoder
 BATCH = 64  # pictures that are encoded at once
 
 
-def train_captioner(
-    model: ImageCaptionerForConditionalGeneration,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+def train_captioner(model: ImageCaptionerForConditionalGeneration, job: TrainingJob) -> FitResult:
     """Train the decoder of a captioner. A model with fresh weights is given those of its config's `encoder` first.
 
     Args:
         model: The captioner; changed in place.
-        train: Pictures with their captions; its augmentation may be a flip.
-        output_dir: As `tsugiki.training.fit` takes it, as all below.
-        arguments: Training options.
-        validation: Other pictures with their captions.
-        task: The task.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are pictures with their captions; their augmentation may be a flip.
 
     Raises:
         OptionError: An option is refused, or the augmentation is more than a flip.
     """
     if model.config.encoder is not None and not model.config._name_or_path:
         load_encoder(model.encoder, model.config.encoder)
-    return fit(
-        model,
-        pair_table(model, train),
-        output_dir=output_dir,
-        arguments=arguments,
-        validation=None if validation is None else pair_table(model, validation),
-        task=task,
-        progress=progress,
-        title=title,
-    )
+    validation = None if job.validation is None else pair_table(model, job.validation)
+    return fit(model, replace(job, train=pair_table(model, job.train), validation=validation))
 
 
 class CaptionPairs:

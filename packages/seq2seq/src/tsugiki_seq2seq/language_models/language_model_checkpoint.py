@@ -1,21 +1,14 @@
-"""Checkpoints of a language model's training: one file, so that weights, optimizer and place are of one moment."""
+"""Checkpoints of a language model's training: its weights, its optimizer's moments, and how far it is."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
-from tsugiki.errors import OptionError
-from tsugiki.output import write_bytes
+from tsugiki.training.resumable import StateFile
 
-FILE = Path("checkpoint-last", "training.safetensors")
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps of a parameter
 
 
@@ -52,18 +45,12 @@ class Progress:
 
 
 def write_checkpoint(
-    folder: Path,
-    run: Mapping[str, Any],
-    progress: Progress,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: Any,
+    state: StateFile, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any
 ) -> None:
-    """Replace the checkpoint of a run.
+    """Replace the checkpoint of a run; all processes call it.
 
     Args:
-        folder: Of the run.
-        run: Text and options, in JSON's types; another run does not continue this one.
+        state: Of the run.
         progress: How far it is.
         model: Its parameters are kept.
         optimizer: AdamW over them.
@@ -74,22 +61,18 @@ def write_checkpoint(
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        tensors[f"model.{name}"] = parameter.detach()
+        tensors[f"model.{name}"] = parameter
         for moment in MOMENTS:
             if moment in optimizer.state.get(parameter, {}):
                 tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
     tensors |= {f"best.{name}": one for name, one in progress.best.items()}
     tensors |= {f"state.{number}": one for number, one in enumerate(progress.state or ())}
-    record = {"run": _plain(run), "progress": progress.record(), "scheduler": _plain(scheduler.state_dict())}
-    file = folder / FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    on_cpu = {name: one.cpu().contiguous() for name, one in tensors.items()}
-    write_bytes(file, safetensors.torch.save(on_cpu, metadata={"record": json.dumps(record)}))
+    state.write(tensors, {"progress": progress.record(), "scheduler": scheduler.state_dict()})
 
 
 @torch.no_grad()
 def read_checkpoint(
-    folder: Path, run: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any
+    state: StateFile, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any
 ) -> Progress | None:
     """Take over a run's checkpoint: put it into model, optimizer and scheduler.
 
@@ -99,14 +82,9 @@ def read_checkpoint(
     Raises:
         OptionError: It is of a run with another text or other options.
     """
-    file = folder / FILE
-    if not file.is_file():
+    if (found := state.read()) is None:
         return None
-    with safetensors.safe_open(file, framework="pt") as opened:
-        record = json.loads(opened.metadata()["record"])
-        if record["run"] != _plain(run):
-            raise OptionError(f"{file} is of a training with other options or another text; remove it to start anew")
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    tensors, record = found
     for name, parameter in model.named_parameters():
         parameter.copy_(tensors[f"model.{name}"])
         kept = {moment: tensors[f"{moment}.{name}"] for moment in MOMENTS if f"{moment}.{name}" in tensors}
@@ -117,10 +95,5 @@ def read_checkpoint(
         group["lr"] = rate
     best = {name.removeprefix("best."): one for name, one in tensors.items() if name.startswith("best.")}
     numbers = sum(name.startswith("state.") for name in tensors)
-    state = tuple(tensors[f"state.{number}"] for number in range(numbers)) or None
-    return Progress(**record["progress"], best=best, state=state)
-
-
-def _plain(values: Mapping[str, Any]) -> Any:
-    """The values as they come back from JSON."""
-    return json.loads(json.dumps(values))
+    carried = tuple(tensors[f"state.{number}"] for number in range(numbers)) or None
+    return Progress(**record["progress"], best=best, state=carried)

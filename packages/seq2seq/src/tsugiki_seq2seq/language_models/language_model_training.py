@@ -10,10 +10,9 @@ What dropout draws is a function of seed, step and process: a run that was kille
 from __future__ import annotations
 
 import math
-import time
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -22,11 +21,15 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, TrainingArguments, get_scheduler
+from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, TensorTable
-from tsugiki.training.fit import FitResult, training_arguments
+from tsugiki.training.arguments import EARLY_STOPPING as PATIENCE
+from tsugiki.training.arguments import training_arguments
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, whole
 from tsugiki.training.phases import join_results, run_phase
+from tsugiki.training.resumable import STATE, StateFile
 
 from ..recurrent.recurrent_state import RecurrentState
 from ..texts.named_texts import named_texts
@@ -34,11 +37,7 @@ from .language_model_checkpoint import Progress, read_checkpoint, write_checkpoi
 from .language_modelling import CONTEXT, token_nats, window_table
 from .parallel_streams import ParallelStreams
 
-BPTT = "bptt"
-PATIENCE = "early_stopping_patience"
 PRETRAIN = "pretrain"
-OWN_OPTIONS = (BPTT, PATIENCE)
-DEFAULT_BPTT = 128
 TAKEN = (  # of TrainingArguments; what else it has would be ignored, so it is refused
     *("learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "bf16", "seed"),
     *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "num_train_epochs", "use_cpu"),
@@ -49,83 +48,75 @@ VALIDATION_ROWS = 32  # windows a batch
 PIECE = 1 << 21  # logits that a piece of the loss is computed from
 
 
-def train_language_model(
-    model: PreTrainedModel,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    processor: Any = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+@dataclass(frozen=True)
+class StreamOptions(TrainerOptions):
+    """What the training of language models takes besides the fields of `TrainingArguments` in `TAKEN`.
+
+    Attributes:
+        bptt: Tokens of a step.
+        early_stopping_patience: After how many epochs without a better validation loss to stop, with the best epoch's
+            weights.
+    """
+
+    bptt: int = whole(128, least=1)
+    early_stopping_patience: int | None = whole(None, least=1)
+
+
+OWN_OPTIONS = tuple(item.name for item in fields(StreamOptions))
+
+
+def train_language_model(model: PreTrainedModel, job: TrainingJob) -> FitResult:
     """Train a recurrent language model in place, with AdamW.
 
-    Runs unchanged under ``accelerate launch``: several processes share the parallel streams of a step. A run that was
-    killed continues from its last checkpoint and ends with the same weights.
+    Runs unchanged under ``accelerate launch``: several processes share the parallel streams of a step. The argument
+    ``per_device_train_batch_size`` is the number of streams of all of them together. With ``save_strategy`` ``steps``
+    checkpoints fall within an epoch too.
 
     Args:
         model: A causal language model whose ``past_key_values`` is a `RecurrentState`.
-        train: A table of `language_modelling.window_table`. Windows that were taken out of it are read as context, and
-            not asked for.
-        output_dir: Folder of the run, for checkpoints.
-        arguments: The fields of `TrainingArguments` in `TAKEN`, and besides: ``bptt``, tokens of a step;
-            ``early_stopping_patience``, after how many epochs without a better validation loss to stop, with the best
-            epoch's weights kept; ``pretrain``, other texts to train on first, as `named_texts` takes them, with the
-            training options that differ there. ``per_device_train_batch_size`` is the number of parallel streams of
-            all processes together. With ``save_strategy`` ``steps`` checkpoints fall within an epoch too.
-        validation: A table of windows, whose mean loss is measured after each epoch.
-        task: Unused; the loss is what counts.
-        processor: The model's tokenizer; needed with ``pretrain``.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are those of `language_modelling.window_table`; windows that were taken out are read as context,
+            and not asked for. Its arguments are those of `StreamOptions` and `TAKEN`, and ``pretrain``: other texts to
+            train on first, as `named_texts` takes them, with the arguments that differ there, for which its processor
+            is needed. Of validation rows the mean loss counts, whatever the task.
 
     Returns:
         The record of the run; its best figure is the lowest validation loss, in nats a token.
 
     Raises:
-        OptionError: An option is unknown or out of range, or `output_dir` holds a run with other options.
+        OptionError: An option is unknown or out of range, or the folder holds a run with other options.
         DataError: The table holds no stream of tokens, or the loss is not finite.
     """
-    options = dict(arguments)
-    if (spec := options.pop(PRETRAIN, None)) is None:
-        return _train_phase(model, train, Path(output_dir), options, validation, progress, title)
-    if processor is None:
+    arguments = dict(job.arguments)
+    spec = arguments.pop(PRETRAIN, None)
+    job = replace(job, arguments=arguments)
+    if spec is None:
+        return _train_stream(model, job)
+    if job.processor is None:
         raise OptionError(f"{PRETRAIN} reads other texts: give the model's tokenizer as processor=")
     if not isinstance(spec, Mapping):
         raise OptionError(f"{PRETRAIN} must name a data set with id and split, not {spec!r}")
-    first = {name: value for name, value in options.items() if name != PATIENCE}
+    first = {name: value for name, value in arguments.items() if name != PATIENCE}
     first |= {name: value for name, value in spec.items() if name in (*TAKEN, *OWN_OPTIONS)}
     source = {name: value for name, value in spec.items() if name not in (*TAKEN, *OWN_OPTIONS)}
-    folder = Path(output_dir) / PRETRAIN
 
-    def pretrain() -> FitResult:
-        texts = window_table(named_texts(source, where=PRETRAIN), processor)
-        return _train_phase(model, texts, folder, first, validation, progress, f"{title}: pre-training")
+    def pretrain(model: PreTrainedModel, phase: TrainingJob) -> FitResult:
+        texts = named_texts(source, where=PRETRAIN)
+        return _train_stream(model, replace(phase, train=window_table(texts, job.processor)))
 
-    phase = run_phase(folder, model, pretrain)
-    return join_results([phase, _train_phase(model, train, Path(output_dir), options, validation, progress, title)])
+    phase = run_phase(model, job.phase(PRETRAIN, arguments=first), pretrain)
+    return join_results([phase, _train_stream(model, job)])
 
 
-def _train_phase(
-    model: PreTrainedModel,
-    train: TensorTable,
-    folder: Path,
-    options: Mapping[str, Any],
-    validation: TensorTable | None,
-    progress: bool,
-    title: str,
-) -> FitResult:
+def _train_stream(model: PreTrainedModel, job: TrainingJob) -> FitResult:
     """Train on one stream."""
-    args, bptt, patience = _read_options(options, folder, validation)
-    streams = ParallelStreams.of(train, args.per_device_train_batch_size, bptt)
+    own, args = _read_options(job)
+    streams = ParallelStreams.of(job.train, args.per_device_train_batch_size, own.bptt)
     run = {
         "stream": zlib.crc32(streams.inputs.numpy().tobytes()),
         "asked": zlib.crc32(streams.targets.numpy().tobytes()),
-        "options": {name: value for name, value in options.items() if not name.startswith("save_")},
+        "options": {name: value for name, value in job.arguments.items() if not name.startswith("save_")},
     }
+    state = StateFile(job.output_dir / STATE, run)
     accelerator = Accelerator(cpu=args.use_cpu, mixed_precision="no")  # whose own bf16 copies all logits to fp32
     if args.per_device_train_batch_size % accelerator.num_processes:
         raise OptionError(
@@ -133,18 +124,18 @@ def _train_phase(
             f"{accelerator.num_processes} processes; take a multiple"
         )
     model.to(accelerator.device)
-    loop = _Loop(model, streams, args, accelerator, folder, run)
+    loop = _Loop(model, streams, args, accelerator, state, resume=job.resume)
     bar = tqdm(
         total=loop.total,
         initial=loop.progress.step,
-        desc=title,
+        desc=job.title,
         dynamic_ncols=True,
-        disable=not (progress and accelerator.is_main_process),
+        disable=not (job.progress and accelerator.is_main_process),
     )
     with bar:
-        while not loop.finished(patience):
-            loop.epoch(validation, bar)
-    if patience is not None:
+        while not loop.finished(own.early_stopping_patience):
+            loop.epoch(job.validation, bar)
+    if own.early_stopping_patience is not None:
         loop.take_best()
     model.eval()
     return FitResult(
@@ -167,11 +158,11 @@ class _Loop:
         streams: ParallelStreams,
         args: TrainingArguments,
         accelerator: Accelerator,
-        folder: Path,
-        run: Mapping[str, Any],
+        state: StateFile,
+        *,
+        resume: bool,
     ) -> None:
-        self.model, self.streams, self.args, self.accelerator = model, streams, args, accelerator
-        self.folder, self.run = folder, run
+        self.model, self.streams, self.args, self.accelerator, self.state = model, streams, args, accelerator, state
         self.total = math.ceil(args.num_train_epochs * len(streams))
         self.parameters = [one for one in model.parameters() if one.requires_grad]
         self.optimizer = _optimizer(self.parameters, args, accelerator.device)
@@ -184,7 +175,8 @@ class _Loop:
         )
         share = args.per_device_train_batch_size // accelerator.num_processes
         self.rows = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
-        self.progress = read_checkpoint(folder, run, model, self.optimizer, self.scheduler) or Progress()
+        found = read_checkpoint(state, model, self.optimizer, self.scheduler) if resume else None
+        self.progress = found or Progress()
         self.wrapped = accelerator.prepare_model(model)
 
     def autocast(self) -> torch.autocast:
@@ -198,7 +190,7 @@ class _Loop:
 
     def epoch(self, validation: TensorTable | None, bar: tqdm[Any]) -> None:
         """Read the streams from where the last checkpoint is to their ends, or as far as steps are to be taken."""
-        started, before = time.perf_counter(), self.progress.seconds
+        stopwatch = Stopwatch(self.progress.seconds)
         number = self.progress.step // len(self.streams)
         end = min((number + 1) * len(self.streams), self.total)
         state = self._own_rows(self.progress.state)
@@ -212,15 +204,14 @@ class _Loop:
             if self._saves_at(self.progress.step) and self.progress.step < end:
                 self._add_up(nats)
                 self.progress.state = self._all_rows(state)
-                self.progress.seconds = before + time.perf_counter() - started
-                self._save()
+                self._save(stopwatch)
         self._add_up(nats)
         self._close_epoch(end / len(self.streams), validation)
-        self.progress.seconds = before + time.perf_counter() - started
+        self.progress.seconds = stopwatch.seconds
         last = self.progress.history[-1]
         bar.set_postfix({name: f"{last[name]:.4f}" for name in ("loss", "eval_loss") if name in last})
         if self.args.save_strategy != "no":
-            self._save()
+            self._save(stopwatch)
 
     def _step(self, column: int, state: RecurrentState | None) -> tuple[RecurrentState, Tensor, int]:
         """One update; returns the state after it, the nats of this process's rows, and the tokens of all rows."""
@@ -279,10 +270,9 @@ class _Loop:
         args = self.args
         return bool(args.save_strategy == "steps") and step % max(1, round(args.save_steps)) == 0
 
-    def _save(self) -> None:
-        if self.accelerator.is_main_process:
-            write_checkpoint(self.folder, self.run, self.progress, self.model, self.optimizer, self.scheduler)
-        self.accelerator.wait_for_everyone()
+    def _save(self, stopwatch: Stopwatch) -> None:
+        self.progress.seconds = stopwatch.seconds
+        write_checkpoint(self.state, self.progress, self.model, self.optimizer, self.scheduler)
 
     def _all_rows(self, state: RecurrentState | None) -> tuple[Tensor, ...] | None:
         """The state of all processes' rows, (B, layers, H) each."""
@@ -349,22 +339,18 @@ def _optimizer(parameters: list[Any], args: TrainingArguments, device: torch.dev
     )
 
 
-def _read_options(
-    options: Mapping[str, Any], folder: Path, validation: TensorTable | None
-) -> tuple[TrainingArguments, int, int | None]:
-    """The library's options, and our own: tokens of a step, and patience."""
-    names = (*TAKEN, *OWN_OPTIONS, PRETRAIN)
-    for name in options:
-        if name not in names:
+def _read_options(job: TrainingJob) -> tuple[StreamOptions, TrainingArguments]:
+    """Our own options, and the library's."""
+    own, rest = job.split_options(StreamOptions)
+    for name in rest.arguments:
+        if name not in TAKEN:
             raise OptionError(
-                f"training option {name!r} is unknown to the training of language models.{did_you_mean(name, names)}"
+                f"training option {name!r} is unknown to the training of language models."
+                f"{did_you_mean(name, (*TAKEN, *OWN_OPTIONS, PRETRAIN))}"
             )
-    bptt, patience = options.get(BPTT, DEFAULT_BPTT), options.get(PATIENCE)
-    if not isinstance(bptt, int) or bptt < 1:
-        raise OptionError(f"{BPTT} is a number of tokens, at least 1, not {bptt}")
-    if patience is not None and validation is None:
+    if own.early_stopping_patience is not None and job.validation is None:
         raise OptionError(f"{PATIENCE} needs validation data")
-    args = training_arguments(folder, {name: value for name, value in options.items() if name not in OWN_OPTIONS})
+    args = training_arguments(job.output_dir, rest.arguments)
     if (schedule := str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type))) not in SCHEDULES:
         raise OptionError(f"lr_scheduler_type must be one of {', '.join(SCHEDULES)}, not {schedule!r}")
     if args.num_train_epochs <= 0 or args.per_device_train_batch_size < 1:
@@ -372,4 +358,4 @@ def _read_options(
             f"num_train_epochs must be above 0 and per_device_train_batch_size at least 1, not {args.num_train_epochs} "
             f"and {args.per_device_train_batch_size}"
         )
-    return args, bptt, patience
+    return own, args

@@ -6,20 +6,19 @@ a state reads them at full cost, so in training two neighbouring rows are one, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
-from tsugiki.training.fit import FitResult, fit
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
 
 from .language_modelling import CONTEXT, WINDOW, TokenWindows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, TrainerCallback
+    from transformers import PreTrainedModel
 
 PLACE, WHOLE = "place", "whole"
 
@@ -71,46 +70,18 @@ def whole_windows(table: TensorTable) -> TensorTable:
     return TensorTable(columns, transform=WholeWindows(windows.stream, windows.characters)).to(table.device)
 
 
-def train_on_whole_windows(
-    model: PreTrainedModel,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
-    """Train a causal language model in place, as `tsugiki.training.fit`, on the whole windows of a table.
+def train_on_whole_windows(model: PreTrainedModel, job: TrainingJob) -> FitResult:
+    """Train a causal language model in place, as `tsugiki.training.fit.fit`, on the whole windows of a table.
 
     Args:
         model: A causal language model that reads `CONTEXT + WINDOW` tokens.
-        train: As `whole_windows` takes it.
-        output_dir: As `fit` takes it, as all that follow.
-        arguments: The same.
-        validation: The same.
-        task: The same.
-        callbacks: The same.
-        progress: The same.
-        title: The same.
+        job: Its rows are those that `whole_windows` takes.
 
     Raises:
         OptionError: An option is unknown or out of range, or the model reads too few tokens.
-        DataError: `train` is no table of token windows.
+        DataError: The rows are no token windows.
     """
     longest = getattr(model.config, "max_position_embeddings", None)
     if longest is not None and longest < CONTEXT + WINDOW:
         raise OptionError(f"the model reads {longest} tokens, and rows have {CONTEXT + WINDOW}; raise n_positions")
-    return fit(
-        model,
-        whole_windows(train),
-        output_dir=output_dir,
-        arguments=arguments,
-        validation=validation,
-        task=task,
-        callbacks=callbacks,
-        progress=progress,
-        title=title,
-    )
+    return fit(model, replace(job, train=whole_windows(job.train)))

@@ -6,20 +6,18 @@ next size, with the same weights. Pictures are resized on the device, after thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 from tsugiki.errors import OptionError
-from tsugiki.task import Task
-from tsugiki.tensor_table import Batch, RowAugmentation, TensorTable
-from tsugiki.training.fit import FitResult, fit
-
-SIZES = "image_sizes"
+from tsugiki.tensor_table import Batch, RowAugmentation
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions
 
 
 @dataclass(frozen=True)
@@ -48,48 +46,33 @@ def resize(pixels: Tensor, size: int) -> Tensor:
     return F.interpolate(pixels.float(), size=(size, size), mode="bilinear", align_corners=False, antialias=True)
 
 
-def train_multi_size(
-    model: PreTrainedModel,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+@dataclass(frozen=True)
+class MultiSizeOptions(TrainerOptions):
+    """What `train_multi_size` takes besides the arguments of `fit`.
+
+    Attributes:
+        image_sizes: Pixels a side, one for each epoch, in turn; without it all pictures keep the table's size.
+    """
+
+    image_sizes: Sequence[int] | None = None
+
+
+def train_multi_size(model: PreTrainedModel, job: TrainingJob) -> FitResult:
     """Train a network that takes pictures of any size.
 
     Args:
         model: The model, whose config has a `minimum_size`.
-        train: Pictures of one size with labels, augmented if the table says so.
-        output_dir: Folder of the run.
-        arguments: What `tsugiki.training.fit` takes, and ``image_sizes``: pixels a side, one for each epoch, in turn.
-            Without it, all pictures keep the table's size.
-        validation: Rows to validate on, at the table's size.
-        task: Scores them.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are pictures of one size with labels, at which it also validates.
 
     Raises:
         OptionError: ``image_sizes`` are no sizes that the model takes, or another option is wrong.
     """
-    options = dict(arguments)
-    sizes = options.pop(SIZES, None)
-    if sizes is not None:
-        checked = check_sizes(sizes, model.config.minimum_size)
-        train = train.with_augmentation(MultiSize(checked, train.augmentation), seed=train.seed)
-    return fit(
-        model,
-        train,
-        output_dir=output_dir,
-        arguments=options,
-        validation=validation,
-        task=task,
-        progress=progress,
-        title=title,
-    )
+    options, job = job.split_options(MultiSizeOptions)
+    if options.image_sizes is not None:
+        sizes = check_sizes(options.image_sizes, model.config.minimum_size)
+        table = job.train
+        job = replace(job, train=table.with_augmentation(MultiSize(sizes, table.augmentation), seed=table.seed))
+    return fit(model, job)
 
 
 def check_sizes(sizes: Any, minimum_size: int) -> tuple[int, ...]:
@@ -101,7 +84,7 @@ def check_sizes(sizes: Any, minimum_size: int) -> tuple[int, ...]:
     whole = isinstance(sizes, Sequence) and all(isinstance(size, int) and size >= minimum_size for size in sizes)
     if not whole or not sizes:
         raise OptionError(
-            f"{SIZES} must be one or more whole numbers of at least {minimum_size}, the smallest picture that this "
+            f"image_sizes must be one or more whole numbers of at least {minimum_size}, the smallest picture that this "
             f"network takes, not {sizes!r}"
         )
     return tuple(sizes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
-from tsugiki.durations import duration
+from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def stylize(
     from .style_transfer import STEPS, StyleLosses, picture_of_size, transfer_style
 
     losses = LossNetwork.load(network)
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     with tqdm(total=options.get("steps", STEPS), desc="stylize", dynamic_ncols=True) as bar:
 
         def progress(now: StyleLosses) -> None:
@@ -145,7 +144,7 @@ def stylize(
         "steps": len(painted.history) - 1,
         "losses": {"start": vars(first), "end": vars(last)},
         "style_loss_ratio": last.style / first.style if first.style > 0 else None,
-        "seconds": time.perf_counter() - started,
+        "seconds": stopwatch.seconds,
     }
     return _write(path, painted.picture, facts)
 
@@ -171,7 +170,7 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
         raise OptionError(
             f"{model} is a {type(stylizer).__name__} and no stylizer; `tsugiki list` shows those there are"
         )
-    started = time.perf_counter()
+    stopwatch = Stopwatch()
     pixels = picture_of_size(_tensor(picture), size)
     painted = paint(stylizer, pixels[None])[0]
     config = stylizer.config
@@ -186,7 +185,7 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
         "content": content,
         "style": config.style,
         "size": list(painted.shape[1:]),
-        "seconds": time.perf_counter() - started,
+        "seconds": stopwatch.seconds,
     }
     return _write(path, painted, facts)
 

@@ -7,10 +7,7 @@ labelled picture are computed once, and the classifier is fitted on them.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from rich.console import Console
@@ -19,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import set_seed
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
+from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Task
+from tsugiki.evaluation.evaluate import main_figure
 from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import FitResult, fit
-from tsugiki.training.gradient_free import closed_form_result
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, number, one_of, whole
 from tsugiki.training.phases import join_results, run_phase
 from tsugiki.transfer.heads import fit_head
 
@@ -32,14 +30,6 @@ from ..classifiers.layers import activation
 from .exemplar_cnn import ExemplarCNNForImageClassification, ExemplarCNNModel, ExemplarCNNPreTrainedModel
 from .exemplar_views import ColorComponents, ExemplarViews, draw_corners
 
-OPTIONS: dict[str, Any] = {
-    "surrogate_classes": 2000,  # seed patches, each from another picture as long as there are enough
-    "views": 25,  # of each patch in one epoch
-    "patch_size": 24,  # side of a seed patch, in pixels of its picture
-    "hidden_size": 1024,  # units of the fully connected layer below the softmax over the patches
-    "hidden_dropout": 0.5,  # share of them silenced
-    "probe": "svm",  # the paper's linear probe; or logistic
-}
 PROBES = ("svm", "logistic")
 COMPONENT_ROWS = 10_000  # pictures whose colours are looked at
 BATCH_SIZE = 256
@@ -82,82 +72,62 @@ class SurrogateClassifier(ExemplarCNNPreTrainedModel):
         return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits)
 
 
-def train_exemplar(
-    model: ExemplarCNNForImageClassification,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+@dataclass(frozen=True)
+class ExemplarOptions(TrainerOptions):
+    """What `train_exemplar` takes besides the arguments of `fit`, which are those of the first phase.
+
+    Attributes:
+        surrogate_classes: Seed patches, each from another picture as long as there are enough.
+        views: Of each patch in one epoch.
+        patch_size: Side of a seed patch, in pixels of its picture.
+        hidden_size: Units of the fully connected layer below the softmax over the patches.
+        hidden_dropout: Share of them silenced.
+        probe: ``svm`` is the paper's linear probe; or ``logistic``.
+    """
+
+    surrogate_classes: int = whole(2000, least=2)
+    views: int = whole(25, least=1)
+    patch_size: int = whole(24, least=1)
+    hidden_size: int = whole(1024, least=1)
+    hidden_dropout: float = number(0.5, least=0, below=1)
+    probe: str = one_of("svm", PROBES)
+
+
+def train_exemplar(model: ExemplarCNNForImageClassification, job: TrainingJob) -> FitResult:
     """Train an Exemplar-CNN in place. The labels serve the probe alone.
 
     A run that was killed continues with the last whole checkpoint of the first phase, or with the probe.
 
     Args:
         model: The model.
-        train: Pictures with labels, without augmentation: the first phase has its own.
-        output_dir: Folder of the run.
-        arguments: The fields of `OPTIONS`, and for the first phase what `tsugiki.training.fit` takes.
-        validation: Rows to measure on when all is done.
-        task: Scores them.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are pictures with labels, without augmentation: the first phase has its own. Validation is
+            measured when all is done.
 
     Raises:
         DataError: The pictures are smaller than a seed patch.
         OptionError: An option is unknown or out of range.
     """
-    rest = dict(arguments)
-    options = {name: rest.pop(name, value) for name, value in OPTIONS.items()}
-    check_options(options)
-    if train.augmentation is not None:
+    options, job = job.split_options(ExemplarOptions)
+    if job.train.augmentation is not None:
         raise OptionError("this family changes pictures in its own way while it learns: leave augmentation out")
-    seed = int(rest.get("seed", 0))
-    place = Path(output_dir, "surrogates")
 
-    def learn() -> FitResult:
-        set_seed(seed)
-        surrogate = SurrogateClassifier(
-            model, options["surrogate_classes"], options["hidden_size"], options["hidden_dropout"]
-        )
-        views = surrogate_table(
-            train, options["surrogate_classes"], options["views"], options["patch_size"], model.config.image_size, seed
-        )
-        return fit(surrogate, views, output_dir=place, arguments=rest, progress=progress, title=f"{title} surrogates")
+    def learn(model: ExemplarCNNForImageClassification, phase: TrainingJob) -> FitResult:
+        set_seed(phase.seed)
+        classes = options.surrogate_classes
+        surrogate = SurrogateClassifier(model, classes, options.hidden_size, options.hidden_dropout)
+        size = model.config.image_size
+        views = surrogate_table(phase.train, classes, options.views, options.patch_size, size, phase.seed)
+        return fit(surrogate, replace(phase, train=views, validation=None, task=None))
 
-    results = [run_phase(place, model, learn)]
+    def probe(model: ExemplarCNNForImageClassification, phase: TrainingJob) -> FitResult:
+        stopwatch = Stopwatch()
+        fit_probe(model, phase.train, options.probe, seed=phase.seed, progress=phase.progress, title=phase.title)
+        best = main_figure(model, phase.validation, phase.task)
+        return FitResult(stopwatch.seconds, device=str(model.device), best_metric=best)
+
+    first = run_phase(model, job.phase("surrogates"), learn)
     model.to(torch.accelerator.current_accelerator() or "cpu").eval()  # type: ignore[arg-type]
-
-    def probe() -> FitResult:
-        started = time.perf_counter()
-        fit_probe(model, train, options["probe"], seed=seed, progress=progress, title=f"{title} probe")
-        best = None
-        if validation is not None and task is not None:
-            best = task.metrics(predict_table(model, validation, task=task))[task.main_metric].value
-        return closed_form_result(time.perf_counter() - started, device=str(model.device), best_metric=best)
-
-    results.append(run_phase(Path(output_dir, "probe"), model, probe))
-    return join_results(results)
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options out of range.
-
-    Raises:
-        OptionError: Names the option.
-    """
-    for name in ("surrogate_classes", "views", "patch_size", "hidden_size"):
-        lowest = 2 if name == "surrogate_classes" else 1
-        if not isinstance(options[name], int) or options[name] < lowest:
-            raise OptionError(f"{name} must be a whole number of at least {lowest}, not {options[name]!r}")
-    if not isinstance(options["hidden_dropout"], int | float) or not 0 <= options["hidden_dropout"] < 1:
-        raise OptionError(f"hidden_dropout must be at least 0 and below 1, not {options['hidden_dropout']!r}")
-    if options["probe"] not in PROBES:
-        raise OptionError(f"probe must be one of {', '.join(PROBES)}, not {options['probe']!r}")
+    return join_results([first, run_phase(model, job.phase("probe"), probe)])
 
 
 def surrogate_table(

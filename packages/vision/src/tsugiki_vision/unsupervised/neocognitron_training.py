@@ -12,9 +12,7 @@ which the layer fills the cell planes of its config.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -22,98 +20,92 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
-from tsugiki.errors import DataError, OptionError
-from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Task
+from tsugiki.durations import Stopwatch
+from tsugiki.errors import DataError
+from tsugiki.evaluation.evaluate import main_figure
 from tsugiki.tensor_table import TensorTable
-from tsugiki.training.fit import FitResult
-from tsugiki.training.gradient_free import closed_form_result, read_options
+from tsugiki.training.job import FitResult, TrainingJob
+from tsugiki.training.options import TrainerOptions, whole
 from tsugiki.training.phases import join_results, run_phase
 from tsugiki.transfer.heads import fit_head
 
 from .neocognitron import NeocognitronForImageClassification, SCells
 
-OPTIONS: dict[str, Any] = {
-    "learning_rows": 2000,  # pictures that the S-cells learn from, drawn at random
-    "learning_windows": 20_000,  # windows of those pictures, for each layer
-    "sweeps": 0,  # of competitive learning after the cells were added
-    "readout_rows": 0,  # pictures that the read-out is fitted on, drawn at random; 0 takes all
-}
 CLEAR = 0.3  # windows shorter than this, relative to the longest of the picture, show nothing to learn
 BATCH_SIZE = 256
 _HALVINGS = 16  # of the interval in which the threshold of learning is sought
 _CHUNK = 512  # windows that are compared with all cells at once
 
 
-def train_neocognitron(
-    model: NeocognitronForImageClassification,
-    train: TensorTable,
-    *,
-    output_dir: str | Path,
-    arguments: Mapping[str, Any],
-    validation: TensorTable | None = None,
-    task: Task | None = None,
-    progress: bool = True,
-    title: str = "training",
-) -> FitResult:
+@dataclass(frozen=True)
+class NeocognitronOptions(TrainerOptions):
+    """How a Neocognitron learns.
+
+    Attributes:
+        learning_rows: Pictures that the S-cells learn from, drawn at random.
+        learning_windows: Windows of those pictures, for each layer.
+        sweeps: Of competitive learning after the cells were added.
+        readout_rows: Pictures that the read-out is fitted on, drawn at random; 0 takes all.
+    """
+
+    learning_rows: int = whole(2000, least=1)
+    learning_windows: int = whole(20_000, least=1)
+    sweeps: int = whole(0, least=0)
+    readout_rows: int = whole(0, least=0)
+
+
+def train_neocognitron(model: NeocognitronForImageClassification, job: TrainingJob) -> FitResult:
     """Train a Neocognitron in place.
 
     The labels serve the read-out alone. A run that was killed continues after the last layer that was done.
 
     Args:
         model: The model.
-        train: Pictures with labels.
-        output_dir: Folder of the run.
-        arguments: The fields of `OPTIONS`, and a seed.
-        validation: Rows to measure on.
-        task: Scores them.
-        progress: Show a progress bar.
-        title: What the bar calls the run.
+        job: Its rows are pictures with labels; its arguments are those of `NeocognitronOptions`.
 
     Raises:
         DataError: The pictures have fewer different windows than a layer has cell planes.
         OptionError: An option is unknown or out of range.
     """
-    options, seed = read_options(arguments, OPTIONS)
-    for name, value in options.items():
-        if not isinstance(value, int) or value < (1 if name.startswith("learning") else 0):
-            raise OptionError(f"{name} must be a whole number of at least {int(name.startswith('learning'))}")
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
-    model.to(device).eval()  # type: ignore[arg-type]
-    generator = torch.Generator().manual_seed(seed)
-    learning = _some(train, options["learning_rows"], generator)
-    reading = _some(train, options["readout_rows"] or len(train), generator)
+    options = job.read_options(NeocognitronOptions)
+    model.to(torch.accelerator.current_accelerator() or torch.device("cpu")).eval()  # type: ignore[arg-type]
+    generator = torch.Generator().manual_seed(job.seed)
+    learning = _some(job.train, options.learning_rows, generator)
+    reading = _some(job.train, options.readout_rows or len(job.train), generator)
     results = []
     for layer in range(len(model.config.cell_planes)):
 
-        def learn(layer: int = layer) -> FitResult:
-            started = time.perf_counter()
-            drawn = torch.Generator().manual_seed(seed + layer)
-            windows = draw_windows(model, learning, layer, options["learning_windows"], drawn, progress, title)
-            cells = winner_take_all(windows, add_if_silent(windows, model.config.cell_planes[layer]), options["sweeps"])
+        def learn(model: NeocognitronForImageClassification, phase: TrainingJob, layer: int = layer) -> FitResult:
+            stopwatch = Stopwatch()
+            drawn = torch.Generator().manual_seed(phase.seed + layer)
+            windows = draw_windows(
+                model, phase.train, layer, options.learning_windows, drawn, phase.progress, phase.title
+            )
+            cells = winner_take_all(windows, add_if_silent(windows, model.config.cell_planes[layer]), options.sweeps)
             weight = s_cells(model, layer).weight
             with torch.no_grad():
                 weight.copy_(cells.view_as(weight))
-            return closed_form_result(time.perf_counter() - started, device=str(device))
+            return FitResult(stopwatch.seconds, device=str(model.device))
 
-        results.append(run_phase(Path(output_dir, f"S{layer + 1}"), model, learn))
-
-    def read_out() -> FitResult:
-        started = time.perf_counter()
-        features = _features(model, reading, progress, title)
-        kind = "mlp" if model.config.classifier == "mlp" else "logistic"
-        hidden_size = model.config.classifier_hidden_size
-        num_labels = int(model.config.num_labels or 0)
-        labels = reading.labels.cpu()
-        head = fit_head(features, labels, kind, num_labels=num_labels, seed=seed, hidden_size=hidden_size)
-        head.write(model)
-        best = None
-        if validation is not None and task is not None:
-            best = task.metrics(predict_table(model, validation, task=task))[task.main_metric].value
-        return closed_form_result(time.perf_counter() - started, device=str(device), best_metric=best)
-
-    results.append(run_phase(Path(output_dir, "readout"), model, read_out))
+        results.append(run_phase(model, job.phase(f"S{layer + 1}", train=learning), learn))
+    results.append(run_phase(model, job.phase("readout", train=reading), _read_out))
     return join_results(results)
+
+
+def _read_out(model: NeocognitronForImageClassification, job: TrainingJob) -> FitResult:
+    """Fit the classifier on the last C-cells."""
+    stopwatch = Stopwatch()
+    head = fit_head(
+        _features(model, job.train, job.progress, job.title),
+        job.train.labels.cpu(),
+        "mlp" if model.config.classifier == "mlp" else "logistic",
+        num_labels=int(model.config.num_labels or 0),
+        seed=job.seed,
+        hidden_size=model.config.classifier_hidden_size,
+    )
+    head.write(model)
+    best = main_figure(model, job.validation, job.task)
+    return FitResult(stopwatch.seconds, device=str(model.device), best_metric=best)
 
 
 def s_cells(model: NeocognitronForImageClassification, layer: int) -> SCells:
@@ -149,7 +141,7 @@ def draw_windows(
     size = cells.kernel_size
     each = -(-count // len(table))
     found = []
-    for batch in _batches(table, progress, f"{title} S{layer + 1}"):
+    for batch in _batches(table, progress, title):
         hidden = model.neocognitron.feature_maps(batch["pixel_values"].to(model.device), 1 + 2 * layer)[-1]
         lengths = cells.window_lengths(hidden).flatten(1).cpu()  # (B, H * W)
         clear = (lengths >= CLEAR * lengths.amax(1, keepdim=True)).float()
@@ -226,7 +218,7 @@ def winner_take_all(windows: Tensor, cells: Tensor, sweeps: int) -> Tensor:
 @torch.inference_mode()
 def _features(model: NeocognitronForImageClassification, table: TensorTable, progress: bool, title: str) -> Tensor:
     """What the read-out sees of every row, (N, D) on the CPU."""
-    batches = _batches(table, progress, f"{title} read-out")
+    batches = _batches(table, progress, title)
     return torch.cat(
         [model.neocognitron(batch["pixel_values"].to(model.device)).pooler_output.cpu() for batch in batches]
     )

@@ -1,0 +1,83 @@
+"""The options of gradient descent: fields of transformers' `TrainingArguments` over our defaults, and three of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import OptionError, did_you_mean
+from .options import TrainerOptions, whole
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+EARLY_STOPPING = "early_stopping_patience"
+DEFAULTS: dict[str, Any] = {
+    "accelerator_config": {"split_batches": True},  # the batch size is that of all processes together
+    "dataloader_pin_memory": False,
+    "ddp_find_unused_parameters": False,  # gradients reach every trained parameter; searching costs a pass
+    "disable_tqdm": True,
+    "label_names": ["labels"],
+    "logging_nan_inf_filter": False,  # a loss that is not finite shows
+    "logging_strategy": "epoch",
+    "max_grad_norm": 0.0,
+    "remove_unused_columns": False,
+    "report_to": "none",
+    "restore_callback_states_from_checkpoint": True,  # patience and elapsed time survive a kill
+    "save_strategy": "no",
+}
+
+
+@dataclass(frozen=True)
+class FitOptions(TrainerOptions):
+    """What `tsugiki.training.fit.fit` takes besides the fields of `TrainingArguments`.
+
+    Attributes:
+        early_stopping_patience: After how many validations that are no better to stop, with the best weights.
+        channels_last: Compute convolutions in that memory format, which is faster for some.
+        attn_implementation: Compute attention in another way during the training; ``eager`` is faster than ``sdpa`` on
+            a CPU.
+    """
+
+    early_stopping_patience: int | None = whole(None, least=1)
+    channels_last: bool = False
+    attn_implementation: str | None = None
+
+
+def argument_names() -> list[str]:
+    """The options of a training by gradient descent: the fields of `TrainingArguments` and ours."""
+    from transformers import TrainingArguments
+
+    return [item.name for item in fields(TrainingArguments) if item.init] + [item.name for item in fields(FitOptions)]
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse an option that does not exist.
+
+    Raises:
+        OptionError: Names the option and the nearest that exists.
+    """
+    names = argument_names()
+    for name in arguments:
+        if name not in names:
+            raise OptionError(f"unknown training option {name!r}.{did_you_mean(name, names)}")
+
+
+def training_arguments(output_dir: Path, options: Mapping[str, Any]) -> TrainingArguments:
+    """Build `TrainingArguments` from options by their own names over the project's defaults.
+
+    Raises:
+        OptionError: An option is unknown or refused by transformers.
+    """
+    from transformers import TrainingArguments
+
+    check_arguments(options)
+    values = {"use_cpu": not torch.accelerator.is_available(), **DEFAULTS, **options}
+    try:
+        return TrainingArguments(output_dir=str(output_dir), **values)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"training options: {' '.join(str(error).split())}") from error
