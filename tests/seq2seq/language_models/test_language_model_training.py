@@ -257,7 +257,7 @@ def test_pre_training_comes_first_and_is_not_repeated(tmp_path, songs):
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"fingerprint": "0"}, DataError, "pretrain says 0; it is not the data"),
+        ({"fingerprint": "0"}, DataError, "pretrain says 0; it is other data"),
         ({"spilt": "train"}, OptionError, "no field 'spilt'.*Did you mean 'split'"),
         ({"split": None}, OptionError, "needs the field 'split'"),
         ({"column": "texts"}, DataError, "no column 'texts'"),
