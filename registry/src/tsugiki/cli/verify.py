@@ -26,8 +26,8 @@ def command(
 ) -> int:
     """Measure again what a model's card says.
 
-    Metadata, text and provenance of the card must agree, and the figures must be found again: in fp32, within 2
-    examples or 1e-3. Exit code 1 if not.
+    Metadata, text and provenance of the card must agree, and the figures must be found again: in fp32, shares within 2
+    of the things they count, such as rows or words, other figures within 1e-3. Exit code 1 if not.
 
     Example:
         tsugiki verify lenet5-mnist
