@@ -20,10 +20,10 @@ from typing import Any
 
 import torch
 from tsugiki import create_model
+from tsugiki.columns import read_texts
 from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.snapshot import Snapshot
-from tsugiki_seq2seq.texts.text_columns import column_texts
 from tsugiki_seq2seq.texts.tokenizer_training import train_tokenizer
 from tsugiki_seq2seq.translation.open_translators import encode_texts, load_translator
 from tsugiki_seq2seq.translation.translation import TextTranslation, length_limit
@@ -102,7 +102,7 @@ def main() -> None:
     model, tokenizer = load_translator(Snapshot.open(options.name)) if options.name else untrained()
     model.to(options.device)
     data = load_split(DATA, "test")
-    sources = column_texts(data, TextTranslation().columns(data, COLUMNS)["source"])[: options.rows]
+    sources = read_texts(data, TextTranslation().columns(data, COLUMNS)["source"])[: options.rows]
     encoded, trained = encode_texts(tokenizer, sources), options.name is not None
     print(f"{options.name or 'random weights'}, {len(sources)} sentences, {model.device}")
     print(f"{'batch':>5} {'greedy':>9} {'beam ' + str(options.beam):>9} {'ratio':>6}  tokens written")

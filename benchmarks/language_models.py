@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tsugiki.columns import read_texts
 from tsugiki.load_data import load_split
 from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.recipes.recipe import Recipe
@@ -47,7 +48,6 @@ from tsugiki_seq2seq.language_models.language_modelling import (
 )
 from tsugiki_seq2seq.language_models.rescoring import score_texts
 from tsugiki_seq2seq.texts.named_texts import named_texts
-from tsugiki_seq2seq.texts.text_columns import column_texts
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 CARDS = Path(__file__).parents[1] / "hub_cards"
@@ -85,13 +85,13 @@ def spread(texts: Sequence[str], rows: int) -> list[str]:
     return [texts[place] for place in np.linspace(0, len(texts) - 1, rows).astype(int)]
 
 
-def read_texts(recipe: Recipe, options: argparse.Namespace) -> Texts:
+def tokenised_texts(recipe: Recipe, options: argparse.Namespace) -> Texts:
     """Read and tokenise what the recipe names."""
     data, task = recipe.data, TextGeneration()
     splits = {}
     for split in (data.train, data.evaluation):
         dataset = load_split(data.id, split, source=data.source)
-        splits[split] = column_texts(dataset, task.columns(dataset, data.columns)["text"])
+        splits[split] = read_texts(dataset, task.columns(dataset, data.columns)["text"])
     named = recipe.training.get("pretrain")
     more: list[str] = []
     if named is not None:
@@ -250,7 +250,7 @@ def main() -> None:
         parser.error("--rows changes what is learnt from: give --train too")
     options.train = options.train or options.counts_only
 
-    texts = read_texts(recipe, options)
+    texts = tokenised_texts(recipe, options)
     asked = asked_places(texts.evaluation)
     unknown = (stream_of(texts.evaluation)[asked] == texts.tokenizer.unk_token_id).mean()
     learnt = len(stream_of(texts.train)) + (0 if texts.pretraining is None else len(texts.pretraining))

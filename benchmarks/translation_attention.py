@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sacrebleu import __version__ as sacrebleu_version
 from tsugiki import load, load_processor
+from tsugiki.columns import read_texts
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.load_data import load_split
 from tsugiki.metrics import bootstrap_interval
 from tsugiki.output import write_bytes
-from tsugiki_seq2seq.texts.text_columns import column_texts
 from tsugiki_seq2seq.translation.translation import BLEU_TOKENIZE, TextTranslation, bleu_of_counts
 
 Counts = NDArray[np.float32]
@@ -45,7 +45,7 @@ def translate(name: str, beams: int, options: argparse.Namespace) -> tuple[Count
     counts = predict_table(model, table, task=task, batch_size=options.batch).outputs
     seconds = time.perf_counter() - started
     scheme = tokenizer.init_kwargs.get("bleu_tokenize", BLEU_TOKENIZE)
-    return counts, column_texts(data, columns["source"]), scheme, seconds
+    return counts, read_texts(data, columns["source"]), scheme, seconds
 
 
 def bleu(counts: Counts) -> float:

@@ -7,17 +7,21 @@ are repeated per batch, where they cost next to nothing. Together they equal ``p
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from .columns import check_rows
 from .errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _CHUNK = 512
 
@@ -96,6 +100,29 @@ def decode_images(
     if len({part.shape[1:] for part in parts}) != 1:
         raise DataError("the processor gives pictures of different sizes; set its size to a height and a width")
     return torch.cat(parts)
+
+
+def decode_image_column(dataset: Dataset, column: str, processor: Any) -> Tensor:
+    """Decode the pictures of a column of a data set as `decode_images` does.
+
+    Raises:
+        DataError: There are no rows, a picture does not decode (named by its file and row), or sizes differ.
+    """
+    from datasets import Image as ImageFeature
+
+    check_rows(dataset)
+    encoded = dataset.with_format(None).select_columns([column]).cast_column(column, ImageFeature(decode=False))
+    path: str | None = None
+
+    def sources() -> Iterator[Any]:
+        nonlocal path
+        for batch in encoded.iter(batch_size=512):
+            for source in batch[column]:
+                path = source["path"] if source else None
+                yield source
+
+    # The name is asked for right after its picture was taken, while `path` is that picture's.
+    return decode_images(sources(), processor, name=lambda row: f"image {path!r} (row {row})" if path else f"row {row}")
 
 
 def _process(pictures: Sequence[Image.Image], processor: Any) -> Tensor:

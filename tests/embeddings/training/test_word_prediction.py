@@ -60,10 +60,15 @@ def test_row_scores_add_up_to_the_logarithm():
 
 def test_table_is_made_of_the_tokenizers_words():
     tokenizer = word_tokenizer(["one", "two"])
-    table = TASK.table(Dataset.from_dict({"text": ["One two three", None, "two"]}), tokenizer)
+    table = TASK.table(Dataset.from_dict({"text": ["One two three", "", "two"]}), tokenizer)
     labels = table.batch(range(len(table)))["labels"]
     assert labels[labels != IGNORED].tolist() == [2, 3, 1, 3]
     assert TASK.processor_fields(tokenizer) == {"vocab_size": 4, "pad_token_id": 0}
+
+
+def test_a_missing_text_is_named():
+    with pytest.raises(DataError, match="row 1 has no text in column 'text'"):
+        TASK.table(Dataset.from_dict({"text": ["one", None]}), word_tokenizer(["one"]))
 
 
 def test_column_of_texts_is_found_or_asked_for():
@@ -71,9 +76,9 @@ def test_column_of_texts_is_found_or_asked_for():
     assert TASK.columns(Dataset.from_dict({"poem": ["a"], "year": [1]})) == {"text": "poem"}
     several = Dataset.from_dict({"poem": ["a"], "title": ["b"], "year": [1]})
     assert TASK.columns(several, {"text": "poem"}) == {"text": "poem"}
-    with pytest.raises(DataError, match="2 columns of texts"):
+    with pytest.raises(DataError, match="several columns of texts"):
         TASK.columns(several)
-    with pytest.raises(DataError, match="no column 'year' of texts"):
+    with pytest.raises(DataError, match="column 'year' holds int64, not texts"):
         TASK.columns(several, {"text": "year"})
     with pytest.raises(DataError, match=r"no role 'txt'.*Did you mean 'text'"):
         TASK.columns(several, {"txt": "poem"})

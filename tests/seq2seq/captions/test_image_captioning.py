@@ -65,8 +65,8 @@ def test_columns_are_found_or_named(data: Dataset) -> None:
     [
         ({"captoin": "caption_0"}, "no role 'captoin'"),
         ({"caption": "caption_9"}, "no column 'caption_9'"),
-        ({"caption": "image"}, "holds no captions"),
-        ({"image": "caption_0"}, "holds no pictures"),
+        ({"caption": "image"}, "not captions"),
+        ({"image": "caption_0"}, "not pictures"),
     ],
 )
 def test_wrong_columns_are_named(data: Dataset, given: dict[str, str], said: str) -> None:

@@ -89,10 +89,14 @@ def test_bad_data_is_refused():
         TASK.table(tagged([("Emma", "B-PER")]), tokenizer, label_names=["O"])
     with pytest.raises(DataError, match="BIO"):
         TASK.table(tagged([("Emma", "PER")], None), tokenizer)
-    with pytest.raises(DataError, match="column for 'tags'"):
+    with pytest.raises(DataError, match="tokens and tags are the same column"):
         TASK.columns(Dataset.from_dict({"tokens": [["a"]]}))
-    with pytest.raises(DataError, match="no lists of words"):
+    with pytest.raises(DataError, match="tokens and tags are the same column"):
         TASK.columns(Dataset.from_dict({"tokens": ["a"], "tags": [["O"]]}))
+    with pytest.raises(DataError, match="column 'words' holds string, not lists of texts"):
+        TASK.columns(Dataset.from_dict({"words": ["a"], "tags": [["O"]]}), {"tokens": "words"})
+    with pytest.raises(DataError, match="column 'n' holds List, not tags; name a column of lists of ClassLabel"):
+        TASK.columns(Dataset.from_dict({"tokens": [["a"]], "n": [[1.5]]}), {"tags": "n"})
     with pytest.raises(DataError, match="no rows"):
         TASK.table(tagged([]), tokenizer)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..audio import read_waveform
-from ..errors import DataError
+from ..columns import RECORDING_COLUMN, ColumnKind
 from ..inputs import RECORDINGS, InputKind
 from ..tensor_table import TensorTable
-from .classification import Classification, is_encoded_media, kind_of
+from .classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,25 +30,8 @@ class AudioClassification(Classification):
     name: ClassVar[str] = "audio-classification"
     inputs: ClassVar[InputKind] = RECORDINGS
     input_role: ClassVar[str] = "audio"
+    input_kind: ClassVar[ColumnKind] = RECORDING_COLUMN
     inputs_called: ClassVar[str] = "recordings"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """Columns of `datasets.Audio`."""
-        from datasets import Audio
-
-        found = [name for name, feature in dataset.features.items() if isinstance(feature, Audio)]
-        return found, "of recordings (datasets.Audio)"
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what is neither audio nor its encoded bytes or file names with a DataError."""
-        from datasets import Audio
-
-        feature = dataset.features[column]
-        if not (isinstance(feature, Audio) or is_encoded_media(feature)):
-            raise DataError(
-                f"column {column!r} holds {kind_of(feature)}, not recordings; name a column of audio, encoded bytes or "
-                f"file names with columns={{'audio': …}}, out of {', '.join(dataset.features)}"
-            )
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """What the feature extractor makes of arrays of samples, file names or encoded bytes: `input_values` (N, T)."""

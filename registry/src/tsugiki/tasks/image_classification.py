@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ..errors import DataError
-from ..images import Normalize, decode_images
+from ..columns import PICTURE_COLUMN, ColumnKind
+from ..images import Normalize, decode_image_column
 from ..inputs import PICTURES, InputKind
 from ..predictions import Predictions
 from ..task import Picture
 from ..tensor_table import TensorTable
-from .classification import Classification, is_encoded_media, kind_of
+from .classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,15 +30,8 @@ class ImageClassification(Classification):
     name: ClassVar[str] = "image-classification"
     inputs: ClassVar[InputKind] = PICTURES
     input_role: ClassVar[str] = "image"
+    input_kind: ClassVar[ColumnKind] = PICTURE_COLUMN
     inputs_called: ClassVar[str] = "pictures"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """Columns of `datasets.Image`."""
-        return find_image_columns(dataset)
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what `datasets` cannot cast to pictures with a DataError."""
-        check_image_column(dataset, column)
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """`pixel_values` (N, C, H, W) of Pillow images and whatever else the processor takes."""
@@ -70,7 +63,7 @@ class ImageClassification(Classification):
         columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         return TensorTable(
-            {"pixel_values": decode_pictures(dataset, columns["image"], processor), "labels": labels},
+            {"pixel_values": decode_image_column(dataset, columns["image"], processor), "labels": labels},
             transform=Normalize.from_processor(processor),
         )
 
@@ -84,41 +77,3 @@ class ImageClassification(Classification):
         matrix = draw_confusion_matrix(predictions, label_names, folder)
         mistakes = draw_worst_mistakes(predictions, table.columns["pixel_values"], label_names, folder)
         return [matrix] if mistakes is None else [matrix, mistakes]
-
-
-def find_image_columns(dataset: Dataset) -> tuple[list[str], str]:
-    """Columns of `datasets.Image`, and what such a column is called in a message."""
-    from datasets import Image
-
-    found = [name for name, feature in dataset.features.items() if isinstance(feature, Image)]
-    return found, "of pictures (datasets.Image)"
-
-
-def check_image_column(dataset: Dataset, column: str) -> None:
-    """Refuse what `datasets` cannot cast to pictures: it can cast its own images, file names and encoded bytes."""
-    from datasets import Image
-
-    feature = dataset.features[column]
-    if not (isinstance(feature, Image) or is_encoded_media(feature)):
-        raise DataError(
-            f"column {column!r} holds {kind_of(feature)}, not pictures; name a column of images, encoded bytes or file "
-            f"names with columns={{'image': …}}, out of {', '.join(dataset.features)}"
-        )
-
-
-def decode_pictures(dataset: Dataset, column: str, processor: Any) -> Tensor:
-    """All pictures of a column as uint8 (N, C, H, W)."""
-    from datasets import Image
-
-    encoded = dataset.with_format(None).select_columns([column]).cast_column(column, Image(decode=False))
-    path: str | None = None
-
-    def sources() -> Iterator[Any]:
-        nonlocal path
-        for batch in encoded.iter(batch_size=512):
-            for source in batch[column]:
-                path = source["path"] if source else None
-                yield source
-
-    # The name is asked for right after its picture was taken, while `path` is that picture's.
-    return decode_images(sources(), processor, name=lambda row: f"image {path!r} (row {row})" if path else f"row {row}")

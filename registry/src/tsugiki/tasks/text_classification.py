@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from ..errors import DataError
+from ..columns import TEXT_COLUMN, ColumnKind, read_texts
 from ..inputs import TEXTS, InputKind
 from ..tensor_table import TensorTable
 from ..text_table import text_table
-from .classification import Classification, is_text, kind_of
+from .classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,15 +29,9 @@ class TextClassification(Classification):
     name: ClassVar[str] = "text-classification"
     inputs: ClassVar[InputKind] = TEXTS
     input_role: ClassVar[str] = "text"
+    input_kind: ClassVar[ColumnKind] = TEXT_COLUMN
+    usual_columns: ClassVar[tuple[str, ...]] = TEXT_COLUMNS
     inputs_called: ClassVar[str] = "texts"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """The column of strings that has one of the usual names, else all of strings."""
-        return find_text_columns(dataset)
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what holds no strings with a DataError."""
-        check_text_column(dataset, column)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`."""
@@ -74,37 +68,6 @@ class TextClassification(Classification):
         labels = self.labels(dataset, columns, label_names)
         texts = read_texts(dataset, columns["text"])
         return text_table(tokenize(processor, texts), pad_token_id=processor.pad_token_id or 0, labels=labels)
-
-
-def find_text_columns(dataset: Dataset) -> tuple[list[str], str]:
-    """The column of strings that has one of the usual names, else all of strings; and what such a column is called."""
-    found = [name for name, feature in dataset.features.items() if is_text(feature)]
-    usual = [name for name in TEXT_COLUMNS if name in found]
-    return usual[:1] or found, "of texts (strings)"
-
-
-def check_text_column(dataset: Dataset, column: str) -> None:
-    """Refuse a column that holds no strings with a DataError."""
-    feature = dataset.features[column]
-    if not is_text(feature):
-        raise DataError(
-            f"column {column!r} holds {kind_of(feature)}, not texts; name a column of strings with "
-            f"columns={{'text': …}}, out of {', '.join(dataset.features)}"
-        )
-
-
-def read_texts(dataset: Dataset, column: str) -> list[str]:
-    """The texts of a column.
-
-    Raises:
-        DataError: There are no rows, or one has no text.
-    """
-    texts = list(dataset.with_format(None)[column])
-    if not texts:
-        raise DataError("the data has no rows")
-    if (missing := next((row for row, text in enumerate(texts) if text is None), None)) is not None:
-        raise DataError(f"row {missing} has no text in column {column!r}; remove it or fill it")
-    return texts
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..columns import CLIP_COLUMN, ColumnKind
 from ..errors import DataError
 from ..images import Normalize
 from ..inputs import CLIPS, InputKind
 from ..tensor_table import TensorTable
-from .classification import Classification, kind_of
+from .classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,21 +33,8 @@ class VideoClassification(Classification):
     name: ClassVar[str] = "video-classification"
     inputs: ClassVar[InputKind] = CLIPS
     input_role: ClassVar[str] = "video"
+    input_kind: ClassVar[ColumnKind] = CLIP_COLUMN
     inputs_called: ClassVar[str] = "clips"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """Columns of arrays, lists of pictures or pictures."""
-        found = [name for name, feature in dataset.features.items() if _holds_clips(feature)]
-        return found, "of clips (datasets.Array3D, Array4D, or a list of Image)"
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what holds no frames with a DataError."""
-        feature = dataset.features[column]
-        if not _holds_clips(feature):
-            raise DataError(
-                f"column {column!r} holds {kind_of(feature)}, not clips; name a column of arrays (T, H, W) or of lists "
-                f"of images with columns={{'video': …}}, out of {', '.join(dataset.features)}"
-            )
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """`pixel_values` (N, T, C, H, W) of arrays, lists of frames or animated pictures."""
@@ -81,14 +69,6 @@ class VideoClassification(Classification):
             {"pixel_values": _decode(dataset, columns["video"], processor), "labels": labels},
             transform=Normalize.from_processor(processor),
         )
-
-
-def _holds_clips(feature: Any) -> bool:
-    from datasets import Array3D, Array4D, Image, List
-
-    return isinstance(feature, Array3D | Array4D | Image) or (
-        isinstance(feature, List) and isinstance(feature.feature, Image)
-    )
 
 
 def _decode(dataset: Dataset, column: str, processor: Any) -> Tensor:

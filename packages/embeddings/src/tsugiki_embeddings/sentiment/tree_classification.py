@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.errors import DataError, did_you_mean
+from tsugiki.columns import ColumnKind, check_roles, is_text, kind_of, listed, named_column, the_only_one
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
-from tsugiki.tasks.classification import Classification, check_column_exists, is_text, kind_of, listed
+from tsugiki.tasks.classification import Classification
 from tsugiki.tasks.text_classification import tokenizer_fields
 from tsugiki.tensor_table import TensorTable
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 TREE_COLUMNS = ("tree", "trees", "parse")
+TREE_COLUMN = ColumnKind("parse trees", f"strings, named {listed(TREE_COLUMNS)}", "strings", is_text)
 TREE_PATTERN = "[^ ]+"  # the leaves of a tree are its words already
 
 
@@ -43,20 +45,8 @@ class TreeClassification(Classification):
     has_classes: ClassVar[bool] = False  # a row has many
     pipeline_tag: ClassVar[str | None] = "text-classification"
     input_role: ClassVar[str] = "tree"
+    input_kind: ClassVar[ColumnKind] = TREE_COLUMN
     inputs_called: ClassVar[str] = "sentences"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """The column of strings that has one of the usual names."""
-        found = [name for name in TREE_COLUMNS if name in dataset.features and is_text(dataset.features[name])]
-        return found[:1], f"of parse trees (strings, named {listed(TREE_COLUMNS)})"
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what holds no strings with a DataError."""
-        if not is_text(dataset.features[column]):
-            raise DataError(
-                f"column {column!r} holds {kind_of(dataset.features[column])}, not parse trees; name a column of "
-                f"strings with columns={{'tree': …}}, out of {', '.join(dataset.features)}"
-            )
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the columns, or check the ones that the user named.
@@ -74,19 +64,13 @@ class TreeClassification(Classification):
         from datasets import ClassLabel
 
         given, roles = dict(given or {}), ("tree", "label")
+        check_roles(given, roles, task=self.name)
         for role, column in given.items():
-            if role not in roles:
-                raise DataError(f"{self.name} has no role {role!r}, only tree and label.{did_you_mean(role, roles)}")
-            check_column_exists(dataset, column)
+            given[role] = named_column(dataset, column)
         if "tree" not in given:
-            found, kind = self.find_input_columns(dataset)
-            if not found:
-                raise DataError(
-                    f"the data has no column {kind}; name one with columns={{'tree': …}}, out of "
-                    f"{', '.join(dataset.features)}"
-                )
-            given["tree"] = found[0]
-        self.check_input_column(dataset, given["tree"])
+            found = [name for name in TREE_COLUMNS if name in TREE_COLUMN.columns(dataset)]
+            given["tree"] = the_only_one(found[:1], f"of parse trees ({TREE_COLUMN.types})", "tree", dataset)
+        TREE_COLUMN.check(dataset, "tree", given["tree"])
         if "label" not in given and isinstance(dataset.features.get("label"), ClassLabel):
             given["label"] = "label"
         if "label" in given and not isinstance(dataset.features[given["label"]], ClassLabel):

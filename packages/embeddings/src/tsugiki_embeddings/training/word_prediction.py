@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
+from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
@@ -54,26 +55,7 @@ class WordPrediction(Task):
         Raises:
             DataError: It is missing, holds no strings, or is one of several.
         """
-        from datasets import Value
-
-        for role in given or {}:
-            if role != ROLE:
-                raise DataError(f"{self.name} has no role {role!r}, only {ROLE}.{did_you_mean(role, [ROLE])}")
-        kinds = dataset.features
-        strings = [
-            name for name, kind in kinds.items() if isinstance(kind, Value) and kind.dtype in ("string", "large_string")
-        ]
-        column = (given or {}).get(ROLE) or (ROLE if ROLE in strings else None)
-        if column is None and len(strings) == 1:
-            column = strings[0]
-        if column is None:
-            raise DataError(
-                f"the data has {len(strings)} columns of texts and none is called 'text'; name one of "
-                f"{', '.join(kinds)} with columns={{'text': …}}"
-            )
-        if column not in strings:
-            raise DataError(f"the data has no column {column!r} of texts.{did_you_mean(column, strings)}")
-        return {ROLE: column}
+        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`, which are the tokenizer's."""
@@ -99,13 +81,12 @@ class WordPrediction(Task):
             `input_ids` and `attention_mask` (N, 72), and `labels` (N, 72) with -100 where nothing is asked.
 
         Raises:
-            DataError: There is no text, or no word in it.
+            DataError: There are no rows, a text is missing, or there is no word.
         """
-        texts = dataset.with_format(None)[self.columns(dataset, columns)[ROLE]]
+        texts = read_texts(dataset, self.columns(dataset, columns)[ROLE])
         numbers: list[list[int]] = []
         for start in range(0, len(texts), BATCH):
-            batch = [text or "" for text in texts[start : start + BATCH]]
-            numbers += processor(batch, add_special_tokens=False)["input_ids"]
+            numbers += processor(texts[start : start + BATCH], add_special_tokens=False)["input_ids"]
         return word_windows(numbers, pad_token_id=processor.pad_token_id)
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:

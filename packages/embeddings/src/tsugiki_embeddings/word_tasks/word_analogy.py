@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
+from tsugiki.columns import read_column
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
@@ -182,7 +183,7 @@ def _read_categories(dataset: Dataset, column: str | None) -> tuple[list[str], N
     """Names of the categories and the number of each row's (N,); one nameless category where there are none."""
     if column is None:
         return ["all questions"], np.zeros(len(dataset), np.int64)
-    values = list(dataset.with_format(None)[column])
+    values = read_column(dataset, column)
     names = getattr(dataset.features[column], "names", None)
     if names:
         return list(names), np.asarray(values, np.int64)

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
+from tsugiki.columns import TEXT_COLUMN, Role, find_column, read_column, read_texts
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import PAIRS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
-from tsugiki.tasks.text_classification import check_text_column, find_text_columns, read_texts, tokenize
+from tsugiki.tasks.text_classification import TEXT_COLUMNS, tokenize
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
 
@@ -62,14 +63,14 @@ class WordSimilarity(WordTask):
             return super().columns(dataset, given)
         if role := next((role for role in given if role != TEXT), None):
             raise DataError(f"a corpus has the role text alone, not {role!r}; pairs have {', '.join(of_pairs)}")
-        found = [given[TEXT]] if TEXT in given else find_text_columns(dataset)[0]
-        if len(found) != 1 or found[0] not in dataset.features:
+        corpus = Role(TEXT_COLUMN, TEXT_COLUMNS)
+        texts = corpus.kind.columns(dataset)
+        if TEXT not in given and len(texts) != 1 and not set(texts) & set(corpus.usual):
             raise DataError(
                 f"the data has neither pairs (columns {', '.join(of_pairs)}) nor one column of texts to train on; name "
                 f"that with columns={{'text': …}}, out of {', '.join(dataset.features)}"
             )
-        check_text_column(dataset, found[0])
-        return {TEXT: found[0]}
+        return {TEXT: find_column(dataset, TEXT, corpus, given)}
 
     def table(
         self,
@@ -211,7 +212,7 @@ def spearman(first: NDArray[np.number], second: NDArray[np.number]) -> float:
 
 
 def _read_scores(dataset: Dataset, column: str) -> NDArray[np.float32]:
-    values = list(dataset.with_format(None)[column])
+    values = read_column(dataset, column)
     for row, value in enumerate(values):
         if not isinstance(value, int | float) or not np.isfinite(value):
             raise DataError(f"row {row} has {value!r} in column {column!r}, and a number is needed there")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.errors import DataError, did_you_mean
+from tsugiki.columns import check_roles, check_rows, is_text, kind_of, read_column
+from tsugiki.errors import DataError
 from tsugiki.task import Task
-from tsugiki.tasks.classification import is_text, kind_of
 from tsugiki.tasks.text_classification import tokenizer_fields
 
 from ..words.word_tokenizer import SPECIAL, UNKNOWN, word_list
@@ -45,11 +45,7 @@ class WordTask(Task):
         """
         given = given or {}
         roles = (*self.word_roles, *self.other_roles)
-        for role in given:
-            if role not in roles:
-                raise DataError(
-                    f"{self.name} has no role {role!r}, only {', '.join(roles)}.{did_you_mean(role, roles)}"
-                )
+        check_roles(given, roles, task=self.name)
         found = {role: given.get(role, role) for role in roles}
         for role, column in list(found.items()):
             if column in dataset.features:
@@ -75,12 +71,10 @@ class WordTask(Task):
         Raises:
             DataError: There are no rows, or a word is missing.
         """
-        if len(dataset) == 0:
-            raise DataError("the data has no rows")
-        plain = dataset.with_format(None)
+        check_rows(dataset)
         found = []
         for role in self.word_roles:
-            words = list(plain[columns[role]])
+            words = read_column(dataset, columns[role])
             if not all(words):
                 row = next(row for row, word in enumerate(words) if not word)
                 raise DataError(f"row {row} has no word in column {columns[role]!r}; remove it or fill it")

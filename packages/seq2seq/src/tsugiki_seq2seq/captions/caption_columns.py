@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from tsugiki.columns import (
+    PICTURE_COLUMN,
+    ColumnKind,
+    Role,
+    find_column,
+    is_list_of_texts,
+    is_text,
+    named_column,
+    read_column,
+)
 from tsugiki.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -13,6 +24,13 @@ if TYPE_CHECKING:
 
 IMAGE, CAPTION = "image", "caption"
 _ROLE = re.compile(r"caption(_\d+)?\Z")
+IMAGE_COLUMN = replace(PICTURE_COLUMN, wanted="images", accepts=None)  # file names could be captions
+CAPTION_COLUMN = ColumnKind(
+    "captions",
+    "strings, or lists of strings",
+    "texts or of lists of texts",
+    lambda feature: is_text(feature) or is_list_of_texts(feature),
+)
 _USUAL = re.compile(r"(captions?|sentences?)(_?\d+)?\Z", re.IGNORECASE)
 
 
@@ -34,34 +52,16 @@ def find_columns(dataset: Dataset, given: Mapping[str, str] | None, *, task: str
                 f"{task} has no role {role!r}, only image and caption, or caption_0, caption_1, …."
                 f"{did_you_mean(role, (IMAGE, CAPTION))}"
             )
-    for column in given.values():
-        if column not in dataset.features:
-            raise DataError(f"the data has no column {column!r}.{did_you_mean(column, list(dataset.features))}")
-    return {IMAGE: _image_column(dataset, given.pop(IMAGE, None), task), **_caption_columns(dataset, given, task)}
-
-
-def _image_column(dataset: Dataset, given: str | None, task: str) -> str:
-    from datasets import Image
-
-    found = [name for name, kind in dataset.features.items() if isinstance(kind, Image)]
-    if given is not None:
-        if given not in found:
-            raise DataError(f"column {given!r} holds no pictures; name one of datasets.Image with columns=")
-        return given
-    if IMAGE in found or len(found) == 1:
-        return IMAGE if IMAGE in found else found[0]
-    raise DataError(
-        f"{task} needs one column of pictures (datasets.Image), and the data has {', '.join(found) or 'none'}; name "
-        "one with columns={'image': …}"
-    )
+    picture = find_column(dataset, IMAGE, Role(IMAGE_COLUMN, (IMAGE,)), given)
+    given.pop(IMAGE, None)
+    return {IMAGE: picture, **_caption_columns(dataset, given, task)}
 
 
 def _caption_columns(dataset: Dataset, given: Mapping[str, str], task: str) -> dict[str, str]:
-    texts = [name for name, kind in dataset.features.items() if _holds_texts(kind)]
+    texts = CAPTION_COLUMN.columns(dataset)
     if given:
-        for column in given.values():
-            if column not in texts:
-                raise DataError(f"column {column!r} holds no captions; name columns of texts or of lists of texts")
+        for role, column in given.items():
+            CAPTION_COLUMN.check(dataset, role, named_column(dataset, column))
         return dict(sorted(given.items()))
     usual = [name for name in texts if _USUAL.match(name)]
     found = usual or (texts if len(texts) == 1 else [])
@@ -73,11 +73,6 @@ def _caption_columns(dataset: Dataset, given: Mapping[str, str], task: str) -> d
     return {CAPTION: found[0]} if len(found) == 1 else {f"{CAPTION}_{n}": name for n, name in enumerate(found)}
 
 
-def _holds_texts(kind: Any) -> bool:
-    inner = getattr(kind, "feature", kind)  # of a list
-    return getattr(inner, "dtype", None) in ("string", "large_string")
-
-
 def caption_lists(dataset: Dataset, columns: Mapping[str, str]) -> Iterator[list[str]]:
     """The captions of each row that are not empty.
 
@@ -86,7 +81,6 @@ def caption_lists(dataset: Dataset, columns: Mapping[str, str]) -> Iterator[list
         columns: Column by role, as `find_columns` gives them.
     """
     names = [column for role, column in columns.items() if role != IMAGE]
-    plain = dataset.with_format(None)
-    for row in zip(*(plain[name][:] for name in names), strict=True):
+    for row in zip(*(read_column(dataset, name) for name in names), strict=True):
         texts = [text for value in row for text in (value if isinstance(value, list) else [value])]
         yield [text for text in texts if text and text.strip()]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.columns import check_rows
 from tsugiki.errors import DataError, OptionError
-from tsugiki.images import Normalize, decode_images
+from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
@@ -108,12 +109,11 @@ class ImageCaptioning(Task):
             DataError: A column is missing, a picture does not decode or has no caption, or there are no rows.
         """
         found = self.columns(dataset, columns)
+        check_rows(dataset)
         references = list(caption_lists(dataset, found))
-        if not references:
-            raise DataError("the data has no rows")
         if [] in references:
             raise DataError(f"row {references.index([])} has no caption; remove it")
-        pixels = decode_images(_encoded(dataset, found[IMAGE]), processor.image_processor, name=lambda n: f"row {n}")
+        pixels = decode_image_column(dataset, found[IMAGE], processor.image_processor)
         return TensorTable(
             {"pixel_values": pixels, PICTURE: torch.arange(len(pixels))},
             transform=CaptionedPictures(
@@ -201,15 +201,6 @@ def captioned(table: TensorTable) -> CaptionedPictures:
     if not isinstance(table.transform, CaptionedPictures):
         raise DataError("captioning works on a table of captioned pictures; make it with ImageCaptioning().table(…)")
     return table.transform
-
-
-def _encoded(dataset: Dataset, column: str) -> Iterator[Any]:
-    """The pictures of a column as they are stored."""
-    from datasets import Image
-
-    rows = dataset.with_format(None).select_columns([column]).cast_column(column, Image(decode=False))
-    for row in rows:
-        yield row[column]
 
 
 def length_limit(model: Any) -> dict[str, int]:

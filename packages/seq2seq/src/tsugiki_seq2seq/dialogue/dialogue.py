@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from tsugiki.columns import TEXT_LIST_COLUMN, Role, find_columns
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
@@ -18,15 +19,14 @@ from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.sentence_pairs import IGNORED
-from ..texts.text_columns import check_roles
 from ..translation.translation import length_limit, log_probabilities, special_token_fields
 from .dialogue_tables import (
     COUNT,
     ROLE,
+    USUAL_COLUMNS,
     FlatResponses,
     WholeDialogues,
     column_dialogues,
-    dialogue_column,
     dialogue_table,
     encode_dialogues,
     split_dialogue,
@@ -76,8 +76,7 @@ class Dialogue(Task):
         Raises:
             DataError: It is missing, holds no lists of texts, or is one of several.
         """
-        check_roles(given, [ROLE], task=self.name)
-        return {ROLE: dialogue_column(dataset, given)}
+        return find_columns(dataset, {ROLE: Role(TEXT_LIST_COLUMN, USUAL_COLUMNS)}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""

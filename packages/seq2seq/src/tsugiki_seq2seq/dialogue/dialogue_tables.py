@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from tsugiki.errors import DataError, did_you_mean
+from tsugiki.columns import check_rows, read_column
+from tsugiki.errors import DataError
 from tsugiki.tensor_table import Batch, TensorTable
 from tsugiki.text_table import PaddedTexts
 
@@ -25,48 +26,23 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 ROLE = "dialog"
-NAMES = ("dialog", "dialogue", "utterances")  # of columns that are taken without being named
+USUAL_COLUMNS = ("dialog", "dialogue", "utterances")  # of columns that are taken without being named
 FIRST, COUNT = "first", "count"
 SEPARATOR = "||"  # between the utterances of a dialogue that is written as one text
 MAX_UTTERANCE = 64  # tokens, the end token included; longer utterances lose their end
 
 
-def dialogue_column(dataset: Dataset, given: Mapping[str, str] | None = None) -> str:
-    """The column that holds lists of texts: the one named, one of a usual name, or the only one.
-
-    Raises:
-        DataError: It is missing, holds no lists of texts, or is one of several.
-    """
-    names = [name for name, kind in dataset.features.items() if _is_list_of_texts(kind)]
-    wanted = (given or {}).get(ROLE)
-    if wanted is not None:
-        if wanted not in names:
-            raise DataError(f"the data has no column {wanted!r} of lists of texts.{did_you_mean(wanted, names)}")
-        return wanted
-    for name in (*(name for name in NAMES if name in names), *(names if len(names) == 1 else ())):
-        return name
-    raise DataError(
-        f"dialogue needs a column of lists of texts, and the data has {', '.join(names) or '(none)'}; "
-        f"name one with columns={{{ROLE!r}: …}}"
-    )
-
-
-def _is_list_of_texts(kind: Any) -> bool:
-    inner = kind[0] if isinstance(kind, list) and kind else getattr(kind, "feature", None)
-    return getattr(inner, "dtype", None) in ("string", "large_string")
-
-
 def column_dialogues(dataset: Dataset, column: str) -> list[list[str]]:
-    """The dialogues of a column, an empty utterance where one is missing.
+    """The dialogues of a column.
 
     Raises:
-        DataError: There are no rows, or one has fewer than two utterances: nothing would be answered in it.
+        DataError: There are no rows, an utterance is missing, or a row has fewer than two: nothing would be answered.
     """
-    rows = dataset.with_format(None)[column]
-    dialogues = [[utterance or "" for utterance in (row or [])] for row in rows]
-    if not dialogues:
-        raise DataError("the data has no rows")
+    check_rows(dataset)
+    dialogues = [row or [] for row in read_column(dataset, column)]
     for number, dialogue in enumerate(dialogues):
+        if None in dialogue:
+            raise DataError(f"row {number} of column {column!r} has a missing utterance; remove it or fill it")
         if len(dialogue) < 2:
             many = "one utterance" if dialogue else "no utterance"
             raise DataError(f"row {number} of column {column!r} has {many}; a dialogue needs at least two")

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from torch import Tensor
+from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
@@ -19,7 +20,6 @@ from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
 from ..texts.special_tokens import END
-from ..texts.text_columns import check_roles, column_texts, find_column
 from ..translation.translation import special_token_fields
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class TextGeneration(Task):
         Raises:
             DataError: It is missing, holds no strings, or is one of several.
         """
-        check_roles(given, [ROLE], task=self.name)
-        return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
+        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers; a text begins with the end of the one before."""
@@ -114,7 +113,7 @@ class TextGeneration(Task):
         Raises:
             DataError: There is no text.
         """
-        return window_table(column_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+        return window_table(read_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Guess every token once.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
@@ -17,7 +18,6 @@ from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import check_lengths
-from ..texts.text_columns import check_roles, column_texts, find_column
 from ..translation.translation import special_token_fields
 from .language_modelling import IGNORED
 from .masked_windows import MaskedWindows, masked_table
@@ -54,8 +54,7 @@ class FillMask(Task):
         Raises:
             DataError: It is missing, holds no strings, or is one of several.
         """
-        check_roles(given, [ROLE], task=self.name)
-        return {ROLE: find_column(dataset, ROLE, given, task=self.name)}
+        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -80,7 +79,7 @@ class FillMask(Task):
         Raises:
             DataError: The tokenizer has no mask token, or there is no text.
         """
-        return masked_table(column_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+        return masked_table(read_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Guess the masked tokens of every row.

@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tsugiki.columns import (
+    TEXT_LIST_COLUMN,
+    ColumnKind,
+    Role,
+    check_rows,
+    find_columns,
+    is_list_of_texts,
+    item_of,
+    read_column,
+)
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
@@ -15,16 +25,32 @@ from tsugiki.predictions import Predictions
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
-from ..texts.text_columns import check_roles
 from .tagged_sentences import IGNORED, tagged_table
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 TOKENS, TAGS = "tokens", "tags"
-ROLES = (TOKENS, TAGS)
-USUAL = {TOKENS: ("tokens", "words"), TAGS: ("tags", "ner_tags", "labels")}  # names of columns, best first
 OUTSIDE = "O"
+
+
+def is_class(feature: Any) -> bool:
+    """Whether a feature is a `ClassLabel`."""
+    from datasets import ClassLabel
+
+    return isinstance(feature, ClassLabel)
+
+
+TAG_COLUMN = ColumnKind(
+    "tags",
+    "lists of ClassLabel or strings",
+    "lists of ClassLabel or strings",
+    lambda feature: is_list_of_texts(feature) or is_class(item_of(feature)),
+)
+ROLES = {
+    TOKENS: Role(TEXT_LIST_COLUMN, ("tokens", "words")),
+    TAGS: Role(TAG_COLUMN, ("tags", "ner_tags", "labels")),
+}
 
 
 class TokenClassification(Task):
@@ -49,15 +75,7 @@ class TokenClassification(Task):
         Raises:
             DataError: One is missing or holds no lists of the right kind.
         """
-        check_roles(given, ROLES, task=self.name)
-        found = {role: _find(dataset, role, given) for role in ROLES}
-        if _tag_kind(dataset, found[TOKENS]) != "string":
-            raise DataError(f"column {found[TOKENS]!r} holds no lists of words; name one that does with columns=")
-        if _tag_kind(dataset, found[TAGS]) is None:
-            raise DataError(
-                f"column {found[TAGS]!r} holds no lists of ClassLabel or strings; name one that does with columns="
-            )
-        return found
+        return find_columns(dataset, ROLES, given, task=self.name)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Names of the tags: those of a `ClassLabel` in its order, strings by the alphabet behind ``O``.
@@ -65,11 +83,11 @@ class TokenClassification(Task):
         Raises:
             DataError: One is neither ``O`` nor begins with ``B-`` or ``I-``.
         """
-        feature = _inner(dataset, columns[TAGS])
-        if _tag_kind(dataset, columns[TAGS]) == "class":
+        feature = item_of(dataset.features[columns[TAGS]])
+        if is_class(feature):
             names = list(feature.names)
         else:
-            seen = {tag for row in dataset.with_format(None)[columns[TAGS]] for tag in row or ()}
+            seen = {tag for row in read_column(dataset, columns[TAGS]) for tag in row or ()}
             names = [OUTSIDE, *sorted(seen - {OUTSIDE})]
         for name in names:
             split_tag(name)
@@ -109,17 +127,15 @@ class TokenClassification(Task):
         own = self.label_names(dataset, found)
         names = list(own if label_names is None else label_names)
         numbers = {name: number for number, name in enumerate(names)}
-        plain = dataset.with_format(None)
-        sentences, tags = plain[found[TOKENS]][:], plain[found[TAGS]][:]
-        if not sentences:
-            raise DataError("the data has no rows")
-        is_class = _tag_kind(dataset, found[TAGS]) == "class"
+        check_rows(dataset)
+        sentences, tags = (read_column(dataset, found[role]) for role in (TOKENS, TAGS))
+        numbered = is_class(item_of(dataset.features[found[TAGS]]))
         rows = []
         for row, (words, given) in enumerate(zip(sentences, tags, strict=True)):
             if words is None or given is None or len(words) != len(given):
                 have = (len(words or ()), len(given or ()))
                 raise DataError(f"row {row} has {have[0]} words and {have[1]} tags; every word needs one tag")
-            called = [own[tag] if is_class and 0 <= tag < len(own) else tag for tag in given]
+            called = [own[tag] if numbered and 0 <= tag < len(own) else tag for tag in given]
             if unknown := next((tag for tag in called if tag not in numbers), None):
                 raise DataError(
                     f"row {row}: the tag {unknown!r} is unknown to the model, which knows {', '.join(names)}."
@@ -249,34 +265,3 @@ def count_row(predicted: Sequence[str], right: Sequence[str]) -> list[int]:
     found, wanted = set(entities(predicted)), set(entities(right))
     same = sum(one == other for one, other in zip(predicted, right, strict=True))
     return [len(found & wanted), len(found), len(wanted), same, len(right)]
-
-
-def _find(dataset: Dataset, role: str, given: Mapping[str, str] | None) -> str:
-    """The column of a role: the one named, or the one with a usual name."""
-    names = list(dataset.features)
-    if (wanted := (given or {}).get(role)) is not None:
-        if wanted not in names:
-            raise DataError(f"the data has no column {wanted!r}.{did_you_mean(wanted, names)}")
-        return wanted
-    for name in USUAL[role]:
-        if name in names:
-            return name
-    raise DataError(
-        f"token-classification needs a column for {role!r}, and the data has {', '.join(names)}; name one with "
-        f"columns={{{role!r}: …}}"
-    )
-
-
-def _inner(dataset: Dataset, column: str) -> Any:
-    """The feature of a list's items; None where the column holds no lists."""
-    return getattr(dataset.features[column], "feature", None)
-
-
-def _tag_kind(dataset: Dataset, column: str) -> str | None:
-    """``class`` or ``string`` for lists of these, else None."""
-    from datasets import ClassLabel
-
-    inner = _inner(dataset, column)
-    if isinstance(inner, ClassLabel):
-        return "class"
-    return "string" if getattr(inner, "dtype", None) in ("string", "large_string") else None

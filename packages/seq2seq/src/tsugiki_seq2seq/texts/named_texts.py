@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tsugiki.columns import TEXT_COLUMN, Role, find_column, read_texts
 from tsugiki.errors import OptionError, did_you_mean
 from tsugiki.fingerprint import checked_fingerprint
 from tsugiki.load_data import load_split
-
-from .text_columns import column_texts, find_column
 
 FIELDS = ("id", "split", "column", "license", "source", "revision", "fingerprint")
 
@@ -23,7 +22,7 @@ def named_texts(named: Mapping[str, Any], *, where: str) -> list[str]:
         where: The option that names it, for errors.
 
     Returns:
-        The texts, an empty one where a row has none.
+        The texts.
 
     Raises:
         OptionError: A field is missing or unknown.
@@ -38,4 +37,4 @@ def named_texts(named: Mapping[str, Any], *, where: str) -> list[str]:
     if expected := named.get("fingerprint"):
         checked_fingerprint(dataset, expected, called=f"{named['id']} [{named['split']}]", said_by=where)
     given = {"text": named["column"]} if named.get("column") else None
-    return column_texts(dataset, find_column(dataset, "text", given, task=where))
+    return read_texts(dataset, find_column(dataset, "text", Role(TEXT_COLUMN, ("text",)), given))

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+from tsugiki.columns import read_texts
 from tsugiki.errors import DataError, OptionError, did_you_mean
 
 from .named_texts import named_texts
 from .special_tokens import MASK_TOKEN, SPECIAL_TOKENS, wrap_tokenizer
-from .text_columns import column_texts
 from .word_shapes import train_word_shapes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def train_tokenizer(
         shaped = {"vocab_size": vocab_size, "min_count": min_count, "min_groups": min_groups}
         return train_word_shapes(dataset, columns, group_column=group_column, **shaped)
     read = dict.fromkeys(column for role, column in columns.items() if role != LABEL)
-    texts = [text for column in read for text in column_texts(dataset, column)]
+    texts = [text for column in read for text in read_texts(dataset, column)]
     if more_texts is not None:
         texts += named_texts(more_texts, where="more_texts")
     more = {} if bleu_tokenize is None else {"bleu_tokenize": bleu_tokenize}

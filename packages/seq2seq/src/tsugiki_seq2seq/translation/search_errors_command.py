@@ -91,11 +91,11 @@ def search_errors(
         TsugikiError: The model, the data or a column is unknown.
     """
     import numpy as np
+    from tsugiki.columns import read_texts
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.load_data import load_split
     from tsugiki.snapshots.snapshot import Snapshot
 
-    from ..texts.text_columns import column_texts
     from .open_translators import load_translator
     from .search_errors import analyse_search
     from .translation import ROLES, TextTranslation
@@ -110,7 +110,7 @@ def search_errors(
     if rows is not None and rows < len(dataset):
         dataset = dataset.select(np.sort(np.random.default_rng(0).choice(len(dataset), rows, replace=False)))
     found = TextTranslation().columns(dataset, columns)
-    sources, references = (column_texts(dataset, found[role]) for role in ROLES)
+    sources, references = (read_texts(dataset, found[role]) for role in ROLES)
     analysis = analyse_search(model, tokenizer, sources, references, num_beams=beam, wider=wider, batch_size=batch_size)
     return analysis, {"data": data, "split": chosen}
 

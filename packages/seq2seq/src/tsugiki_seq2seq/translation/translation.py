@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.columns import TEXT_COLUMN, Role, check_rows, find_columns, read_column
 from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
@@ -17,7 +18,6 @@ from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
-from ..texts.text_columns import check_roles, column_texts, find_column
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,11 +57,7 @@ class TextTranslation(Task):
         Raises:
             DataError: A column is missing or holds no texts, or one plays both roles.
         """
-        check_roles(given, ROLES, task=self.name)
-        found = {role: find_column(dataset, role, given, task=self.name) for role in ROLES}
-        if found["source"] == found["target"]:
-            raise DataError(f"source and target are the same column {found['source']!r}; name two with columns=")
-        return found
+        return find_columns(dataset, {role: Role(TEXT_COLUMN, (role,)) for role in ROLES}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
@@ -90,9 +86,8 @@ class TextTranslation(Task):
             DataError: A column is missing, there are no rows, or a source or target is empty.
         """
         found = self.columns(dataset, columns)
-        sources, targets = (column_texts(dataset, found[role]) for role in ROLES)
-        if not sources:
-            raise DataError("the data has no rows")
+        check_rows(dataset)
+        sources, targets = ([text or "" for text in read_column(dataset, found[role])] for role in ROLES)
         for role, texts in zip(ROLES, (sources, targets), strict=True):
             if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
                 raise DataError(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.images import Normalize
+from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
+from tsugiki.errors import DataError, OptionError
+from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.task import Task
-from tsugiki.tasks.classification import check_column_exists, the_only_one
-from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -40,14 +39,7 @@ class UnlabelledPictures(Task):
         Raises:
             DataError: It is missing, of the wrong type, or one of several.
         """
-        given = given or {}
-        for role, column in given.items():
-            if role != ROLE:
-                raise DataError(f"{self.name} has no role {role!r}, only {ROLE}.{did_you_mean(role, [ROLE])}")
-            check_column_exists(dataset, column)
-        pictures = given.get(ROLE) or the_only_one(*find_image_columns(dataset), ROLE, dataset)
-        check_image_column(dataset, pictures)
-        return {ROLE: pictures}
+        return find_columns(dataset, {ROLE: Role(PICTURE_COLUMN)}, given, task=self.name)
 
     def table(
         self,
@@ -71,10 +63,8 @@ class UnlabelledPictures(Task):
         Raises:
             DataError: There are no rows, a picture does not decode, or the processor gives other pixels.
         """
-        if len(dataset) == 0:
-            raise DataError("the data has no rows")
         normalize = unit_normalization(processor, self.name)
-        pixels = decode_pictures(dataset, self.columns(dataset, columns)[ROLE], processor)
+        pixels = decode_image_column(dataset, self.columns(dataset, columns)[ROLE], processor)
         return TensorTable({"pixel_values": pixels, "labels": pixels}, transform=normalize)
 
     def score(self, model: Any, pixel_values: Tensor) -> NDArray[Any]:

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
+from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed
 from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.images import Normalize
+from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture, Task
-from tsugiki.tasks.classification import BATCH_SIZE, check_column_exists, check_label_column, listed, the_only_one
-from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
+from tsugiki.tasks.classification import BATCH_SIZE
 from tsugiki.tensor_table import TensorTable
 
 from .multi_task import MISSING, logit_names, tasks_of
@@ -62,21 +63,15 @@ class MultiTaskImageClassification(Task):
         from datasets import ClassLabel
 
         given = dict(given or {})
-        for column in given.values():
-            check_column_exists(dataset, column)
-        image = given.pop("image", None)
-        if image is None:
-            image = the_only_one(*find_image_columns(dataset), "image", dataset)
-        check_image_column(dataset, image)
+        image = find_column(dataset, "image", Role(PICTURE_COLUMN), given)
+        given.pop("image", None)
         tasks = given or {name: name for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
         if not tasks:
             raise DataError(
                 "the data has no column of classes (a ClassLabel); name a column for each task with "
                 f"columns={{'<task>': …}}, out of {', '.join(dataset.features)}"
             )
-        for column in tasks.values():
-            check_label_column(dataset, column)
-        return {"image": image, **tasks}
+        return {"image": image, **{task: find_label_column(dataset, column) for task, column in tasks.items()}}
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Name the logits after the classes of training data.
@@ -136,14 +131,13 @@ class MultiTaskImageClassification(Task):
             DataError: A picture does not decode, a task of the model has no column, or a class is unknown to it.
         """
         columns = self.columns(dataset, columns)
-        if len(dataset) == 0:
-            raise DataError("the data has no rows")
+        check_rows(dataset)
         tasks = tasks_of(list(label_names) if label_names is not None else self.label_names(dataset, columns))
         labels = [_labels_of_task(dataset, columns, task, classes) for task, classes in tasks.items()]
         self._tasks = list(tasks)
         return TensorTable(
             {
-                "pixel_values": decode_pictures(dataset, columns["image"], processor),
+                "pixel_values": decode_image_column(dataset, columns["image"], processor),
                 "labels": torch.from_numpy(np.stack(labels, axis=1)),
             },
             transform=Normalize.from_processor(processor),
@@ -237,20 +231,7 @@ def logits_by_task(logits: Tensor, task_sizes: Sequence[int]) -> Tensor:
 
 def known_labels(dataset: Dataset, column: str) -> tuple[list[str], NDArray[np.int64]]:
     """Class names of a column, and the number of each row's class among them (N,), -100 where it is missing."""
-    from datasets import ClassLabel
-
-    feature = dataset.features[column]
-    values = list(dataset.with_format(None)[column])
-    has_names = isinstance(feature, ClassLabel) and bool(feature.names)
-    known = np.array([value is not None and value not in (-1, MISSING) for value in values])
-    labels = np.full(len(values), MISSING, dtype=np.int64)
-    kept = [value for value, is_known in zip(values, known, strict=True) if is_known]
-    if has_names:
-        labels[known] = np.asarray(kept, dtype=np.int64)
-        return list(feature.names), labels
-    distinct, numbers = np.unique(np.asarray(kept), return_inverse=True)
-    labels[known] = numbers
-    return [str(value) for value in distinct], labels
+    return numbered_labels(dataset, column, missing=(-1, MISSING))
 
 
 def _labels_of_task(
@@ -264,15 +245,13 @@ def _labels_of_task(
             f"columns={{{task!r}: …}}.{did_you_mean(task, names)}"
         )
     names, labels = known_labels(dataset, columns[task])
-    numbers = {name: number for number, name in enumerate(classes)}
-    unknown = [names[label] for label in np.unique(labels[labels != MISSING]) if names[label] not in numbers]
+    unknown = unknown_names(names, labels, classes)
     if unknown:
         raise DataError(
             f"task {task!r}: {listed(unknown)} of column {columns[task]!r} is unknown to the model, which tells apart "
             f"{listed(classes)}"
         )
-    translation = np.array([*(numbers.get(name, MISSING) for name in names), MISSING])  # the last for missing labels
-    return translation[np.where(labels == MISSING, len(names), labels)]
+    return renumbered(names, labels, classes)
 
 
 def _right(predictions: Predictions) -> NDArray[np.bool_]:

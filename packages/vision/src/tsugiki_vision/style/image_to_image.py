@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.errors import DataError, OptionError
-from tsugiki.images import Normalize
+from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
+from tsugiki.errors import OptionError
+from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture, Task
-from tsugiki.tasks.classification import check_column_exists, the_only_one
-from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -50,15 +49,7 @@ class ImageToImage(Task):
         Raises:
             DataError: It is missing, of the wrong type, or one of several.
         """
-        given = given or {}
-        if unknown := [role for role in given if role != "image"]:
-            raise DataError(f"image-to-image has no role {unknown[0]!r}, only 'image'")
-        if (column := given.get("image")) is not None:
-            check_column_exists(dataset, column)
-        else:
-            column = the_only_one(*find_image_columns(dataset), "image", dataset)
-        check_image_column(dataset, column)
-        return {"image": column}
+        return find_columns(dataset, {"image": Role(PICTURE_COLUMN)}, given, task=self.name)
 
     def table(
         self,
@@ -83,9 +74,7 @@ class ImageToImage(Task):
             DataError: A picture does not decode, or there are none.
         """
         column = self.columns(dataset, columns)["image"]
-        if len(dataset) == 0:
-            raise DataError("the data has no rows")
-        pixels = decode_pictures(dataset, column, processor)
+        pixels = decode_image_column(dataset, column, processor)
         return TensorTable({"pixel_values": pixels}, transform=Normalize.from_processor(processor))
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
+from tsugiki.columns import PICTURE_COLUMN, ColumnKind, read_column
 from tsugiki.errors import DataError, OptionError
+from tsugiki.images import decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, mean_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
 from tsugiki.tasks.classification import Classification
-from tsugiki.tasks.image_classification import check_image_column, decode_pictures, find_image_columns
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -73,15 +74,8 @@ class PatternRecall(Classification):
     has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-image"
     input_role: ClassVar[str] = "image"
+    input_kind: ClassVar[ColumnKind] = PICTURE_COLUMN
     inputs_called: ClassVar[str] = "pictures"
-
-    def find_input_columns(self, dataset: Dataset) -> tuple[list[str], str]:
-        """Columns of `datasets.Image`."""
-        return find_image_columns(dataset)
-
-    def check_input_column(self, dataset: Dataset, column: str) -> None:
-        """Refuse what `datasets` cannot cast to pictures with a DataError."""
-        check_image_column(dataset, column)
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """`pixel_values` (N, C, H, W) of pictures that are damaged already."""
@@ -112,7 +106,7 @@ class PatternRecall(Classification):
         """
         columns = self.columns(dataset, columns)
         numbers = self.labels(dataset, columns, label_names)
-        white = decode_pictures(dataset, columns["image"], processor) >= BLACK
+        white = decode_image_column(dataset, columns["image"], processor) >= BLACK
         return TensorTable(
             {
                 "pixel_values": white.to(torch.uint8) * 255,
@@ -186,7 +180,7 @@ def overlaps(predictions: Predictions) -> NDArray[np.float64]:
 def _draws(dataset: Dataset) -> Tensor:
     if DRAW not in dataset.features:
         return torch.zeros(len(dataset), dtype=torch.int64)
-    values = dataset.with_format(None)[DRAW]
+    values = read_column(dataset, DRAW)
     if not all(isinstance(value, int) for value in values):
         raise DataError(f"column {DRAW!r} tells rows with the same picture apart and must hold integers; rename it")
-    return torch.tensor(list(values), dtype=torch.int64)
+    return torch.tensor(values, dtype=torch.int64)
