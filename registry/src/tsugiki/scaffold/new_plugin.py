@@ -17,6 +17,7 @@ from ..errors import OptionError, OutputError
 from ..first_party import CHECKPOINTS, FAMILIES, TASKS
 from ..output import atomic_folder
 from ..registry import registry
+from ..shared_tasks import SHARED_TASKS
 
 FIRST_PARTY = frozenset({"vision", "detection", "face", "embeddings", "seq2seq", "speech", "compression", "games"})
 LONGEST = 40
@@ -102,7 +103,7 @@ def _check_name(name: str) -> None:
     if name in FIRST_PARTY or name == "tsugiki":
         raise OptionError(f"{name!r} is a name of the project's own; choose another, such as 'my-{name}'")
     family = names_of(name)["family"]
-    if family in FAMILIES or name in TASKS or name in CHECKPOINTS:
+    if family in FAMILIES or name in {*SHARED_TASKS, *TASKS, *CHECKPOINTS}:
         raise OptionError(f"{name!r} would clash with the project's own {family!r}; choose another name")
     installed = registry().plugins.get(name)
     if installed is not None:
