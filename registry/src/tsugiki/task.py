@@ -25,7 +25,7 @@ from .tensor_table import TensorTable
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Metric", "Picture", "Task"]
+__all__ = ["CountedTask", "Metric", "Picture", "Task"]
 
 
 class Task(ABC):
@@ -35,9 +35,6 @@ class Task(ABC):
         name: The task's name; also its key in ``Family.models`` and the card's pipeline tag.
         main_metric: The metric that early stopping and depth choice look at.
         greater_is_better: Whether more of it is better.
-        counted: Whether rows are right or wrong. Otherwise `row_scores` says how good each is.
-        has_classes: Whether every row belongs to one class of the model's ``id2label``. Fine-tuning sets a new head for
-            other classes, so it works on these tasks.
         inputs: What `predict` takes, and how `tsugiki predict` finds it; see `tsugiki.inputs`.
         pipeline_class: The pipeline of a task that transformers has none for: a subclass of its ``Pipeline``, or a
             reference of one (``"package.module:Class"``).
@@ -53,8 +50,6 @@ class Task(ABC):
     name: ClassVar[str]
     main_metric: ClassVar[str]
     greater_is_better: ClassVar[bool] = True
-    counted: ClassVar[bool] = True
-    has_classes: ClassVar[bool] = True
     inputs: ClassVar[InputKind]
     pipeline_class: ClassVar[str | type | None] = None
     pipeline_key: ClassVar[str | None] = None
@@ -74,37 +69,21 @@ class Task(ABC):
             DataError: A column is missing or of the wrong type.
         """
 
-    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
-        """Names of the classes, in the order of their numbers; none for a task without classes."""
-        return []
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """Fields of the model's config that follow from the labels, such as ``id2label``."""
-        return {}
-
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """Fields of the model's config that follow from its processor, such as a tokenizer's ``vocab_size``."""
         return {}
 
     @abstractmethod
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode the rows once.
 
         Args:
             dataset: The data.
             processor: The model's processor.
             columns: Roles as `columns` returns them; found when None.
-            label_names: Class names of the model; labels are matched by name.
 
         Raises:
-            DataError: A row does not decode, a label is unknown to the model.
+            DataError: A row does not decode, or there are none.
         """
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor | list[Any]:
@@ -132,26 +111,20 @@ class Task(ABC):
         """
         return None
 
-    def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
-        """Whether each row was answered right (N,). Every task that is `counted` has it."""
-        raise OptionError(f"rows of the task {self.name!r} are not right or wrong; see row_scores")
-
+    @abstractmethod
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
-        """What each row adds to the main figure (N,): 1 or 0 where rows are right or wrong, else a loss."""
-        return self.correct(predictions).astype(np.float64)
+        """How good each row is (N,), such as its loss; a `CountedTask` says which are right instead."""
 
     @abstractmethod
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """The task's figures with bootstrap 95 % intervals."""
 
-    def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""
         return []
 
     def model_figures(self, model: Any, folder: Path) -> list[Picture]:
-        """Draw into `folder` what takes the model itself, such as its samples; shown before `pictures`."""
+        """Draw into `folder` what takes the model itself, such as its samples; shown before `figures`."""
         return []
 
     def signatures(self, processor: Any) -> dict[str, str]:
@@ -166,4 +139,26 @@ class Task(ABC):
     def predict(
         self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
     ) -> list[list[dict[str, Any]]]:
-        """Answer single inputs: for each the `top_k` labels as ``{"label", "score"}``, best first."""
+        """Answer single inputs: for each the `top_k` answers as ``{"label", "score"}``, best first."""
+
+
+class CountedTask(Task):
+    """A task whose rows are answered right or wrong, so that a card's figures are verified by counting them."""
+
+    @abstractmethod
+    def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """Whether each row was answered right (N,)."""
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """1 for a right row, 0 for a wrong one (N,)."""
+        return self.correct(predictions).astype(np.float64)
+
+
+def check_top_k(top_k: int) -> None:
+    """Refuse to give no answers.
+
+    Raises:
+        OptionError: `top_k` is not at least 1.
+    """
+    if top_k < 1:
+        raise OptionError(f"top_k must be at least 1, not {top_k}")

@@ -107,7 +107,7 @@ def test_a_network_learns_the_trees_and_answers_by_their_roots(tmp_path):
 
 
 def test_picture_shows_the_roots(tmp_path):
-    pictures = TASK.figures(predictions(), TASK.table(data(), tokenizer()), NAMES, tmp_path)
+    pictures = TASK.figures(predictions(), TASK.table(data(), tokenizer()), tmp_path, label_names=NAMES)
     assert [(tmp_path / picture.file).is_file() for picture in pictures] == [True]
 
 

@@ -139,7 +139,7 @@ def test_picture_has_a_bar_for_each_category(tmp_path, kind):
     task = WordAnalogy()
     table = task.table(data, tokenizer)
     assert table.transform.categories == (["all questions"] if kind == "none" else SECTIONS)
-    picture = task.figures(predict_table(model, table, task=task), table, [], tmp_path)[0]
+    picture = task.figures(predict_table(model, table, task=task), table, tmp_path)[0]
     with Image.open(tmp_path / picture.file) as drawn:
         assert drawn.format == "PNG"
 

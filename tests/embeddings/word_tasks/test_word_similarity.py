@@ -163,7 +163,7 @@ def test_prediction_answers_a_word_with_its_neighbours_and_a_pair_with_its_simil
 def test_picture_shows_the_known_pairs(tmp_path):
     predictions = predictions_of(some_vectors(), Dataset.from_dict(PAIRS))
     table = WordSimilarity().table(Dataset.from_dict(PAIRS), some_vectors().to_model()[1])
-    picture = WordSimilarity().figures(predictions, table, [], tmp_path)[0]
+    picture = WordSimilarity().figures(predictions, table, tmp_path)[0]
     assert "4 pairs, of 5" in picture.caption
     with Image.open(tmp_path / picture.file) as drawn:
         assert drawn.format == "PNG"

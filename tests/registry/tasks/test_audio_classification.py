@@ -122,5 +122,7 @@ def test_pipeline_of_transformers_agrees(model, tmp_path):
 
 def test_draws_the_confusion_matrix(tmp_path):
     predictions = Predictions(np.eye(2, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 0]))
-    (picture,) = TASK.figures(predictions, TASK.table(tones([1, 2], [0, 1]), PROCESSOR), ["low", "high"], tmp_path)
+    (picture,) = TASK.figures(
+        predictions, TASK.table(tones([1, 2], [0, 1]), PROCESSOR), tmp_path, label_names=["low", "high"]
+    )
     assert (tmp_path / picture.file).is_file() and "3 recordings" in picture.caption

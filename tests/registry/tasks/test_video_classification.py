@@ -84,5 +84,5 @@ def test_predicts_single_clips():
 def test_draws_the_confusion_matrix(tmp_path):
     predictions = Predictions(np.eye(2, dtype=np.float32)[[0, 1, 1, 1]], np.array([0, 1, 1, 0]))
     assert TASK.metrics(predictions)["accuracy"].value == 0.75
-    (picture,) = TASK.figures(predictions, TASK.table(ARRAYS, PROCESSOR), ["left", "right"], tmp_path)
+    (picture,) = TASK.figures(predictions, TASK.table(ARRAYS, PROCESSOR), tmp_path, label_names=["left", "right"])
     assert (tmp_path / picture.file).is_file() and "4 clips" in picture.caption

@@ -43,7 +43,7 @@ def test_task_draws_both_pictures(channels, tmp_path):
     predictions = random_predictions(60, 4, certainty=0)
     names = ["cat", "dog $5 and $6", "a name that is far too long for a tick", "fox"]
     table = TensorTable({"pixel_values": random_pictures(60, channels), "labels": torch.from_numpy(predictions.labels)})
-    pictures = ImageClassification().figures(predictions, table, names, tmp_path)
+    pictures = ImageClassification().figures(predictions, table, tmp_path, label_names=names)
     assert [one.file for one in pictures] == ["confusion_matrix.png", "worst_mistakes.png"]
     assert pictures[0].caption.startswith("Confusion matrix over 60 pictures")
     assert pictures[1].caption.startswith("The 24 wrong answers")

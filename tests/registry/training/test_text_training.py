@@ -115,7 +115,10 @@ class Searched(Task):
     def columns(self, dataset, given=None):
         raise AssertionError
 
-    label_names = config_fields = table = pictures = predict = columns  # type: ignore[assignment]
+    table = figures = predict = columns  # type: ignore[assignment]
+
+    def row_scores(self, predictions):
+        raise AssertionError
 
     def metrics(self, predictions, *, seed=0):
         raise AssertionError("validation asked for a metric that takes a search")

@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.labelled_task import BoundTask, LabelledTask
 from tsugiki.predictions import Predictions
+from tsugiki.task import CountedTask
 from tsugiki_vision.generative.autoencoder import AutoencoderConfig, AutoencoderForImageReconstruction
 from tsugiki_vision.generative.image_reconstruction import ImageReconstruction
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
@@ -54,9 +56,8 @@ def test_squared_error_is_that_of_pixels_from_0_to_1(model):
 def test_needs_no_labels():
     task, rows = ImageReconstruction(), dataset().remove_columns("label")
     assert task.columns(rows) == {"image": "image"}
-    assert task.label_names(rows, {"image": "image"}) == []
-    assert task.config_fields([]) == {}
-    assert not task.counted
+    assert not isinstance(task, LabelledTask | CountedTask)
+    assert BoundTask.to_data(task, rows, {"image": "image"}).config_fields() == {}
     assert not task.greater_is_better
 
 
@@ -91,7 +92,7 @@ def test_picture_shows_pictures_above_reconstructions(model, tmp_path):
     table = task.table(dataset(), processor())
     labels = table.labels.numpy()
     predictions = Predictions(labels.astype(np.float32) / 255, labels)  # a network that loses nothing
-    (picture,) = task.figures(predictions, table, [], tmp_path)
+    (picture,) = task.figures(predictions, table, tmp_path)
     with Image.open(tmp_path / picture.file) as image:
         drawn = np.asarray(image)
     height = (SIDE + 2) * 10  # enlarged to at least 56 pixels

@@ -131,7 +131,7 @@ def test_task_without_known_labels_is_not_measured(task):
 def test_draws_a_bar_a_task(task, tmp_path):
     table = task.table(animals(), PROCESSOR)
     found = predictions([[0, 0], [1, 1], [2, 0], [0, 0]], table.labels.numpy())
-    (picture,) = task.figures(found, table, NAMES, tmp_path)
+    (picture,) = task.figures(found, table, tmp_path, label_names=NAMES)
     assert (tmp_path / picture.file).is_file()
 
 

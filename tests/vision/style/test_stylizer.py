@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize
+from tsugiki.labelled_task import BoundTask
 from tsugiki.tensor_table import TensorTable
 from tsugiki.testing import check_family
 from tsugiki.training.job import TrainingJob
@@ -208,7 +209,7 @@ def test_the_painting_itself_has_no_style_loss(config):
 
 def test_a_card_shows_photographs_and_what_became_of_them(config, table, tmp_path):
     predictions = predict_table(stylizer(config), table, task=TASK)
-    (picture,) = TASK.figures(predictions, table, [], tmp_path)
+    (picture,) = TASK.figures(predictions, table, tmp_path)
     with PillowImage.open(tmp_path / picture.file) as drawn:
         assert drawn.size == (6 * 32, 2 * 32)
         pixels = np.asarray(drawn)
@@ -232,7 +233,7 @@ def test_the_task_needs_a_column_of_pictures_and_no_labels():
     table = TASK.table(data, ColorImageProcessor(size={"height": 8, "width": 8}))
     assert list(table.columns) == ["pixel_values"]
     assert table.batch([0])["pixel_values"].shape == (1, 3, 8, 8)
-    assert TASK.label_names(data, {"image": "photo"}) == [] and TASK.config_fields([]) == {}
+    assert BoundTask.to_data(TASK, data, {"image": "photo"}).config_fields() == {}
     with pytest.raises(DataError, match="no column 'foto'"):
         TASK.columns(data, {"image": "foto"})
     with pytest.raises(DataError, match="no role 'label', only image"):

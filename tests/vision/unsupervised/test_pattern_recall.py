@@ -105,7 +105,7 @@ def test_prediction_names_the_pattern_with_its_overlap(model):
 def test_picture_shows_stored_damaged_and_recalled(model, tmp_path):
     task = PatternRecall()
     table = task.table(dataset(draws=3), processor())
-    (picture,) = task.figures(predict_table(model, table, task=task), table, ["a", "b", "c", "d"], tmp_path)
+    (picture,) = task.figures(predict_table(model, table, task=task), table, tmp_path, label_names=["a", "b", "c", "d"])
     with Image.open(tmp_path / picture.file) as drawn:
         assert min(drawn.size) > 200
     assert " % of their bits flipped" in picture.caption

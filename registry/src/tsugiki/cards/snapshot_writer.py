@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..labelled_task import BoundTask
 from ..output import quiet_transformers
 from ..picture import Picture
 from ..predictions import Predictions
@@ -183,5 +184,7 @@ def _draw_figures(folder: Path, training: FinishedTraining) -> list[Picture]:
         picture
         for measured in training.measured
         if first[type(measured.task)] is measured
-        for picture in measured.task.figures(measured.predictions, measured.table, training.label_names, folder)
+        for picture in BoundTask(measured.task, training.label_names).figures(
+            measured.predictions, measured.table, folder
+        )
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, SnapshotError, TsugikiError
 from ..fingerprint import checked_fingerprint
+from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..snapshots import resolve as snapshot
 from ..snapshots.provenance import Evaluation, Provenance
@@ -224,7 +225,7 @@ class _Measurement:
         from ..evaluation.evaluate import model_label_names
 
         columns = self.task.columns(dataset, evaluation.columns) if evaluation.columns else None
-        return self.task.table(dataset, self.processor, columns, label_names=model_label_names(self.model))
+        return BoundTask(self.task, model_label_names(self.model)).table(dataset, self.processor, columns)
 
     def _predictions(self, table: TensorTable) -> Predictions:
         from ..evaluation.evaluate import predict_table

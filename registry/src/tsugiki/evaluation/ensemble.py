@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import DataError, OptionError
+from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..predictions import Predictions
 from .evaluate import model_label_names, pick_split, predict_table, task_named, task_of
@@ -79,7 +80,7 @@ def evaluate_ensemble(
                 f"{name} does {own_task.name} with the classes {', '.join(own_labels)}; "
                 f"{called[0]} does {task.name} with {', '.join(labels)}"
             )
-        table = task.table(dataset, snapshot.processor(), columns, label_names=labels)
+        table = BoundTask(task, labels).table(dataset, snapshot.processor(), columns)
         predictions = predict_table(model, table, batch_size=batch_size, device=device, task=task, views=views)
         reordered = predictions.outputs[:, [own_labels.index(label) for label in labels]]
         members[name] = task.metrics(Predictions(reordered, predictions.labels))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, OptionError
+from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..predictions import PredictionParts, Predictions
 from ..task import Task
@@ -152,7 +153,7 @@ def evaluate(
         if processor is None:
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
         dataset = load_split(data, pick_split(data, split))
-        table = chosen.table(dataset, processor, columns, label_names=model_label_names(model))
+        table = BoundTask(chosen, model_label_names(model)).table(dataset, processor, columns)
     return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..metrics import Metric
 from ..snapshots.provenance import Evaluation, FastFigure
+from ..task import CountedTask, Task
 
 if TYPE_CHECKING:
     from ..predictions import Predictions
-    from ..task import Task
 
 FAST_ROWS = 1000
 
@@ -61,7 +61,7 @@ def fast_figure(
         rows: Row numbers; by default all.
         seed: That they were drawn with.
     """
-    if task.counted:
+    if isinstance(task, CountedTask):
         right = task.correct(predictions)[rows]
         return FastFigure(len(right), seed, correct=int(right.sum()))
     scores = task.row_scores(predictions)[rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from ..errors import RecipeError
 from ..evaluation.evaluate import task_named
 from ..evaluation.records import evaluation_record
 from ..fingerprint import checked_fingerprint
+from ..labelled_task import BoundTask
 from ..predictions import Predictions
 from ..registry import registry
 from ..snapshots.provenance import Evaluation
@@ -91,17 +92,15 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
             loaded[split], data.fingerprints.get(split), called=f"{data.id} [{split}]", said_by="the recipe"
         )
     columns = task.columns(loaded[data.train], data.columns)
-    label_names = task.label_names(loaded[data.train], columns)
+    bound = BoundTask.to_data(task, loaded[data.train], columns)
     processor = _build_processor(recipe, loaded[data.train], columns)
-    tables = {
-        split: task.table(dataset, processor, columns, label_names=label_names) for split, dataset in loaded.items()
-    }
+    tables = {split: bound.table(dataset, processor, columns) for split, dataset in loaded.items()}
     train, validation = tables[data.train], None
     if isinstance(data.validation, str):
         validation = tables[data.validation]
     elif data.validation is not None:
         train, validation = hold_out(train, data.validation)
-    evaluation_sets = [_evaluation_set(spec, recipe, processor, label_names) for spec in recipe.evaluations]
+    evaluation_sets = [_evaluation_set(spec, recipe, processor, bound.label_names) for spec in recipe.evaluations]
     if data.evaluation is not None:  # the provenance's record of the data says its licence and source
         spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
         split = data.evaluation
@@ -110,7 +109,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
         recipe=recipe,
         task=task,
         processor=processor,
-        label_names=label_names,
+        label_names=list(bound.label_names),
         train=train,
         validation=validation,
         evaluation_sets=evaluation_sets,
@@ -142,7 +141,9 @@ def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str])
         raise RecipeError(f"recipe {recipe.name}: processor: {error}") from error
 
 
-def _evaluation_set(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: list[str]) -> EvaluationSet:
+def _evaluation_set(
+    spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: Sequence[str]
+) -> EvaluationSet:
     """One of the recipe's own evaluation sets, checked and decoded."""
     from ..load_data import load_split
 
@@ -151,8 +152,7 @@ def _evaluation_set(spec: RecipeEvaluation, recipe: Recipe, processor: Any, labe
     fingerprint = checked_fingerprint(
         dataset, spec.fingerprint, called=f"{spec.id} [{spec.split}]", said_by="the recipe"
     )
-    columns = task.columns(dataset, spec.columns)
-    table = task.table(dataset, processor, columns, label_names=label_names)
+    table = BoundTask(task, label_names).table(dataset, processor, task.columns(dataset, spec.columns))
     return EvaluationSet(spec, task, table, fingerprint, len(dataset))
 
 
@@ -172,7 +172,7 @@ def build_model(run: PreparedRecipe, seed: int) -> PreTrainedModel:
     from ..snapshots.loading import create_model, load
 
     set_seed(seed)
-    follow = {**run.task.processor_fields(run.processor), **run.task.config_fields(run.label_names)}
+    follow = {**run.task.processor_fields(run.processor), **BoundTask(run.task, run.label_names).config_fields()}
     fields = {**run.recipe.config, **follow}
     if run.recipe.base_model is not None:
         model = load(run.recipe.base_model, task=run.recipe.task, **fields)

@@ -7,7 +7,8 @@ single inputs to a model; everything about classes is here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,10 +19,10 @@ from torch import Tensor
 
 from ..class_labels import class_names, class_numbers, find_label_column
 from ..columns import ColumnKind, Role, check_roles, check_rows, find_column
-from ..errors import OptionError
+from ..labelled_task import LabelledTask
 from ..metrics import Metric, share_metric
 from ..predictions import Predictions
-from ..task import Picture, Task
+from ..task import CountedTask, Picture, check_top_k
 from ..tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64  # inputs that `predict` puts through the network at once
 
 
-class Classification(Task):
-    """Tell to which of several classes an input belongs; scored by accuracy.
+class Classification(LabelledTask, CountedTask):
+    """Tell to which of several classes an input belongs; scored by accuracy. Fine-tuning sets new heads on its models.
 
     Columns have the role that `input_role` names and `label` (a `ClassLabel`, or a column of strings or integers with
     one of the names in `tsugiki.class_labels.LABEL_COLUMNS`).
@@ -85,10 +86,6 @@ class Classification(Task):
         """
         return class_names(dataset, columns["label"])
 
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """`id2label` and `label2id`, from which a config derives `num_labels`."""
-        return {"id2label": dict(enumerate(label_names)), "label2id": {name: i for i, name in enumerate(label_names)}}
-
     def labels(self, dataset: Dataset, columns: Mapping[str, str], label_names: Sequence[str] | None) -> Tensor:
         """The numbers of the rows' classes, matched by name, so that the order in the data is free.
 
@@ -116,7 +113,7 @@ class Classification(Task):
         return {"accuracy": share_metric(self.correct(predictions), seed=seed)}
 
     def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw the confusion matrix."""
         from .confusion_matrix import draw_confusion_matrix
@@ -140,27 +137,49 @@ class Classification(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
-        answers: list[list[dict[str, Any]]] = []
-        was_training = model.training
-        model.eval()
-        try:
-            for start in range(0, len(inputs), BATCH_SIZE):
-                batch = self.model_inputs(processor, list(inputs[start : start + BATCH_SIZE]))
-                with torch.inference_mode():
-                    logits = model(**_placed(batch, model)).logits
-                scores, labels = logits.float().softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
-                for row_scores, row_labels in zip(scores.tolist(), labels.tolist(), strict=True):
-                    answers.append(
-                        [
-                            {"label": model.config.id2label[label], "score": score}
-                            for score, label in zip(row_scores, row_labels, strict=True)
-                        ]
-                    )
-        finally:
-            model.train(was_training)
-        return answers
+        return likeliest_classes(model, inputs, lambda batch: self.model_inputs(processor, batch), top_k=top_k)
+
+
+def likeliest_classes(
+    model: Any,
+    inputs: Sequence[Any],
+    prepare: Callable[[list[Any]], Mapping[str, Tensor]],
+    *,
+    top_k: int,
+    read: Callable[[Any], Tensor] = attrgetter("logits"),
+) -> list[list[dict[str, Any]]]:
+    """Classify single inputs, a batch at a time, in eval mode.
+
+    Args:
+        model: A network with the names of its classes in `config.id2label`.
+        inputs: Whatever `prepare` takes.
+        prepare: Makes the network's inputs of some.
+        top_k: Classes to return for each, at most.
+        read: Reads the logits (B, C) off the network's output.
+
+    Returns:
+        For each input its likeliest classes, best first, as `{"label": name, "score": probability}`.
+
+    Raises:
+        OptionError: `top_k` is not at least 1.
+    """
+    check_top_k(top_k)
+    answers: list[list[dict[str, Any]]] = []
+    was_training = model.training
+    model.eval()
+    try:
+        for start in range(0, len(inputs), BATCH_SIZE):
+            batch = prepare(list(inputs[start : start + BATCH_SIZE]))
+            with torch.inference_mode():
+                logits = read(model(**_placed(batch, model))).float()
+            scores, labels = logits.softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
+            for row in zip(scores.tolist(), labels.tolist(), strict=True):
+                answers.append(
+                    [{"label": model.config.id2label[label], "score": score} for score, label in zip(*row, strict=True)]
+                )
+    finally:
+        model.train(was_training)
+    return answers
 
 
 def _placed(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:

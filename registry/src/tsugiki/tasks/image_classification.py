@@ -68,7 +68,7 @@ class ImageClassification(Classification):
         )
 
     def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw the confusion matrix, and the most confident mistakes if there are any."""
         from .confusion_matrix import draw_confusion_matrix

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..cards.snapshot_writer import write_snapshot
 from ..durations import Stopwatch
 from ..errors import OptionError, OutputError
-from ..evaluation.evaluate import predict_table, task_named
+from ..evaluation.evaluate import predict_table, task_named, task_of
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
@@ -21,7 +21,7 @@ from ..predictions import Predictions
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..splitting import class_counts
-from ..task import Task
+from ..tasks.classification import Classification
 from ..training.processes import is_main_process, of_main_process, wait_for_all
 from .baseline import train_from_scratch
 from .depth import choose_depth
@@ -165,32 +165,31 @@ def _has_pictures(splits: Splits) -> bool:
     return pixels is not None and pixels.ndim == 4
 
 
-def _check_can_tune(model: PreTrainedModel, task: Task) -> None:
-    """Refuse what has no classes for a new head to tell apart."""
-    if not task.has_classes:
+def _classification(model: PreTrainedModel) -> Classification:
+    """The task of a classifier; what has no classes for a new head to tell apart is refused."""
+    task = task_named(task_of(model))
+    if not isinstance(task, Classification):
         raise OptionError(
             f"{type(model).__name__} does {task.name}, and finetune sets new heads on classifiers; `tsugiki train` "
             "makes such a model from a recipe"
         )
+    return task
 
 
-def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task]:
+def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Classification]:
     """The base model, its processor and its task."""
-    from ..evaluation.evaluate import task_of
     from ..snapshots.snapshot import Snapshot
 
     snapshot = Snapshot.open(name)
     base = snapshot.model()
-    task = task_named(task_of(base))
-    _check_can_tune(base, task)
-    return base, snapshot.processor(), task
+    return base, snapshot.processor(), _classification(base)
 
 
 def _transfer(
     run: ResumableRun,
     name: str,
     base: PreTrainedModel,
-    task: Task,
+    task: Classification,
     splits: Splits,
     options: Options,
     asked: int | None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..output import write_json
-from ..task import Task
+from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
@@ -53,7 +53,9 @@ class ResumableRun:
         progress: Show progress bars.
     """
 
-    def __init__(self, partial: Path, identity: Mapping[str, Any], task: Task, *, progress: bool = True) -> None:
+    def __init__(
+        self, partial: Path, identity: Mapping[str, Any], task: Classification, *, progress: bool = True
+    ) -> None:
         self.folder = partial / FOLDER
         self.task = task
         self.progress = progress

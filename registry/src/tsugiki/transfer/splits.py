@@ -12,7 +12,7 @@ from ..fingerprint import content_fingerprint
 from ..load_data import IN_MEMORY, load_split, splits
 from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..splitting import check_classes, hold_out, pick_examples
-from ..task import Task
+from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from .options import Options
 
@@ -45,7 +45,7 @@ class Splits:
     measured_on: str
 
 
-def read_splits(data: Any, task: Task, processor: Any, options: Options) -> Splits:
+def read_splits(data: Any, task: Classification, processor: Any, options: Options) -> Splits:
     """Find, check and decode the data.
 
     Args:

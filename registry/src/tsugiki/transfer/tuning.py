@@ -21,7 +21,7 @@ from torch import Tensor
 from ..evaluation.evaluate import predict_table
 from ..predictions import Predictions
 from ..splitting import Rows, class_counts, hold_out, repeated
-from ..task import Task
+from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from ..training.arguments import EARLY_STOPPING
 from ..training.job import FitResult
@@ -272,7 +272,7 @@ def _fit(
     )
 
 
-def _best(task: Task, predictions: Sequence[Predictions]) -> int:
+def _best(task: Classification, predictions: Sequence[Predictions]) -> int:
     """The best candidate; the middle one unless another is better by more than the standard error of the difference.
 
     Few rows are scored by their loss, which is less coarse than right or wrong.
@@ -295,7 +295,7 @@ def _losses(predictions: Predictions) -> NDArray[np.float64]:
     return np.nan_to_num(losses, nan=math.log(logits.shape[1]), posinf=math.log(logits.shape[1]))
 
 
-def _scores(task: Task, predictions: Predictions) -> dict[str, float]:
+def _scores(task: Classification, predictions: Predictions) -> dict[str, float]:
     """The task's main metric and the mean cross entropy."""
     return {
         "loss": float(_losses(predictions).mean()),

@@ -13,10 +13,11 @@ from torch import Tensor
 from tsugiki.columns import ColumnKind, check_roles, is_text, kind_of, listed, named_column, the_only_one
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
+from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture
-from tsugiki.tasks.classification import Classification
+from tsugiki.task import CountedTask, Picture
+from tsugiki.tasks.classification import likeliest_classes
 from tsugiki.tasks.text_classification import tokenizer_fields
 from tsugiki.tensor_table import TensorTable
 
@@ -31,7 +32,7 @@ TREE_COLUMN = ColumnKind("parse trees", f"strings, named {listed(TREE_COLUMNS)}"
 TREE_PATTERN = "[^ ]+"  # the leaves of a tree are its words already
 
 
-class TreeClassification(Classification):
+class TreeClassification(LabelledTask, CountedTask):
     """Tell to which class each phrase of a parsed sentence belongs; the classes are in an order, as of ratings.
 
     Columns have the roles `tree` (strings such as ``(3 (2 It) (4 works))``, classes by their numbers) and, by choice,
@@ -42,11 +43,7 @@ class TreeClassification(Classification):
     name: ClassVar[str] = "tree-classification"
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "accuracy_root"
-    has_classes: ClassVar[bool] = False  # a row has many
     pipeline_tag: ClassVar[str | None] = "text-classification"
-    input_role: ClassVar[str] = "tree"
-    input_kind: ClassVar[ColumnKind] = TREE_COLUMN
-    inputs_called: ClassVar[str] = "sentences"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the columns, or check the ones that the user named.
@@ -164,11 +161,13 @@ class TreeClassification(Classification):
         return metrics
 
     def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw the confusion matrix of the roots."""
+        from tsugiki.tasks.confusion_matrix import draw_confusion_matrix
+
         roots = Predictions(predictions.outputs[:, 0], predictions.labels[:, 0])
-        return super().figures(roots, table, label_names, folder)
+        return [draw_confusion_matrix(roots, label_names, folder, inputs_called="sentences")]
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits of all nodes (B, M, C)."""
@@ -192,22 +191,13 @@ class TreeClassification(Classification):
             OptionError: `top_k` is not at least 1.
             DataError: A tree is broken.
         """
-        return super().predict(_Roots(model), processor, inputs, top_k=top_k)
-
-
-class _Roots:
-    """A model of trees that answers with the logits of the roots alone."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-    def __call__(self, **inputs: Tensor) -> Any:
-        output = self.model(**inputs)
-        output.logits = output.logits[:, 0]
-        return output
+        return likeliest_classes(
+            model,
+            inputs,
+            lambda batch: self.model_inputs(processor, batch),
+            top_k=top_k,
+            read=lambda output: output.logits[:, 0],
+        )
 
 
 def binary_truth(labels: NDArray[np.int64], classes: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import IGNORED, TensorTable
 from tsugiki.text_table import text_table
 
@@ -41,8 +41,6 @@ class WordPrediction(Task):
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "fill-mask"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -61,21 +59,13 @@ class WordPrediction(Task):
         """`vocab_size` and `pad_token_id`, which are the tokenizer's."""
         return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the texts and cut them into rows.
 
         Args:
             dataset: The data, at least one word.
             processor: The model's tokenizer.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Returns:
             `input_ids` and `attention_mask` (N, 72), and `labels` (N, 72) with -100 where nothing is asked.
@@ -127,8 +117,7 @@ class WordPrediction(Task):
             OptionError: `top_k` is not at least 1.
             DataError: A text has not exactly one place to fill.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for text in inputs:
             before, found, after = str(text).partition(processor.unk_token)

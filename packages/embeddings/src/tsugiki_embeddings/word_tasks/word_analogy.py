@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 from tsugiki.columns import read_column
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture
+from tsugiki.task import CountedTask, Picture, check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..words.word_tokenizer import SPECIAL
@@ -44,7 +44,7 @@ class Questions:
         return {name: value for name, value in batch.items() if name != "category"}
 
 
-class WordAnalogy(WordTask):
+class WordAnalogy(CountedTask, WordTask):
     """Complete analogies by 3CosAdd; scored by accuracy, as word2vec's ``compute-accuracy`` does (Mikolov et al. 2013).
 
     Columns have the roles `word1` to `word4` (word1 is to word2 as word3 is to word4, which is asked for) and, if there
@@ -59,21 +59,13 @@ class WordAnalogy(WordTask):
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3", "word4")
     other_roles: ClassVar[Mapping[str, bool]] = {"category": False}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Look up every word once.
 
         Args:
             dataset: The data, at least one row.
             processor: The model's tokenizer, its words by falling frequency.
             columns: Columns by role; roles that it leaves out are found.
-            label_names: Unused: there are no classes.
 
         Returns:
             `input_ids` int64 (N, 3), the given words; `labels` int64 (N,), the answer, or -1 where one of the four
@@ -124,9 +116,7 @@ class WordAnalogy(WordTask):
             "analogy_coverage": share_metric(counted, seed=seed),
         }
 
-    def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the accuracy of each category."""
         from .word_task_pictures import draw_categories
 
@@ -161,8 +151,7 @@ class WordAnalogy(WordTask):
         """
         from ..vectors.word_vectors import WordVectors
 
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         if not inputs:
             return []
         vectors = WordVectors.from_model(model, processor)

@@ -13,11 +13,11 @@ from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from tsugiki.columns import TEXT_COLUMN, Role, find_column, read_column, read_texts
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import PAIRS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture
+from tsugiki.task import Picture, check_top_k
 from tsugiki.tasks.text_classification import TEXT_COLUMNS, tokenize
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
@@ -43,7 +43,6 @@ class WordSimilarity(WordTask):
     name: ClassVar[str] = "word-similarity"
     inputs: ClassVar[InputKind] = PAIRS
     main_metric: ClassVar[str] = "spearman"
-    counted: ClassVar[bool] = False
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2")
     other_roles: ClassVar[Mapping[str, bool]] = {"score": True}
 
@@ -72,21 +71,13 @@ class WordSimilarity(WordTask):
             )
         return {TEXT: find_column(dataset, TEXT, corpus, given)}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Look up every word once.
 
         Args:
             dataset: The data, at least one row.
             processor: The model's tokenizer.
             columns: Columns by role; roles that it leaves out are found.
-            label_names: Unused: there are no classes.
 
         Returns:
             Of pairs, `input_ids` int64 (N, 2) with 1 for an unknown word, and `labels` float32 (N,), the scores; of a
@@ -137,9 +128,7 @@ class WordSimilarity(WordTask):
             "coverage": share_metric(known, seed=seed),
         }
 
-    def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the cosines over the scores."""
         from .word_task_pictures import draw_similarities
 
@@ -167,8 +156,7 @@ class WordSimilarity(WordTask):
         """
         from ..vectors.word_vectors import WordVectors
 
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         vectors = WordVectors.from_model(model, processor)
         answers = []
         for asked in inputs:

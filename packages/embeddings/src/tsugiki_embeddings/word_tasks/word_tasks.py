@@ -28,7 +28,6 @@ class WordTask(Task):
         other_roles: Roles of further columns, and whether the task needs them.
     """
 
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "feature-extraction"
     word_roles: ClassVar[tuple[str, ...]]
     other_roles: ClassVar[Mapping[str, bool]] = {}

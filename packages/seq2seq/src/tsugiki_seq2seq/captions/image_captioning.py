@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.columns import check_rows
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..translation.translation import special_token_fields
@@ -64,8 +64,6 @@ class ImageCaptioning(Task):
     name: ClassVar[str] = "image-captioning"
     inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "cider"
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-text"
     validates_by_loss: ClassVar[bool] = True
     pipeline_class = "tsugiki_seq2seq.captions.image_captioning_pipeline:ImageCaptioningPipeline"
@@ -86,21 +84,13 @@ class ImageCaptioning(Task):
         """The vocabulary's size and the special tokens' numbers."""
         return special_token_fields(processor.tokenizer)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode every picture once. A row is a picture, so that a part held out shares none with the rest.
 
         Args:
             dataset: The data.
             processor: The model's.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Returns:
             Batches of ``pixel_values``; the captions stand in the table's `CaptionedPictures`.
@@ -171,8 +161,7 @@ class ImageCaptioning(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for picture in inputs:
             pixels = processor.image_processor(images=[picture], return_tensors="pt")["pixel_values"].to(model.device)

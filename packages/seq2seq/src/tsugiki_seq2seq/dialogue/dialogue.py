@@ -15,7 +15,7 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.sentence_pairs import IGNORED
@@ -59,8 +59,6 @@ class Dialogue(Task):
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "text-generation"
     validates_by_loss: ClassVar[bool] = True
     pipeline_class = "tsugiki_seq2seq.dialogue.dialogue_pipeline:DialoguePipeline"
@@ -85,21 +83,13 @@ class Dialogue(Task):
             fields["unk_token_id"] = processor.unk_token_id
         return fields
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the dialogues, a row each.
 
         Args:
             dataset: The data.
             processor: The model's tokenizer.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Returns:
             Batches of ``input_ids``, ``attention_mask`` and ``labels``, as `WholeDialogues` makes them, or for a flat
@@ -180,8 +170,7 @@ class Dialogue(Task):
             OptionError: `top_k` is not at least 1.
             DataError: A dialogue is none, or has an empty utterance.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for dialogue in inputs:
             encoded = encode_dialogues([split_dialogue(dialogue)], processor)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from torch import Tensor
 from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
 from ..texts.special_tokens import END
@@ -76,8 +76,6 @@ class TextGeneration(Task):
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
     refined_pipeline_class = "tsugiki_seq2seq.language_models.continuation_pipeline:ContinuationPipeline"
 
@@ -94,21 +92,13 @@ class TextGeneration(Task):
         fields = special_token_fields(processor)
         return {**fields, "bos_token_id": fields["eos_token_id"]}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the texts and lay them out.
 
         Args:
             dataset: The data.
             processor: The model's tokenizer.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Raises:
             DataError: There is no text.
@@ -192,8 +182,7 @@ class TextGeneration(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for text in inputs:
             ids = [processor.eos_token_id, *processor(str(text), add_special_tokens=False)["input_ids"]]

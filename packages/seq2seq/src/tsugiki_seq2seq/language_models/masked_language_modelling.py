@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import check_lengths
@@ -44,8 +44,6 @@ class FillMask(Task):
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "masked_perplexity"
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -60,21 +58,13 @@ class FillMask(Task):
         """The vocabulary's size and the special tokens' numbers."""
         return special_token_fields(processor)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the texts and lay them out.
 
         Args:
             dataset: The data.
             processor: The model's tokenizer.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Raises:
             DataError: The tokenizer has no mask token, or there is no text.
@@ -138,8 +128,7 @@ class FillMask(Task):
             OptionError: `top_k` is not at least 1.
             DataError: A text has no mask, or several, or is longer than the model reads.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for text in inputs:
             ids = torch.tensor(processor([str(text)])["input_ids"], device=model.device)  # (1, L)

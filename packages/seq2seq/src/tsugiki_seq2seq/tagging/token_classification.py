@@ -18,11 +18,12 @@ from tsugiki.columns import (
     item_of,
     read_column,
 )
-from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.errors import DataError, did_you_mean
 from tsugiki.inputs import TEXTS, InputKind
+from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from .tagged_sentences import IGNORED, tagged_table
@@ -53,7 +54,7 @@ ROLES = {
 }
 
 
-class TokenClassification(Task):
+class TokenClassification(LabelledTask):
     """Tag every word; scored by `precision`, `recall` and `f1` of whole entities, as conlleval counts them (Tjong Kim
     Sang and De Meulder 2003), and by the `accuracy` of single tags.
 
@@ -64,8 +65,6 @@ class TokenClassification(Task):
     name: ClassVar[str] = "token-classification"
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "f1"
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     validates_by_loss: ClassVar[bool] = True
     refined_pipeline_class = "tsugiki_seq2seq.tagging.tagging_pipeline:TaggingPipeline"
 
@@ -92,10 +91,6 @@ class TokenClassification(Task):
         for name in names:
             split_tag(name)
         return names
-
-    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """`id2label` and `label2id`."""
-        return {"id2label": dict(enumerate(label_names)), "label2id": {name: n for n, name in enumerate(label_names)}}
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the number of padding."""
@@ -199,8 +194,7 @@ class TokenClassification(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for text in inputs:
             found = sorted(find_entities(model, processor, str(text)), key=lambda one: -one["score"])

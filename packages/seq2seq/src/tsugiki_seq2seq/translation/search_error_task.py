@@ -11,6 +11,7 @@ from torch import Tensor
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric
 from tsugiki.predictions import Predictions
+from tsugiki.task import CountedTask
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import IGNORED, ROW, PaddedPairs
@@ -20,7 +21,7 @@ from .translation import TextTranslation
 VERDICTS: tuple[Verdict, ...] = ("right", "search", "model")
 
 
-class SearchErrorShares(TextTranslation):
+class SearchErrorShares(CountedTask, TextTranslation):
     """Whether the search or the model is at fault where a translation is wrong, see `search_errors`; scored by
     `search_error_share` and `model_error_share`, fractions of the wrong outputs.
 
@@ -30,7 +31,6 @@ class SearchErrorShares(TextTranslation):
     name: ClassVar[str] = "search-errors"
     main_metric: ClassVar[str] = "search_error_share"
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = True
     pipeline_tag: ClassVar[str | None] = None
     pipeline_class = None
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.columns import TEXT_COLUMN, Role, check_rows, find_columns, read_column
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
@@ -39,8 +39,6 @@ class TextTranslation(Task):
     name: ClassVar[str] = "text-translation"
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "bleu"
-    counted: ClassVar[bool] = False
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "translation"
     validates_by_loss: ClassVar[bool] = True
     pipeline_class: ClassVar[str | type | None] = (
@@ -63,21 +61,13 @@ class TextTranslation(Task):
         """The vocabulary's size and the special tokens' numbers."""
         return special_token_fields(processor)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the pairs.
 
         Args:
             dataset: The data.
             processor: The model's tokenizer.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Returns:
             Batches of ``input_ids``, ``attention_mask`` and ``labels``.
@@ -159,8 +149,7 @@ class TextTranslation(Task):
             OptionError: `top_k` is not at least 1.
             DataError: A text is empty, or longer than the model reads.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers = []
         for text in inputs:
             ids = encode_source(model, processor, text).to(model.device)

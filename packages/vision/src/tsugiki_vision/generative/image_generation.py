@@ -35,7 +35,6 @@ class UnconditionalImageGeneration(UnlabelledPictures):
 
     name: ClassVar[str] = "unconditional-image-generation"
     main_metric: ClassVar[str] = "bits_per_dimension"
-    has_classes: ClassVar[bool] = False
     score_name: ClassVar[str] = "negative_log_likelihood"
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,7 +26,6 @@ class ImageReconstruction(UnlabelledPictures):
 
     name: ClassVar[str] = "image-reconstruction"
     main_metric: ClassVar[str] = "squared_error"
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-feature-extraction"
     score_name: ClassVar[str] = "squared_error"
 
@@ -48,9 +47,7 @@ class ImageReconstruction(UnlabelledPictures):
         reconstruction = model(pixel_values=pixel_values).reconstruction
         return (reconstruction - pixel_values).float().square().flatten(1).sum(1).cpu().numpy()
 
-    def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw pictures above their reconstructions: the first ones, and those that came back worst."""
         from .reconstruction_pictures import draw_reconstructions
 

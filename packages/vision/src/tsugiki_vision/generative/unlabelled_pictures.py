@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.task import Task
+from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ class UnlabelledPictures(Task):
     """A task whose only role is `image`, a column of `datasets.Image`; lower figures are better, no row is counted."""
 
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
     inputs: ClassVar[InputKind] = PICTURES
     score_name: ClassVar[str]  # of what `score` measures
 
@@ -41,21 +40,13 @@ class UnlabelledPictures(Task):
         """
         return find_columns(dataset, {ROLE: Role(PICTURE_COLUMN)}, given, task=self.name)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode every picture once.
 
         Args:
             dataset: The data, at least one row.
             processor: The model's image processor, which must leave pixels from 0 to 1.
             columns: Columns by role; found where left out.
-            label_names: Unused.
 
         Returns:
             `pixel_values` uint8 (N, C, H, W), from 0 to 1 batch by batch, and as `labels` the same, uint8.
@@ -88,8 +79,7 @@ class UnlabelledPictures(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         if not inputs:
             return []
         pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]

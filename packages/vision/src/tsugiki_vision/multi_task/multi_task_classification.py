@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
 from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed
-from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.errors import DataError, did_you_mean
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
+from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture, Task
+from tsugiki.task import CountedTask, Picture, check_top_k
 from tsugiki.tasks.classification import BATCH_SIZE
 from tsugiki.tensor_table import TensorTable
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class MultiTaskImageClassification(Task):
+class MultiTaskImageClassification(LabelledTask, CountedTask):
     """Answer several questions about a picture; scored by the accuracy of each and their mean.
 
     Columns have the role `image` and a role per task, named after the task: by default every `ClassLabel` column is a
@@ -40,7 +41,6 @@ class MultiTaskImageClassification(Task):
     name: ClassVar[str] = "multi-task-image-classification"
     inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "accuracy"
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-classification"
     pipeline_class = "tsugiki_vision.multi_task.multi_task_pipeline:MultiTaskImageClassificationPipeline"
 
@@ -101,11 +101,7 @@ class MultiTaskImageClassification(Task):
 
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
         """`tasks`, and the `id2label` and `label2id` that follow from it."""
-        return {
-            "tasks": tasks_of(list(label_names)),
-            "id2label": dict(enumerate(label_names)),
-            "label2id": {name: number for number, name in enumerate(label_names)},
-        }
+        return {"tasks": tasks_of(list(label_names)), **super().config_fields(label_names)}
 
     def table(
         self,
@@ -176,7 +172,7 @@ class MultiTaskImageClassification(Task):
         return metrics
 
     def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw the accuracy of every task beside the share of its commonest class."""
         from .multi_task_pictures import draw_task_accuracies
@@ -203,8 +199,7 @@ class MultiTaskImageClassification(Task):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         answers: list[list[dict[str, Any]]] = []
         was_training = model.training
         model.eval()

@@ -39,9 +39,7 @@ class ImageToImage(Task):
     name: ClassVar[str] = "image-to-image"
     inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "style_loss_ratio"
-    has_classes: ClassVar[bool] = False
     greater_is_better: ClassVar[bool] = False
-    counted: ClassVar[bool] = False
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The column of pictures, found by feature type or as named by the user.
@@ -51,21 +49,13 @@ class ImageToImage(Task):
         """
         return find_columns(dataset, {"image": Role(PICTURE_COLUMN)}, given, task=self.name)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
-    ) -> TensorTable:
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode every picture once.
 
         Args:
             dataset: The data, at least one row.
             processor: The model's image processor.
             columns: Columns by role; found when None.
-            label_names: Of no use here.
 
         Returns:
             `pixel_values` uint8 (N, 3, H, W), normalised batch by batch.
@@ -107,9 +97,7 @@ class ImageToImage(Task):
             "content_loss": mean_metric(losses[:, CONTENT], seed=seed),
         }
 
-    def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
-    ) -> list[Picture]:
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the first photographs, and below each what became of it."""
         from PIL import Image
 

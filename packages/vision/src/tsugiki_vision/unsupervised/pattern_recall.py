@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
-from tsugiki.columns import PICTURE_COLUMN, ColumnKind, read_column
-from tsugiki.errors import DataError, OptionError
+from tsugiki.class_labels import class_names, class_numbers, find_label_column
+from tsugiki.columns import PICTURE_COLUMN, Role, check_roles, find_column, read_column
+from tsugiki.errors import DataError
 from tsugiki.images import decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
+from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, mean_metric, share_metric
+from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture
-from tsugiki.tasks.classification import Classification
+from tsugiki.task import CountedTask, check_top_k
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class DamagedBits:
         return {**kept, "pixel_values": damaged}
 
 
-class PatternRecall(Classification):
+class PatternRecall(LabelledTask, CountedTask):
     """Find stored black and white patterns again from damaged ones.
 
     Pictures are split into bits at half of their brightness, and in evaluation 30 % of the bits are flipped. A row
@@ -71,15 +73,25 @@ class PatternRecall(Classification):
     name: ClassVar[str] = "pattern-recall"
     inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "recall"
-    has_classes: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "image-to-image"
-    input_role: ClassVar[str] = "image"
-    input_kind: ClassVar[ColumnKind] = PICTURE_COLUMN
-    inputs_called: ClassVar[str] = "pictures"
 
-    def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
-        """`pixel_values` (N, C, H, W) of pictures that are damaged already."""
-        return {"pixel_values": processor(images=inputs, return_tensors="pt")["pixel_values"]}
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the columns by feature type, or check the ones that the user named.
+
+        Args:
+            dataset: The data.
+            given: Columns by role.
+
+        Raises:
+            DataError: A column is missing, of the wrong type, or one of several.
+        """
+        check_roles(given, ("image", "label"), task=self.name)
+        image = find_column(dataset, "image", Role(PICTURE_COLUMN), given)
+        return {"image": image, "label": find_label_column(dataset, (given or {}).get("label"))}
+
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Names of the patterns, as those of classes."""
+        return class_names(dataset, columns["label"])
 
     def table(
         self,
@@ -105,7 +117,8 @@ class PatternRecall(Classification):
             DataError: A picture does not decode, or a label is missing or unknown to the model.
         """
         columns = self.columns(dataset, columns)
-        numbers = self.labels(dataset, columns, label_names)
+        names = self.label_names(dataset, columns) if label_names is None else label_names
+        numbers = torch.from_numpy(class_numbers(dataset, columns["label"], names))
         white = decode_image_column(dataset, columns["image"], processor) >= BLACK
         return TensorTable(
             {
@@ -133,7 +146,7 @@ class PatternRecall(Classification):
         }
 
     def figures(
-        self, predictions: Predictions, table: TensorTable, label_names: Sequence[str], folder: Path
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw for each pattern what was stored, what the network got, and what it made of it."""
         from .pattern_recall_pictures import draw_recall
@@ -158,11 +171,10 @@ class PatternRecall(Classification):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
-        if top_k < 1:
-            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        check_top_k(top_k)
         if not inputs:
             return []
-        pixel_values = self.model_inputs(processor, list(inputs))["pixel_values"]
+        pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits
         scores, labels = logits.float().topk(min(top_k, logits.shape[-1]))

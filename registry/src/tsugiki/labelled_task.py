@@ -1,0 +1,97 @@
+"""Tasks whose labels have names, and how code for every task gets along without asking which those are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .picture import Picture
+from .predictions import Predictions
+from .task import Task
+from .tensor_table import TensorTable
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+class LabelledTask(Task):
+    """A task whose model answers in labels that have names, such as classes or tags: ``id2label`` of its config."""
+
+    @abstractmethod
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Names of the labels of training data, in the order of their numbers.
+
+        Args:
+            dataset: The training data.
+            columns: Columns by role, as `columns` returns them.
+
+        Raises:
+            DataError: The labels make no set to learn.
+        """
+
+    def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """Fields of the model's config that follow from the labels: ``id2label`` and ``label2id``."""
+        return {"id2label": dict(enumerate(label_names)), "label2id": {name: n for n, name in enumerate(label_names)}}
+
+    @abstractmethod
+    def table(
+        self,
+        dataset: Dataset,
+        processor: Any,
+        columns: Mapping[str, str] | None = None,
+        *,
+        label_names: Sequence[str] | None = None,
+    ) -> TensorTable:
+        """Decode the rows once.
+
+        Args:
+            dataset: The data.
+            processor: The model's processor.
+            columns: Columns by role; found when None.
+            label_names: The model's labels, matched by name; by default the data's own.
+
+        Raises:
+            DataError: A row does not decode, a label is unknown to the model.
+        """
+
+    def figures(
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
+    ) -> list[Picture]:
+        """Draw the result into `folder`, in the order a card shows it; labels go by `label_names`, the model's."""
+        return []
+
+
+@dataclass(frozen=True)
+class BoundTask:
+    """A task with the names of a model's labels. Code for every task calls these, whether the task has labels or not.
+
+    Attributes:
+        task: Any task.
+        label_names: Of the model's labels, in the order of their numbers; a task without labels takes no notice.
+    """
+
+    task: Task
+    label_names: Sequence[str] = ()
+
+    @classmethod
+    def to_data(cls, task: Task, dataset: Dataset, columns: Mapping[str, str]) -> BoundTask:
+        """A task with the labels of training data; see `LabelledTask.label_names`."""
+        return cls(task, task.label_names(dataset, columns) if isinstance(task, LabelledTask) else [])
+
+    def config_fields(self) -> dict[str, Any]:
+        """Fields of the model's config that follow from the labels; none without labels."""
+        return self.task.config_fields(self.label_names) if isinstance(self.task, LabelledTask) else {}
+
+    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+        """The decoded rows; see `Task.table`."""
+        return self.task.table(dataset, processor, columns, **self._labels())
+
+    def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
+        """What the task draws; see `Task.figures`."""
+        return self.task.figures(predictions, table, folder, **self._labels())
+
+    def _labels(self) -> dict[str, Any]:
+        return {"label_names": self.label_names} if isinstance(self.task, LabelledTask) else {}
