@@ -24,9 +24,10 @@ from tsugiki.columns import read_texts
 from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.snapshot import Snapshot
+from tsugiki_seq2seq.texts.generating import length_limit
 from tsugiki_seq2seq.texts.tokenizer_training import train_tokenizer
 from tsugiki_seq2seq.translation.open_translators import encode_texts, load_translator
-from tsugiki_seq2seq.translation.translation import TextTranslation, length_limit
+from tsugiki_seq2seq.translation.translation import TextTranslation
 
 DATA, COLUMNS = "tsugiki/small_parallel_enja", {"source": "ja", "target": "en"}
 RECIPE = Path(__file__).parents[1] / "hub_cards" / "translate-ja-en-gru-attention"

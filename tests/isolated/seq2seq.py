@@ -12,9 +12,9 @@ from tsugiki.errors import PluginError
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.sentence_pairs import pair_table
+from tsugiki_seq2seq.texts.special_tokens import special_token_fields
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.search_errors import analyse_search
-from tsugiki_seq2seq.translation.translation import special_token_fields
 
 
 def check_captioner() -> None:

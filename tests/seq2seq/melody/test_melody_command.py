@@ -14,8 +14,8 @@ from tsugiki_seq2seq.melody.melody_data import KEYS, METRES, pitch_number, read_
 from tsugiki_seq2seq.melody.melody_files import RATE, piano_roll, sound_file
 from tsugiki_seq2seq.melody.melody_generation import grow_melody
 from tsugiki_seq2seq.melody.midi_files import midi_file, variable_length
+from tsugiki_seq2seq.texts.special_tokens import special_token_fields
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
-from tsugiki_seq2seq.translation.translation import special_token_fields
 
 NOTES = [(60, 2), (62, 2), (64, 3), (65, 1), (67, 8)]
 LEARNT = {

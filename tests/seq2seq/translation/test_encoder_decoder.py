@@ -10,9 +10,9 @@ from transformers import AutoModelForSeq2SeqLM
 from tsugiki.snapshots.loading import load
 from tsugiki.testing.conformance import check_family
 from tsugiki_seq2seq.recurrent.recurrent_layers import CELL_TYPES
+from tsugiki_seq2seq.texts.generating import log_probabilities
 from tsugiki_seq2seq.translation.attention import ATTENTION_TYPES
 from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
-from tsugiki_seq2seq.translation.translation import log_probabilities
 
 VOCABULARY = 11
 START, END = 1, 2
@@ -135,7 +135,7 @@ def test_a_beam_that_is_wide_enough_is_an_exhaustive_search(kind, penalty):
         rows = torch.tensor([[START, *text, *[0] * (length - len(text))] for text in texts])
         ids = torch.tensor([[3, 1, 3]])
         with torch.no_grad():
-            scores = log_probabilities(model, ids.expand(len(rows), -1), rows)
+            scores = log_probabilities(model, rows, input_ids=ids.expand(len(rows), -1))
         scores = scores / torch.tensor([len(text) for text in texts]) ** penalty
         best = int(scores.argmax())
         out = model.generate(
@@ -157,7 +157,7 @@ def test_probabilities_of_all_texts_sum_to_one():
     texts = all_texts(3)
     rows = torch.tensor([[START, *text, *[0] * (3 - len(text))] for text in texts])
     with torch.no_grad():
-        scores = log_probabilities(model, torch.tensor([[3, 1]]).expand(len(rows), -1), rows)
+        scores = log_probabilities(model, rows, input_ids=torch.tensor([[3, 1]]).expand(len(rows), -1))
     assert scores.exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 

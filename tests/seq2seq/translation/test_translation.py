@@ -9,11 +9,11 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import evaluate, predict_table
 from tsugiki.load_data import load_split
 from tsugiki.predictions import Predictions
+from tsugiki_seq2seq.texts.generating import log_probabilities
 from tsugiki_seq2seq.translation.translation import (
     TextTranslation,
     counts_of,
     generate_texts,
-    log_probabilities,
 )
 
 from ..tiny_translators import PAIRS, REFERENCES, SOURCES, dataset, marian, recurrent, save, tokenizer
@@ -92,7 +92,7 @@ def test_log_probabilities_stop_at_the_first_end(make):
     ids = torch.tensor([[5, 6, 2]])
     written = torch.tensor([[1, 7, 8, 2, 0, 0], [1, 7, 8, 2, 9, 2], [1, 7, 8, 5, 6, 7]])
     with torch.no_grad():
-        found = log_probabilities(model, ids.expand(3, -1), written)
+        found = log_probabilities(model, written, input_ids=ids.expand(3, -1))
         logits = model(input_ids=ids, decoder_input_ids=written[2:, :-1]).logits.log_softmax(-1)[0]
         short = model(input_ids=ids, decoder_input_ids=written[:1, :3]).logits.log_softmax(-1)[0]
     expected = short[0, 7] + short[1, 8] + short[2, 2]

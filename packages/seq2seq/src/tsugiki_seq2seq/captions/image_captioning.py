@@ -18,7 +18,8 @@ from tsugiki.predictions import Predictions
 from tsugiki.task import Task, check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
-from ..translation.translation import special_token_fields
+from ..texts.generating import best_texts, length_limit, log_probabilities
+from ..texts.special_tokens import special_token_fields
 from .caption_columns import IMAGE, caption_lists, find_columns
 from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of, plain_caption
 
@@ -165,19 +166,14 @@ class ImageCaptioning(Task):
         answers = []
         for picture in inputs:
             pixels = processor.image_processor(images=[picture], return_tensors="pt")["pixel_values"].to(model.device)
-            beams = max(top_k, model.generation_config.num_beams or 1)
-            with torch.inference_mode():
-                written = model.generate(
-                    pixel_values=pixels,
-                    num_beams=beams,
-                    num_return_sequences=top_k,
-                    do_sample=False,
-                    **length_limit(model),
-                )
-                scores = log_probabilities(model, pixels, written)
-            texts = processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-            order = scores.argsort(descending=True).tolist()
-            answers.append([{"label": texts[n], "score": float(scores[n].exp())} for n in order])
+
+            def score(written: Tensor, pixels: Tensor = pixels) -> Tensor:
+                """The picture is encoded once for all captions."""
+                features = model.get_encoder()(pixels)[0].expand(len(written), -1, -1)
+                return log_probabilities(model, written, encoder_outputs=(features,))
+
+            found = {"pixel_values": pixels}
+            answers.append(best_texts(model, processor.tokenizer, found, top_k=top_k, score=score, most=MAX_NEW_TOKENS))
         return answers
 
 
@@ -192,40 +188,15 @@ def captioned(table: TensorTable) -> CaptionedPictures:
     return table.transform
 
 
-def length_limit(model: Any) -> dict[str, int]:
-    """The generation's length, where the model's own config names none."""
-    return {} if model.generation_config.max_new_tokens is not None else {"max_new_tokens": MAX_NEW_TOKENS}
-
-
 def write_captions(model: Any, table: TensorTable, *, batch_size: int) -> list[str]:
     """What a model writes for each row of a caption table, searched as its generation config says."""
     tokenizer = captioned(table).tokenizer
     texts: list[str] = []
     for batch in table.batches(batch_size, device=model.device):
         with torch.inference_mode():
-            written = model.generate(**batch, do_sample=False, **length_limit(model))
+            written = model.generate(**batch, do_sample=False, **length_limit(model, MAX_NEW_TOKENS))
         texts += tokenizer.batch_decode(written, skip_special_tokens=True)
     return texts
-
-
-def log_probabilities(model: Any, pixel_values: Tensor, written: Tensor) -> Tensor:
-    """log P(caption | picture) in nats, the end token included.
-
-    Args:
-        model: A captioner.
-        pixel_values: One picture (1, C, H, W).
-        written: Decoder tokens (N, 1 + T), the start token first, padded behind the end.
-
-    Returns:
-        (N,).
-    """
-    features = model.get_encoder()(pixel_values)[0].expand(len(written), -1, -1)
-    logits = model(encoder_outputs=(features,), decoder_input_ids=written[:, :-1]).logits
-    targets = written[:, 1:]
-    nats = logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]  # (N, T)
-    ended = torch.isin(targets, torch.as_tensor(model.generation_config.eos_token_id, device=targets.device))
-    real = ended.cumsum(1) - ended.long() == 0  # up to the first end token and with it
-    return (nats * real).sum(1)
 
 
 def caption_counts(written: Sequence[str], references: Sequence[Sequence[str]], cider: CiderD) -> NDArray[np.float32]:

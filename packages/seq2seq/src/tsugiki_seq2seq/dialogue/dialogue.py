@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
-from tsugiki.columns import TEXT_LIST_COLUMN, Role, find_columns
+from tsugiki.columns import TEXT_LIST_COLUMN, Role
 from tsugiki.errors import DataError, OptionError
-from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
+from ..texts.generating import best_texts
 from ..texts.sentence_pairs import IGNORED
-from ..translation.translation import length_limit, log_probabilities, special_token_fields
+from ..texts.text_task import TextTask
 from .dialogue_tables import (
     COUNT,
     ROLE,
@@ -40,7 +40,7 @@ COUNTS = 4  # of a row: nats of reconstruction and of KL, tokens, responses
 ACTIVE = 0.01  # variance of a unit's posterior mean above which it is active (Burda et al. 2016, appendix C)
 
 
-class Dialogue(Task):
+class Dialogue(TextTask):
     """Write the next utterance of a dialogue. Every utterance but a dialogue's first is guessed, its end included.
 
     A model without a latent variable is scored by `perplexity` a token and `reconstruction`, nats an utterance. The
@@ -56,11 +56,10 @@ class Dialogue(Task):
     """
 
     name: ClassVar[str] = "dialogue"
-    inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = {ROLE: Role(TEXT_LIST_COLUMN, USUAL_COLUMNS)}
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "text-generation"
-    validates_by_loss: ClassVar[bool] = True
     pipeline_class = "tsugiki_seq2seq.dialogue.dialogue_pipeline:DialoguePipeline"
 
     def __init__(self, *, flat_context: int | None = None) -> None:
@@ -68,17 +67,9 @@ class Dialogue(Task):
             raise OptionError(f"flat_context must be at least 1, not {flat_context}")
         self.flat_context = flat_context
 
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the column of dialogues.
-
-        Raises:
-            DataError: It is missing, holds no lists of texts, or is one of several.
-        """
-        return find_columns(dataset, {ROLE: Role(TEXT_LIST_COLUMN, USUAL_COLUMNS)}, given, task=self.name)
-
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
-        fields = special_token_fields(processor)
+        fields = super().processor_fields(processor)
         if self.flat_context is None:
             fields["unk_token_id"] = processor.unk_token_id
         return fields
@@ -173,22 +164,9 @@ class Dialogue(Task):
         check_top_k(top_k)
         answers = []
         for dialogue in inputs:
-            encoded = encode_dialogues([split_dialogue(dialogue)], processor)
-            ids, mask = (encoded[name].to(model.device) for name in ("input_ids", "attention_mask"))
-            beams = max(top_k, model.generation_config.num_beams or 1)
-            with torch.inference_mode():
-                written = model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    num_beams=beams,
-                    num_return_sequences=top_k,
-                    do_sample=False,
-                    **length_limit(model),
-                )
-                scores = log_probabilities(model, ids.expand(top_k, -1, -1), written, mask.expand(top_k, -1, -1))
-            texts = processor.batch_decode(written, skip_special_tokens=True)
-            order = scores.argsort(descending=True).tolist()
-            answers.append([{"label": texts[n], "score": float(scores[n].exp())} for n in order])
+            tokens = encode_dialogues([split_dialogue(dialogue)], processor)
+            encoded = {name: column.to(model.device) for name, column in tokens.items()}
+            answers.append(best_texts(model, processor, encoded, top_k=top_k))
         return answers
 
 

@@ -11,16 +11,15 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from torch import Tensor
-from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
+from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
-from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import check_top_k
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
 from ..texts.special_tokens import END
-from ..translation.translation import special_token_fields
+from ..texts.text_task import TextTask
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,7 +62,7 @@ class TokenWindows:
         return {"input_ids": input_ids, "labels": labels}
 
 
-class TextGeneration(Task):
+class TextGeneration(TextTask):
     """Guess every token of some texts from all before it; scored by `perplexity` a token and `bits_per_character`, of
     which less is better.
 
@@ -73,23 +72,14 @@ class TextGeneration(Task):
     """
 
     name: ClassVar[str] = "text-generation"
-    inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = {ROLE: Role(TEXT_COLUMN, (ROLE,))}
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
-    validates_by_loss: ClassVar[bool] = True
     refined_pipeline_class = "tsugiki_seq2seq.language_models.continuation_pipeline:ContinuationPipeline"
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the column of texts.
-
-        Raises:
-            DataError: It is missing, holds no strings, or is one of several.
-        """
-        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers; a text begins with the end of the one before."""
-        fields = special_token_fields(processor)
+        fields = super().processor_fields(processor)
         return {**fields, "bos_token_id": fields["eos_token_id"]}
 
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:

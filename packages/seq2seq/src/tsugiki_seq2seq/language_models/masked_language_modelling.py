@@ -9,16 +9,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
+from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
-from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import check_lengths
-from ..translation.translation import special_token_fields
+from ..texts.text_task import TextTask
 from .language_modelling import IGNORED
 from .masked_windows import MaskedWindows, masked_table
 
@@ -29,7 +28,7 @@ ROLE = "text"
 BATCH = 32  # rows whose logits are held at once
 
 
-class FillMask(Task):
+class FillMask(TextTask):
     """Guess masked tokens from the text around them; scored by `masked_perplexity`, of which less is better, and
     `accuracy`.
 
@@ -41,22 +40,9 @@ class FillMask(Task):
     """
 
     name: ClassVar[str] = "fill-mask"
-    inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = {ROLE: Role(TEXT_COLUMN, (ROLE,))}
     main_metric: ClassVar[str] = "masked_perplexity"
     greater_is_better: ClassVar[bool] = False
-    validates_by_loss: ClassVar[bool] = True
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the column of texts.
-
-        Raises:
-            DataError: It is missing, holds no strings, or is one of several.
-        """
-        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
-
-    def processor_fields(self, processor: Any) -> dict[str, Any]:
-        """The vocabulary's size and the special tokens' numbers."""
-        return special_token_fields(processor)
 
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the texts and lay them out.

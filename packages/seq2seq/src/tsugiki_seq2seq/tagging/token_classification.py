@@ -13,19 +13,18 @@ from tsugiki.columns import (
     ColumnKind,
     Role,
     check_rows,
-    find_columns,
     is_list_of_texts,
     item_of,
     read_column,
 )
 from tsugiki.errors import DataError, did_you_mean
-from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
+from ..texts.text_task import TextTask
 from .tagged_sentences import IGNORED, tagged_table
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ ROLES = {
 }
 
 
-class TokenClassification(LabelledTask):
+class TokenClassification(LabelledTask, TextTask):
     """Tag every word; scored by `precision`, `recall` and `f1` of whole entities, as conlleval counts them (Tjong Kim
     Sang and De Meulder 2003), and by the `accuracy` of single tags.
 
@@ -63,18 +62,9 @@ class TokenClassification(LabelledTask):
     """
 
     name: ClassVar[str] = "token-classification"
-    inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = ROLES
     main_metric: ClassVar[str] = "f1"
-    validates_by_loss: ClassVar[bool] = True
     refined_pipeline_class = "tsugiki_seq2seq.tagging.tagging_pipeline:TaggingPipeline"
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the columns of words and tags.
-
-        Raises:
-            DataError: One is missing or holds no lists of the right kind.
-        """
-        return find_columns(dataset, ROLES, given, task=self.name)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Names of the tags: those of a `ClassLabel` in its order, strings by the alphabet behind ``O``.

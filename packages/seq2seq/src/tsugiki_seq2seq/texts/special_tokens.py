@@ -28,3 +28,13 @@ def wrap_tokenizer(tokenizer: Tokenizer, **more: Any) -> PreTrainedTokenizerFast
         model_input_names=["input_ids", "attention_mask"],
         **more,
     )
+
+
+def special_token_fields(processor: Any) -> dict[str, Any]:
+    """Config fields that follow from a tokenizer."""
+    return {
+        "vocab_size": len(processor),
+        "pad_token_id": processor.pad_token_id,
+        "bos_token_id": processor.bos_token_id,
+        "eos_token_id": processor.eos_token_id,
+    }

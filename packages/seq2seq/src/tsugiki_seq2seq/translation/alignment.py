@@ -19,8 +19,8 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.output import write_bytes
 from tsugiki.tasks.confusion_matrix import DOTS_PER_INCH, EAST_ASIAN_FONTS
 
+from ..texts.generating import length_limit
 from .open_translators import check_translator, encode_texts
-from .translation import length_limit
 
 FONT = "DejaVu Sans"  # matplotlib's own: always there
 CELL = 0.32  # inches a token

@@ -22,8 +22,9 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric
 from tsugiki.predictions import Predictions
 
+from ..texts.generating import length_limit, log_probabilities
 from .open_translators import check_translator, encode_texts
-from .translation import BLEU_TOKENIZE, TextTranslation, counts_of, length_limit, log_probabilities
+from .translation import BLEU_TOKENIZE, TextTranslation, counts_of
 
 Verdict = Literal["right", "search", "model"]
 BATCH = 32  # sources searched at once
@@ -366,7 +367,7 @@ def _written(
     model: Any, tokenizer: Any, inputs: torch.Tensor, mask: torch.Tensor, decoded: torch.Tensor
 ) -> list[Written]:
     """Decoder tokens (B, 1 + T), the start token first, as texts with their probabilities."""
-    nats = log_probabilities(model, inputs, decoded, mask).tolist()
+    nats = log_probabilities(model, decoded, input_ids=inputs, attention_mask=mask).tolist()
     ends = torch.as_tensor(model.generation_config.eos_token_id, device=decoded.device)
     ended = torch.isin(decoded[:, 1:], ends)  # (B, T)
     places = torch.arange(1, ended.shape[1] + 1, device=decoded.device)

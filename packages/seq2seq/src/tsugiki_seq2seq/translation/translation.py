@@ -9,27 +9,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.columns import TEXT_COLUMN, Role, check_rows, find_columns, read_column
+from tsugiki.columns import TEXT_COLUMN, Role, check_rows, read_column
 from tsugiki.errors import DataError
-from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
+from ..texts.generating import best_texts, length_limit
 from ..texts.sentence_pairs import ROW, PaddedPairs, check_lengths, encode, pair_table
+from ..texts.text_task import TextTask
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 ROLES = ("source", "target")
-MAX_NEW_TOKENS = 128  # where the model's generation config says nothing
 BLEU_TOKENIZE = "13a"  # mteval's; a tokenizer's config may name another of sacrebleu's
 ORDER = 4  # longest n-grams of BLEU
 CHRF_ORDER = 6
 
 
-class TextTranslation(Task):
+class TextTranslation(TextTask):
     """Write a target text for a source text; scored by `bleu` (Papineni et al. 2002), `chrf` (Popovic 2015), both of
     them sacrebleu's, and `exact_match`.
 
@@ -37,29 +37,12 @@ class TextTranslation(Task):
     """
 
     name: ClassVar[str] = "text-translation"
-    inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = {role: Role(TEXT_COLUMN, (role,)) for role in ROLES}
     main_metric: ClassVar[str] = "bleu"
     pipeline_tag: ClassVar[str | None] = "translation"
-    validates_by_loss: ClassVar[bool] = True
     pipeline_class: ClassVar[str | type | None] = (
         "tsugiki_seq2seq.translation.translation_pipeline:TextTranslationPipeline"
     )
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find source and target.
-
-        Args:
-            dataset: The data.
-            given: `{"source": column, "target": column}`; a language of a column of translations by its name alone.
-
-        Raises:
-            DataError: A column is missing or holds no texts, or one plays both roles.
-        """
-        return find_columns(dataset, {role: Role(TEXT_COLUMN, (role,)) for role in ROLES}, given, task=self.name)
-
-    def processor_fields(self, processor: Any) -> dict[str, Any]:
-        """The vocabulary's size and the special tokens' numbers."""
-        return special_token_fields(processor)
 
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Tokenise the pairs.
@@ -153,31 +136,9 @@ class TextTranslation(Task):
         answers = []
         for text in inputs:
             ids = encode_source(model, processor, text).to(model.device)
-            beams = max(top_k, model.generation_config.num_beams or 1)
-            with torch.inference_mode():
-                out = model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    num_beams=beams,
-                    num_return_sequences=top_k,
-                    do_sample=False,
-                    **length_limit(model),
-                )
-                scores = log_probabilities(model, ids.expand(top_k, -1), out)
-            texts = processor.batch_decode(out, skip_special_tokens=True)
-            order = scores.argsort(descending=True).tolist()
-            answers.append([{"label": texts[n], "score": float(scores[n].exp())} for n in order])
+            inputs_of_text = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            answers.append(best_texts(model, processor, inputs_of_text, top_k=top_k))
         return answers
-
-
-def special_token_fields(processor: Any) -> dict[str, Any]:
-    """Config fields that follow from a tokenizer."""
-    return {
-        "vocab_size": len(processor),
-        "pad_token_id": processor.pad_token_id,
-        "bos_token_id": processor.bos_token_id,
-        "eos_token_id": processor.eos_token_id,
-    }
 
 
 def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
@@ -191,12 +152,6 @@ def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
     ids = torch.tensor(encode(tokenizer, [text]))
     check_lengths(model, [ids.shape[1]])
     return ids
-
-
-def length_limit(model: Any) -> dict[str, int]:
-    """The generation's length, where the model's own config names none."""
-    config = model.generation_config
-    return {} if config.max_new_tokens is not None else {"max_new_tokens": MAX_NEW_TOKENS}
 
 
 def generate_texts(model: Any, table: TensorTable, tokenizer: Any, *, batch_size: int) -> list[str]:
@@ -216,25 +171,6 @@ def generate_texts(model: Any, table: TensorTable, tokenizer: Any, *, batch_size
         for row, text in zip(rows, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True):
             texts[row] = text
     return texts
-
-
-def log_probabilities(model: Any, input_ids: Tensor, written: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-    """log P(written | source) in nats, the end token included (B,).
-
-    Args:
-        model: Any encoder-decoder of transformers.
-        input_ids: Sources (B, S).
-        written: Decoder tokens (B, 1 + T), the start token first, padded behind the end, as ``generate()`` gives them.
-        attention_mask: Of the sources (B, S); all ones where left out.
-    """
-    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-    logits = model(input_ids=input_ids, attention_mask=mask, decoder_input_ids=written[:, :-1]).logits
-    targets = written[:, 1:]
-    nats = logits.float().log_softmax(-1).gather(2, targets[..., None])[..., 0]  # (B, T)
-    ends = model.generation_config.eos_token_id
-    ended = torch.isin(targets, torch.as_tensor(ends, device=targets.device))
-    real = ended.cumsum(1) - ended.long() == 0  # up to the first end token and with it
-    return (nats * real).sum(1)
 
 
 def counts_of(

@@ -1,0 +1,43 @@
+"""What the tasks on texts share: columns by role, and the fields that a model takes from its tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tsugiki.columns import Role, find_columns
+from tsugiki.inputs import TEXTS, InputKind
+from tsugiki.task import Task
+
+from .special_tokens import special_token_fields
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+class TextTask(Task):
+    """A task whose inputs are texts and whose figures cost more than the loss that validation looks at.
+
+    Attributes:
+        roles: What each column holds.
+    """
+
+    inputs: ClassVar[InputKind] = TEXTS
+    validates_by_loss: ClassVar[bool] = True
+    roles: ClassVar[Mapping[str, Role]]
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Find the columns of the task's roles.
+
+        Args:
+            dataset: The data.
+            given: Columns by role; of a column of translations a language by its name alone.
+
+        Raises:
+            DataError: A column is missing, of the wrong kind, one of several, or plays two roles.
+        """
+        return find_columns(dataset, self.roles, given, task=self.name)
+
+    def processor_fields(self, processor: Any) -> dict[str, Any]:
+        """The vocabulary's size and the special tokens' numbers."""
+        return special_token_fields(processor)
