@@ -59,13 +59,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 InstallPlugin = Callable[..., Path]
 
 
+def _registrations() -> list[dict]:
+    """The tables that registering a family adds to: those of transformers' Auto classes and the project's own."""
+    from transformers.pipelines import PIPELINE_REGISTRY
+    from tsugiki.snapshots import auto_classes
+
+    tables = [auto_classes._registered, auto_classes._processors, auto_classes._pipelines]
+    tables += [PIPELINE_REGISTRY.supported_tasks]
+    for name in ("configuration", "modeling", "tokenization", "image_processing", "feature_extraction", "processing"):
+        module = importlib.import_module(f"transformers.models.auto.{name}_auto")
+        extras = [getattr(mapping, "_extra_content", None) for mapping in vars(module).values()]
+        tables += [extra for extra in extras if isinstance(extra, dict)]
+    return tables
+
+
 @pytest.fixture
 def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InstallPlugin]:
     """Install a fake distribution: ``install_plugin("rose", manifest_source, requires=[...], snapshots=[...])``.
 
-    The manifest is the source of ``<package>/plugin.py``; the entry point is called after the plugin.
+    The manifest is the source of ``<package>/plugin.py``; the entry point is called after the plugin. What is
+    registered during the test is forgotten after it.
     """
     from tsugiki.registry import refresh
+
+    before = [(table, dict(table)) for table in _registrations()]
 
     site = tmp_path / "site"
     site.mkdir()
@@ -103,6 +120,9 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         return folder
 
     yield install
+    for table, content in before:
+        table.clear()
+        table.update(content)
     for package in packages:
         for module in [module for module in sys.modules if module.partition(".")[0] == package]:
             del sys.modules[module]

@@ -146,20 +146,7 @@ def rose(install_plugin, monkeypatch):
         folder = install_plugin("rose", MANIFEST.replace("MODEL", words["MODEL"]).replace("TASK", words["TASK"]))
         (folder / "net.py").write_text(source)
 
-    yield install
-    _forget_registration()
-
-
-def _forget_registration():
-    """Take the family of this file out of transformers' tables again; each test brings another."""
-    from transformers.models.auto import configuration_auto, modeling_auto
-
-    configuration_auto.CONFIG_MAPPING._extra_content.pop("tsugiki_rose", None)
-    for mapping in vars(modeling_auto).values():
-        extra = getattr(mapping, "_extra_content", None)
-        if isinstance(extra, dict):
-            for key in [key for key in extra if getattr(key, "model_type", None) == "tsugiki_rose"]:
-                del extra[key]
+    return install
 
 
 def test_a_good_family_passes(rose, capsys):
