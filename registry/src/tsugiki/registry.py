@@ -10,7 +10,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
-import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import first_party
+from .entry_points import CORE, is_allowed, load_plugin, plugin_entry_points
 from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
 from .plugin import Family, Plugin
 from .shared_tasks import SHARED_TASKS
@@ -25,8 +25,6 @@ from .shared_tasks import SHARED_TASKS
 if TYPE_CHECKING:
     from .task import Task
 
-GROUP = "tsugiki.plugins"
-CORE = "tsugiki"
 _PREFIXED = ("family", "model", "task", "command")  # may be asked for as plugin:name
 _DECLARED_IN = {"task": "tasks", "command": "commands", "data set": "datasets", "architecture": "public_weights"}
 
@@ -341,53 +339,6 @@ def _only(kind: str, name: str, claims: list[Claim]) -> Claim | None:
     raise AmbiguousNameError(f"{kind} {name!r} is claimed by {owners}; {remedy}")
 
 
-def _check_core_version(distribution: importlib.metadata.Distribution) -> None:
-    """Refuse a plugin whose own metadata asks for another version of the core, before anything of it is imported."""
-    wanted = [
-        requirement
-        for requirement in distribution.requires or ()
-        if re.match(r"tsugiki(?![\w.-])", requirement, re.IGNORECASE) and "extra ==" not in requirement
-    ]
-    if not wanted:
-        return
-    from packaging.requirements import Requirement
-
-    core = importlib.metadata.version(CORE)
-    for text in wanted:
-        requirement = Requirement(text)
-        if not requirement.specifier.contains(core, prereleases=True):
-            raise PluginError(
-                f"it wants tsugiki{requirement.specifier}, and {core} is installed; "
-                f"upgrade {distribution.metadata['Name']} or tsugiki"
-            )
-
-
-def _allowed(name: str) -> bool:
-    allow_list = os.environ.get("TSUGIKI_PLUGINS")
-    if allow_list is None:
-        return True
-    return name in [item.strip() for item in allow_list.split(",")]
-
-
-def _entry_points() -> list[tuple[importlib.metadata.EntryPoint, importlib.metadata.Distribution]]:
-    """Entry points of the group with their distributions, one per distribution and name, sorted by name."""
-    found: dict[tuple[str, str], tuple[importlib.metadata.EntryPoint, importlib.metadata.Distribution]] = {}
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if (distribution := point.dist) is not None:
-            found.setdefault((point.name, distribution.metadata["Name"]), (point, distribution))
-    return [found[key] for key in sorted(found)]
-
-
-def _load_plugin(point: importlib.metadata.EntryPoint, distribution: importlib.metadata.Distribution) -> Plugin:
-    _check_core_version(distribution)
-    plugin = point.load()
-    if not isinstance(plugin, Plugin):
-        raise PluginError(f"its entry point {point.value!r} is not a tsugiki.Plugin")
-    if plugin.name != point.name:
-        raise PluginError(f"its entry point is called {point.name!r} and its Plugin {plugin.name!r}")
-    return plugin
-
-
 def scan() -> Registry:
     """Look at every installed entry point once.
 
@@ -396,12 +347,12 @@ def scan() -> Registry:
     """
     found = Registry()
     strict = os.environ.get("TSUGIKI_STRICT") == "1"
-    for point, distribution in _entry_points():
-        if not _allowed(point.name):
+    for point, distribution in plugin_entry_points():
+        if not is_allowed(point.name):
             continue
         name, version = distribution.metadata["Name"], distribution.version
         try:
-            plugin = _load_plugin(point, distribution)
+            plugin = load_plugin(point, distribution)
             if plugin.name in found.plugins:
                 other = found.plugins[plugin.name].distribution
                 raise PluginError(f"the plugin name {plugin.name!r} is already taken by {other}; uninstall one of them")
