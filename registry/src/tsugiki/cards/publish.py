@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import CardError, HubError, OptionError, TsugikiError
 from ..output import atomic_folder
 from ..snapshots import resolve as snapshot
+from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import Provenance
 from .render import write_card
 from .validate import snapshot_files, validate_card
@@ -117,7 +118,7 @@ def _stale_files(api: HfApi, repository: str, folder: Path) -> list[str]:
     """
     there = set(api.list_repo_files(repository))
     ours = {path.name for path in snapshot_files(folder)}
-    if there - _OF_THE_HUB and "provenance.json" not in there:
+    if there - _OF_THE_HUB and PROVENANCE not in there:
         raise HubError(
             f"{repository} holds other files ({sorted(there - _OF_THE_HUB)[0]}) and no snapshot of tsugiki; "
             "name another repository"
