@@ -9,8 +9,9 @@ import pytest
 from tsugiki.cards.publish import publish
 from tsugiki.cards.validate import validate_card
 from tsugiki.errors import CardError, HubError, OptionError, OutputError, SnapshotError
+from tsugiki.registry import RegisteredFamily
 
-from ..card_snapshots import write_snapshot_with_card
+from ..card_snapshots import PROSE, write_snapshot_with_card
 
 
 @pytest.fixture
@@ -48,6 +49,84 @@ def test_pickles_are_refused(folder, tmp_path, name):
 def test_checkpoints_of_a_run_are_refused(folder, tmp_path):
     (folder / "checkpoint-10").mkdir()
     with pytest.raises(CardError, match="checkpoint-10"):
+        publish(folder, tmp_path / "published")
+
+
+def test_only_files_of_the_snapshot_are_published_and_the_others_are_named(folder, tmp_path, caplog):
+    own = contents(folder)
+    secret = tmp_path / "secrets.txt"
+    secret.write_text("root:x:0:0")
+    for name in ("accounts.txt", "linked.json"):
+        (folder / name).symlink_to(secret)
+    for name in ("notes.txt", "passwords.json", "family.png", "diary.md", ".netrc"):
+        (folder / name).write_text("mine")
+    publish(folder, tmp_path / "published")
+    assert contents(tmp_path / "published") == own
+    (line,) = caplog.messages
+    assert line.endswith(": .netrc, accounts.txt, diary.md, family.png, linked.json, notes.txt, passwords.json")
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "vocab.txt", "confusion_matrix.png", "config.json"])
+def test_link_in_the_place_of_a_file_of_the_snapshot_is_refused(folder, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes((folder / name).read_bytes() if (folder / name).exists() else b"root:x:0:0")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(elsewhere)
+    with pytest.raises(CardError, match=rf"^{name} is no file of its own but a link"):
+        publish(folder, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def test_files_that_the_hubs_cache_keeps_as_links_are_published(folder, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    own = contents(folder)
+    blobs, snapshot = tmp_path / "hub" / "models--me--tiny" / "blobs", tmp_path / "hub/models--me--tiny/snapshots/0a1b"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(blobs / str(number))
+        (snapshot / path.name).symlink_to(blobs / str(number))
+    with pytest.raises(CardError, match="link"):
+        publish(snapshot, tmp_path / "published")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    publish(snapshot, tmp_path / "published")
+    assert contents(tmp_path / "published") == own
+
+
+def test_files_that_a_familys_tokenizer_says_it_writes_are_its_own(folder, tmp_path, monkeypatch):
+    tokenizer = type("Tokenizer", (), {"vocab_files_names": {"vocab_file": "lexicon.txt"}})
+    monkeypatch.setattr(RegisteredFamily, "processor_class", lambda family: tokenizer)
+    (folder / "lexicon.txt").write_text("a")
+    (folder / "notes.txt").write_text("mine")
+    publish(folder, tmp_path / "published")
+    assert {"lexicon.txt"} == {path.name for path in (tmp_path / "published").glob("*.txt")}
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json", "confusion_matrix.png", "LICENSE"])
+def test_token_in_any_file_is_not_published_and_not_repeated(folder, tmp_path, name):
+    token = "hf_" + "aB3dE6gH9j" * 3
+    if name == "README.md":
+        folder = write_snapshot_with_card(tmp_path / "talkative", prose=PROSE + token)
+    else:
+        (folder / name).write_bytes(b"{}" + token.encode())
+    with pytest.raises(CardError, match=rf"{name} holds a Hugging Face token; take it out first") as refused:
+        publish(folder, tmp_path / "published")
+    assert token not in str(refused.value)
+    assert not (tmp_path / "published").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "text", "said"),
+    [
+        ("HF_TOKEN", "of no known shape", "of no known shape", "the token that you are logged in with"),
+        ("HOME", "/home/alice", "/home/alice/clinic", "the path of your home"),
+    ],
+)
+def test_what_is_private_here_is_not_published(folder, tmp_path, monkeypatch, variable, value, text, said):
+    monkeypatch.setenv(variable, value)
+    (folder / "preprocessor_config.json").write_text(f'{{"file": "{text}"}}')
+    with pytest.raises(CardError, match=rf"preprocessor_config.json holds {said}"):
         publish(folder, tmp_path / "published")
 
 

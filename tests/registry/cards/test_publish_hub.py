@@ -72,6 +72,23 @@ def test_what_was_published_can_be_fetched_and_is_in_order(hub, folder, tmp_path
     assert validate_card(fetched) == []
 
 
+def test_repository_gets_only_files_of_the_snapshot_and_a_line_names_the_others(hub, folder, tmp_path):
+    own = contents(folder)
+    (tmp_path / "secrets.txt").write_text("root:x:0:0")
+    (folder / "accounts.txt").symlink_to(tmp_path / "secrets.txt")
+    (folder / "notes.md").write_text("mine")
+    done = publish(hub, folder, "somebody/tiny-net")
+    assert done.stderr == "not published, for they are no part of the snapshot: accounts.txt, notes.md\n"
+    assert hub.files("somebody/tiny-net") == own
+
+
+def test_token_in_use_reaches_no_repository(hub, folder):
+    (folder / "preprocessor_config.json").write_text('{"key": "hf_of_the_tests"}')
+    done = publish(hub, folder, "somebody/tiny-net")
+    assert "preprocessor_config.json holds the token that you are logged in with" in done.stderr
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("step", ["preupload", "lfs", "commit"])
 def test_connection_that_dies_leaves_nothing_half_published(hub, folder, step):
     hub.die_at = step

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CardError, HubError, OptionError, TsugikiError
 from ..output import atomic_folder
+from ..public_record import find_secret
 from ..snapshots import resolve as snapshot
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import Provenance
 from .render import write_card
-from .validate import snapshot_files, validate_card
+from .snapshot_files import snapshot_files
+from .validate import validate_card
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+logger = logging.getLogger(__name__)
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z", re.ASCII)
 _HUB = "hf://"
@@ -26,7 +33,7 @@ _OF_THE_HUB = frozenset({".gitattributes", ".gitignore", "LICENSE", "README.md"}
 
 
 def publish(name_or_path: str | Path, to: str | Path) -> str:
-    """Publish a snapshot.
+    """Publish a snapshot: the files that it wrote itself, and nothing else that lies in its folder.
 
     Args:
         name_or_path: What `tsugiki.load` takes.
@@ -37,7 +44,8 @@ def publish(name_or_path: str | Path, to: str | Path) -> str:
         The address of the repository, or the path of the folder.
 
     Raises:
-        CardError: The card is incomplete or contradicts itself; nothing is published.
+        CardError: The card is incomplete or contradicts itself, or a file is a link or holds a token or the path of
+            your home; nothing is published.
         OptionError: `to` may be a folder as well as a repository.
         OutputError: The folder is there already or cannot be written.
         HubError: The Hub cannot be reached or refused.
@@ -47,9 +55,24 @@ def publish(name_or_path: str | Path, to: str | Path) -> str:
         more = f" ({len(problems)} problems; `tsugiki verify` lists them)" if len(problems) > 1 else ""
         raise CardError(f"{name_or_path} is not published, for its card is not in order: {problems[0]}{more}")
     repository = _repository(to)
+    own, others = snapshot_files(source)
+    for path in own:
+        if (secret := find_secret(path, _known_secrets())) is not None:
+            raise CardError(f"{name_or_path} is not published, for {path.name} holds {secret}; take it out first")
+    if others:
+        logger.warning("not published, for they are no part of the snapshot: %s", ", ".join(others))
     if repository is None:
-        return _to_folder(source, Path(to).expanduser())
-    return _to_hub(source, repository)
+        return _to_folder(own, Path(to).expanduser())
+    return _to_hub(own, repository)
+
+
+def _known_secrets() -> dict[str, str]:
+    """What must not be published, whatever it looks like."""
+    from huggingface_hub import get_token
+
+    token, home = get_token(), Path.home()
+    known = {"the token that you are logged in with": token} if token else {}
+    return known | ({"the path of your home": f"{home}{os.sep}"} if len(home.parts) > 2 else {})
 
 
 def _repository(to: str | Path) -> str | None:
@@ -67,23 +90,23 @@ def _repository(to: str | Path) -> str | None:
     return to
 
 
-def _to_folder(source: Path, target: Path) -> str:
+def _to_folder(files: Sequence[Path], target: Path) -> str:
     with atomic_folder(target) as partial:
         for leftover in partial.iterdir():  # of a run that was killed
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        _copy(source, partial)
+        _copy(files, partial)
     return str(target)
 
 
-def _copy(source: Path, target: Path) -> None:
-    for path in snapshot_files(source):
+def _copy(files: Sequence[Path], target: Path) -> None:
+    for path in files:
         shutil.copyfile(path, target / path.name)
 
 
-def _to_hub(source: Path, repository: str) -> str:
+def _to_hub(files: Sequence[Path], repository: str) -> str:
     with tempfile.TemporaryDirectory() as staging:
         folder = Path(staging)
-        _copy(source, folder)
+        _copy(files, folder)
         _take_name(folder, repository)
         return _upload(folder, repository)
 
@@ -117,7 +140,7 @@ def _stale_files(api: HfApi, repository: str, folder: Path) -> list[str]:
         HubError: The repository holds something that is not a snapshot of tsugiki.
     """
     there = set(api.list_repo_files(repository))
-    ours = {path.name for path in snapshot_files(folder)}
+    ours = {path.name for path in folder.iterdir()}
     if there - _OF_THE_HUB and PROVENANCE not in there:
         raise HubError(
             f"{repository} holds other files ({sorted(there - _OF_THE_HUB)[0]}) and no snapshot of tsugiki; "
@@ -141,7 +164,7 @@ def _commit(api: HfApi, repository: str, folder: Path, stale: list[str]) -> None
     api.create_commit(
         repository,
         operations=[
-            *(CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in snapshot_files(folder)),
+            *(CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in sorted(folder.iterdir())),
             *(CommitOperationDelete(path_in_repo=name) for name in stale),
         ],
         commit_message=f"Publish with tsugiki {_version()}",

@@ -15,14 +15,13 @@ from ..errors import TsugikiError
 from ..snapshots.hub import FILE_PATTERNS
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import WEIGHTS, Provenance, SeedFigures, Weights
-from ..snapshots.resolve import CONFIG
 from .agreement import disagreements
 from .front_matter import parse_front_matter, split_card
 from .licenses import check_license
 from .prose import REQUIRED, UNFILLED
 from .render import README
+from .snapshot_files import LICENSES, REQUIRED_FILES
 
-REQUIRED_FILES = (README, CONFIG, WEIGHTS, PROVENANCE)
 _SECTIONS = ("Results", "How to use it", *REQUIRED, "How it was made", "How to verify", "License of the weights")
 
 
@@ -57,18 +56,13 @@ def validate_card(folder: str | Path) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def snapshot_files(folder: Path) -> list[Path]:
-    """The files of a snapshot, sorted; hidden ones, such as a cache's, are no part of it."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-
-
 def _foreign_files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
             yield f"the folder {path.name} does not belong in a snapshot, which is flat"
-        elif path.name not in ("LICENSE", "NOTICE") and not any(fnmatch(path.name, kind) for kind in FILE_PATTERNS):
+        elif path.name not in LICENSES and not any(fnmatch(path.name, kind) for kind in FILE_PATTERNS):
             yield f"{path.name} does not belong in a snapshot: weights are safetensors, and pickles are not passed on"
 
 
