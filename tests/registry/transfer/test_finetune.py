@@ -54,7 +54,7 @@ def test_deep_training_moves_what_it_should_and_beats_nothing_on_unseen_rows(bas
     assert [entry["learning_rate"] for entry in result.report.tuned.tried] == [3e-4, 1e-3, 3e-3]
     assert result.report.tuned.chosen_on == "8 rows held out of the training rows"
     provenance = Provenance.read(result.path)
-    assert provenance.base_model == str(base)
+    assert provenance.base_model == "./base"
     assert (provenance.transfer.depth, provenance.transfer.training.steps) == ("1", 12)
     assert provenance.transfer == result.report.record()
     assert "measured on 24 rows of the split 'test'" in str(result.report)
@@ -77,7 +77,9 @@ def test_without_test_data_a_part_is_held_out_and_can_be_verified(base, tmp_path
     result = tsugiki.finetune(base, tmp_path / "data", output_dir=tmp_path / "mine", depth="head", **SHORT)
     assert result.metrics["accuracy"].n == 8
     assert "held out by class" in result.report.measured_on
-    assert tsugiki.verify(result.path).ok
+    assert tsugiki.verify(result.path, tmp_path / "data").ok
+    with pytest.raises(DataError, match=r"in which folder 'data' lies; say it with data= or --data"):
+        tsugiki.verify(result.path)
 
 
 def test_named_validation_chooses_and_the_best_candidate_is_kept(base, data, tmp_path):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..labelled_task import BoundTask
-from ..output import quiet_transformers
 from ..picture import Picture
 from ..predictions import Predictions
+from ..public_record import is_path, public_arguments, public_model_name, public_name, public_value
 from ..registry import RegisteredFamily
 from ..snapshots import environment
 from ..snapshots.provenance import (
     WEIGHTS,
+    DataRecord,
     Evaluation,
     Hardware,
     LearningData,
@@ -25,6 +26,7 @@ from ..snapshots.provenance import (
     Weights,
 )
 from ..snapshots.resolve import CONFIG
+from ..snapshots.saving import save_part
 from ..snapshots.strict_config import read_json
 from ..snapshots.transfer_record import TransferRecord
 from ..task import Task
@@ -160,10 +162,40 @@ def write_snapshot(folder: Path, training: FinishedTraining) -> Provenance:
         pictures=pictures,
         transfer=training.transfer,
     )
+    provenance = _public(provenance)
     provenance.write(folder)
     if training.prose is not None or training.transfer is not None:
         write_card(folder, training.prose)
     return provenance
+
+
+def _public(provenance: Provenance) -> Provenance:
+    """What others may read of it: no folders of this machine, and of the options those of a list."""
+    learned, recipe, transfer = provenance.data, provenance.recipe, provenance.transfer
+    validation = None if learned.validation is None else _public_data(learned.validation)
+    return replace(
+        provenance,
+        base_model=None if provenance.base_model is None else public_model_name(provenance.base_model),
+        recipe=None
+        if recipe is None
+        else replace(recipe, config=public_value(recipe.config), training=public_arguments(recipe.training)),
+        data=LearningData(_public_data(learned.train), validation),
+        evaluations=[
+            replace(
+                evaluation,
+                dataset=public_name(evaluation.dataset),
+                revision=None if is_path(evaluation.dataset) else evaluation.revision,
+                source=public_name(evaluation.source),
+            )
+            for evaluation in provenance.evaluations
+        ],
+        transfer=None if transfer is None else replace(transfer, base=public_model_name(transfer.base)),
+    )
+
+
+def _public_data(record: DataRecord) -> DataRecord:
+    revision = None if is_path(record.id) else record.revision
+    return replace(record, id=public_name(record.id), revision=revision, source=public_name(record.source))
 
 
 def _write_model(folder: Path, training: FinishedTraining) -> None:
@@ -171,10 +203,9 @@ def _write_model(folder: Path, training: FinishedTraining) -> None:
         for file in training.model.iterdir():
             shutil.move(file, folder / file.name)
     else:
-        with quiet_transformers():
-            training.model.save_pretrained(folder)
+        save_part(training.model, folder)
     (folder / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read
-    training.processor.save_pretrained(folder)
+    save_part(training.processor, folder)
 
 
 def _draw_figures(folder: Path, training: FinishedTraining) -> list[Picture]:

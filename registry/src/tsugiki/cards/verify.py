@@ -12,7 +12,7 @@ from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..snapshots import resolve as snapshot
 from ..snapshots.provenance import Evaluation, Provenance
-from .front_matter import short_name
+from .front_matter import is_hub_id, short_name
 from .validate import validate_card
 
 if TYPE_CHECKING:
@@ -163,6 +163,8 @@ class _Measurement:
         sources = [data.source for data in self.provenance.data.by_use().values() if data.id == name]
         if data is None and name == IN_MEMORY:
             raise DataError("the card was measured on data in memory; give the same data with data=")
+        if data is None and not is_hub_id(name) and not Path(name).exists():
+            raise DataError(f"a card does not tell in which folder {name!r} lies; say it with data= or --data")
         dataset = load_split(
             name if data is None else data,
             evaluation.split,

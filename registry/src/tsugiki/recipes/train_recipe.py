@@ -13,13 +13,14 @@ from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
 from ..errors import OutputError, RecipeError
 from ..evaluation.evaluate import predict_table
 from ..evaluation.records import named_metrics
-from ..output import atomic_folder, check_output, partial_path, quiet_transformers, write_json
+from ..output import atomic_folder, check_output, partial_path, write_json
 from ..picture import Picture
 from ..predictions import Predictions
 from ..records import plain, read_record
 from ..registry import registry
 from ..snapshots import environment
 from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures
+from ..snapshots.saving import save_part
 from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
 from ..training.fit import fit
@@ -176,8 +177,7 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
     if not is_main_process():
         return
     model.to("cpu")  # type: ignore[arg-type]
-    with quiet_transformers():
-        save_stored(model, folder / "model", run.recipe.storage)
+    save_stored(model, folder / "model", run.recipe.storage)
     if run.recipe.storage == "float16":  # what a model computes and does not store, such as positions, is not rounded
         model = load(folder / "model", task=run.recipe.task)
     metrics: dict[str, float] = {}
@@ -213,7 +213,7 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
     """
     if storage == "float16":
         model.half()
-    model.save_pretrained(folder)
+    save_part(model, folder)
     config = folder / "config.json"
     write_json(config, read_json(config) | {"dtype": "float32"})
 

@@ -56,15 +56,17 @@ def argument_names() -> list[str]:
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Refuse an option that does not exist.
+    """Refuse an option that does not exist, or that would publish what has no card.
 
     Raises:
-        OptionError: Names the option and the nearest that exists.
+        OptionError: Names the option and, of an unknown one, the nearest that exists.
     """
     names = argument_names()
     for name in arguments:
         if name not in names:
             raise OptionError(f"unknown training option {name!r}.{did_you_mean(name, names)}")
+    if arguments.get("push_to_hub"):
+        raise OptionError("push_to_hub: a training publishes nothing; `tsugiki publish` does, with a card")
 
 
 def training_arguments(output_dir: Path, options: Mapping[str, Any]) -> TrainingArguments:
@@ -77,6 +79,7 @@ def training_arguments(output_dir: Path, options: Mapping[str, Any]) -> Training
 
     check_arguments(options)
     values = {"use_cpu": not torch.accelerator.is_available(), **DEFAULTS, **options}
+    values.pop("hub_token", None)  # the Trainer needs none, and its checkpoints would hold it
     try:
         return TrainingArguments(output_dir=str(output_dir), **values)
     except (TypeError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ class StateFile:
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
-        self.run = _plain(run)
+        self.run = _digest(run)
 
     def write(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Replace the state. Every process calls this; the main one writes, and none goes on before it has.
@@ -83,7 +84,7 @@ def claim_folder(folder: Path, run: Mapping[str, Any], *, replace: bool = False)
     """
     if not is_main_process():
         return
-    file, record = folder / IDENTITY, _plain(run)
+    file, record = folder / IDENTITY, {"sha256": _digest(run)}
     found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     if found == record:
         return
@@ -109,6 +110,7 @@ def clear_checkpoints(folder: Path) -> None:
     (folder / STATE).unlink(missing_ok=True)
 
 
-def _plain(values: Mapping[str, Any]) -> Any:
-    """The values as they come back from JSON."""
-    return json.loads(json.dumps(values, default=str))
+def _digest(values: Mapping[str, Any]) -> str:
+    """What tells one run from another, and nothing of its paths and tokens."""
+    plain = json.loads(json.dumps(values, default=str))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

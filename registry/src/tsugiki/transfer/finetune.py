@@ -18,6 +18,7 @@ from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric
 from ..output import atomic_folder, check_output, partial_path
 from ..predictions import Predictions
+from ..public_record import public_model_name
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..splitting import class_counts
@@ -127,7 +128,9 @@ def finetune(
     with _unfinished(output, overwrite=chosen.overwrite) as (partial, keep):
         run = ResumableRun(partial, identity, task, progress=chosen.progress and is_main_process())
         keep.append(run)
-        model, report, predictions = _transfer(run, str(name), base, task, splits, chosen, asked, stages, clock)
+        model, report, predictions = _transfer(
+            run, public_model_name(name), base, task, splits, chosen, asked, stages, clock
+        )
         if is_main_process():
             _clean(partial, run)
             named = depth_name(asked, len(stages)) if asked is not None else "auto"

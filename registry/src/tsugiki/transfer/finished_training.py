@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..cards.snapshot_writer import FinishedTraining, Measured
 from ..evaluation.records import evaluation_record
 from ..predictions import Predictions
+from ..public_record import is_path, public_arguments, public_model_name, public_name
 from ..snapshots import environment
 from ..task import Task
 from .options import Options
@@ -92,6 +93,8 @@ def finished_training(
 def command_of(base: str, data: Any, output_dir: str | Path, depth: str, given: Mapping[str, Any]) -> str:
     """What repeats a fine-tuning: a shell command, or a line of Python where the data has no name.
 
+    It stands on the card, so that it says no folders, and of the options those that others may read.
+
     Args:
         base: Name of the base model.
         data: As `tsugiki.finetune` was given it.
@@ -99,14 +102,18 @@ def command_of(base: str, data: Any, output_dir: str | Path, depth: str, given: 
         depth: As a person writes it.
         given: The options.
     """
-    if isinstance(data, str | Path) and all(_is_plain(value) for value in given.values()):
-        words = ["tsugiki", "finetune", base, str(data), "--output-dir", str(output_dir), "--depth", depth]
-        for name, value in given.items():
+    shown = public_arguments(given)
+    if isinstance(data, str | Path) and is_path(data):
+        shown.pop("revision", None)
+    base, output = public_model_name(base), public_name(Path(output_dir))
+    if isinstance(data, str | Path) and all(_is_plain(value) for value in shown.values()):
+        words = ["tsugiki", "finetune", base, public_name(data), "--output-dir", output, "--depth", depth]
+        for name, value in shown.items():
             words += [f"--{name.replace('_', '-')}", value if isinstance(value, str) else json.dumps(value)]
         return shlex.join(words)
-    what = repr(str(data)) if isinstance(data, str | Path) else "data"
-    named = [f"output_dir={str(output_dir)!r}", f"depth={depth!r}"]
-    named += [f"{name}={value!r}" if _is_plain(value) else f"{name}={name}" for name, value in given.items()]
+    what = repr(public_name(data)) if isinstance(data, str | Path) else "data"
+    named = [f"output_dir={output!r}", f"depth={depth!r}"]
+    named += [f"{name}={value!r}" if _is_plain(value) else f"{name}={name}" for name, value in shown.items()]
     return f"tsugiki.finetune({base!r}, {what}, {', '.join(named)})"
 
 

@@ -330,12 +330,13 @@ class WordVectors:
         Raises:
             OutputError: The folder exists, or cannot be written.
         """
-        from tsugiki.output import atomic_folder, quiet_transformers
+        from tsugiki.output import atomic_folder
+        from tsugiki.snapshots.saving import save_part
 
         model, tokenizer = self.to_model()
-        with atomic_folder(folder) as partial, quiet_transformers():
-            model.save_pretrained(partial)
-            tokenizer.save_pretrained(partial)
+        with atomic_folder(folder) as partial:
+            for part in (model, tokenizer):
+                save_part(part, partial)
 
     @classmethod
     def from_file(
