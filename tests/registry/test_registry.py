@@ -161,10 +161,27 @@ def test_public_weights_that_two_plugins_read_are_refused(install_plugin):
         registry().public_weights_reader("briar18")
 
 
-def test_two_plugins_of_one_name_keep_the_first_and_report_the_second(install_plugin):
-    install_plugin("vision", "from tsugiki import Plugin\nplugin = Plugin('vision')", distribution="a-stranger")
-    assert len(registry().broken) == 1
-    assert "'vision' is already taken by" in registry().broken[0].describe()
+@pytest.mark.parametrize("distribution", ["a-stranger", "zz-stranger"])
+def test_two_plugins_of_one_name_are_both_refused_and_neither_is_imported(install_plugin, distribution):
+    install_plugin("vision", "raise AssertionError('imported')", distribution=distribution)
+    first, second = sorted(["tsugiki-vision", distribution])
+    assert "vision" not in registry().plugins
+    assert [broken.describe().partition(" is broken: ")[2] for broken in registry().broken] == [
+        f"its name is claimed by {first} and {second}; uninstall one of them"
+    ] * 2
+    assert {broken.distribution for broken in registry().broken} == {first, second}
+    for name in ("lenet5-mnist", "vision:lenet5-mnist"):
+        with pytest.raises(UnknownNameError, match=f"claimed by {first} and {second}; uninstall one") as unknown:
+            registry().checkpoint(name)
+        assert "pip install" not in str(unknown.value)
+
+
+def test_two_plugins_of_one_name_stop_a_strict_scan(install_plugin, monkeypatch):
+    install_plugin("vision", "raise AssertionError('imported')", distribution="a-stranger")
+    monkeypatch.setenv("TSUGIKI_STRICT", "1")
+    with pytest.raises(PluginError, match="claimed by a-stranger and tsugiki-vision"):
+        refresh()
+    monkeypatch.undo()
 
 
 def test_unknown_name_suggests_the_nearest():

@@ -319,6 +319,7 @@ class Registry:
             parts.append(broken.describe() + ".")
             cause = cause or broken.error
         installed = {plugin.distribution for plugin in self.plugins.values()}
+        installed |= {broken.distribution for broken in self.broken}
         if (distribution := hints.get(bare)) and distribution not in installed:
             parts.append(f"It comes with {distribution}: {first_party.install_hint(distribution)}.")
         elif not did_you_mean(bare, names) and (near := did_you_mean(bare, set(hints) - set(names))):
@@ -342,20 +343,20 @@ def _only(kind: str, name: str, claims: list[Claim]) -> Claim | None:
 def scan() -> Registry:
     """Look at every installed entry point once.
 
-    A plugin that raises is set apart as broken. With ``TSUGIKI_STRICT=1`` it raises instead.
+    A plugin that raises is set apart as broken, and so is each of several that have one name, none of them imported.
+    With ``TSUGIKI_STRICT=1`` that raises instead.
     ``TSUGIKI_PLUGINS=vision,speech`` limits what is loaded; an empty value loads none.
     """
     found = Registry()
     strict = os.environ.get("TSUGIKI_STRICT") == "1"
-    for point, distribution in plugin_entry_points():
-        if not is_allowed(point.name):
-            continue
+    points = [(point, distribution) for point, distribution in plugin_entry_points() if is_allowed(point.name)]
+    for point, distribution in points:
         name, version = distribution.metadata["Name"], distribution.version
         try:
+            claims = [other.metadata["Name"] for claim, other in points if claim.name == point.name]
+            if len(claims) > 1:  # whichever were taken, the other's answers would be given under its name
+                raise PluginError(f"its name is claimed by {' and '.join(claims)}; uninstall one of them")
             plugin = load_plugin(point, distribution)
-            if plugin.name in found.plugins:
-                other = found.plugins[plugin.name].distribution
-                raise PluginError(f"the plugin name {plugin.name!r} is already taken by {other}; uninstall one of them")
         except Exception as error:
             broken = BrokenPlugin(point.name, name, version, error)
             if strict:

@@ -139,6 +139,9 @@ def test_two_plugins_with_one_command_are_refused_until_one_is_named(rose, insta
     assert code == 1
     assert "'rose' (tsugiki-rose) and 'thistle' (tsugiki-thistle); write rose:prune" in err
     assert run(capsys, "thistle:prune", "oak")[1] == "pruned oak False\n"
+    shown = run(capsys, "--help")[1]
+    assert "\n  rose:prune\n" in shown
+    assert "\n  thistle:prune\n" in shown
 
 
 def test_a_plugin_cannot_take_a_command_of_the_core(install_plugin, capsys):

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -119,12 +120,14 @@ def top_level_help() -> str:
         "Commands:",
         *(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()),
     ]
-    for plugin in registry().plugins.values():
+    plugins = registry().plugins.values()
+    claims = Counter([*COMMANDS, *(name for plugin in plugins for name in plugin.manifest.commands)])
+    for plugin in plugins:
         if plugin.manifest.commands:
             lines += ["", f"Commands of {plugin.name} ({plugin.distribution} {plugin.version}):"]
-            for name in plugin.manifest.commands:
-                taken = name in COMMANDS or registry().commands()[name][0] != plugin.name
-                lines.append(f"  {plugin.name}:{name}" if taken else f"  {name}")
+            lines += [
+                f"  {plugin.name}:{name}" if claims[name] > 1 else f"  {name}" for name in plugin.manifest.commands
+            ]
     lines += [
         "",
         "Options:",
