@@ -92,7 +92,7 @@ def test_slot_without_a_value_is_refused(folder, record):
             fill(f"{{{{ {slot} }}}}", Provenance.from_dict({**record, field: None}))
 
 
-@pytest.mark.parametrize("left", ["{{ accuracy", "accuracy }}", "TODO", "[More Information Needed]"])
+@pytest.mark.parametrize("left", ["{{ accuracy", "accuracy }}", "[More Information Needed]"])
 def test_half_a_slot_or_a_reminder_is_refused(left, record):
     with pytest.raises(CardError, match=r"line 2.*is not filled"):
         fill(f"first\n{left}\n", Provenance.from_dict(record))
@@ -113,6 +113,12 @@ def test_required_section_is_asked_for(heading, folder, record):
 def test_section_without_text_is_refused(folder, record):
     with pytest.raises(CardError, match="'Limits'"):
         render(folder, PROSE.replace("It knows nothing.", ""), record)
+
+
+@pytest.mark.parametrize("reminder", ["TODO", "tbd.", "**TODO**", "..."])
+def test_section_that_is_only_a_reminder_is_refused(folder, record, reminder):
+    with pytest.raises(CardError, match=r"section 'Limits' of card\.md is empty"):
+        render(folder, PROSE.replace("It knows nothing.", reminder), record)
 
 
 def test_missing_picture_is_refused(folder, record):

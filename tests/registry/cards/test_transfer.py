@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from tsugiki.cards.transfer_prose import transfer_prose
 from tsugiki.cards.validate import validate_card
 from tsugiki.snapshots.provenance import Provenance
@@ -47,6 +48,21 @@ def test_card_tells_how_deep_and_why(tmp_path):
         assert part in text
     assert "/home/somebody" not in text
     assert validate_card(folder) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["todo", "TODO", "a-todo-color", "TBD", "[More Information Needed]", "{{ accuracy }}", "}}"]
+)
+def test_people_call_data_models_and_splits_as_they_like(tmp_path, word):
+    record = transfer_record(measured_on=f"155 rows of the split '{word}'")
+    record |= {"name": word, "base_model": word, "command": f"tsugiki finetune {word}"}
+    record["data"]["train"]["id"] = f"/data/{word}"
+    folder = write_snapshot_with_card(tmp_path / "mine", record, None)
+    assert validate_card(folder) == []
+    text = (folder / "README.md").read_text()
+    assert f"# {word}\n" in text
+    assert f"`{word}`, fine-tuned on `{word}`." in text
+    assert f"the split '{word}'." in text
 
 
 def test_what_was_not_done_is_not_told():

@@ -13,11 +13,13 @@ from ..durations import duration
 from ..errors import CardError, did_you_mean
 from ..snapshots.provenance import Provenance
 from . import numbers
+from .front_matter import short_name
 
 REQUIRED = ("Intended use", "Limits")
 _SLOT = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 _HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
-UNFILLED = re.compile(r"\{\{|\}\}|\bTODO\b|\bTBD\b|\[More Information Needed\]", re.IGNORECASE)
+_UNFILLED = re.compile(r"\{\{|\}\}|\[More Information Needed\]", re.IGNORECASE)
+_REMINDERS = ("", "todo", "tbd")  # as the whole text of a section; within a sentence they are words like others
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,30 @@ def read_prose(card_md: str, provenance: Provenance) -> Prose:
     if repeated := sorted({heading for heading in headings if headings.count(heading) > 1}):
         raise CardError(f"card.md has the section {repeated[0]!r} twice")
     sections = dict(zip(headings, texts, strict=True))
-    if not introduction.strip():
+    if _is_empty(introduction):
         raise CardError("card.md does not start with a paragraph that says what the model is")
     for heading in REQUIRED:
         if not sections.get(heading):
             raise CardError(f"card.md has no section '## {heading}'{did_you_mean(heading, sections)}")
-    if empty := [heading for heading, text in sections.items() if not text]:
+    if empty := [heading for heading, text in sections.items() if _is_empty(text)]:
         raise CardError(f"section {empty[0]!r} of card.md is empty")
     return Prose(introduction.strip(), sections)
+
+
+def _is_empty(text: str) -> bool:
+    return text.strip(" \n*_-:.…!<>").lower() in _REMINDERS
+
+
+def unfilled(card_md: str) -> str | None:
+    """The first place of a `card.md` that was meant to be filled and is no slot, in words, or None.
+
+    What fills the slots is not looked at: people call their data and classes as they like.
+    """
+    template = _SLOT.sub("", card_md)
+    if (left := _UNFILLED.search(template)) is None:
+        return None
+    line = template.count("\n", 0, left.start()) + 1
+    return f"line {line}: {left[0]!r} is not filled"
 
 
 def fill(text: str, provenance: Provenance) -> str:
@@ -72,9 +90,8 @@ def fill(text: str, provenance: Provenance) -> str:
         return values[name]
 
     filled = _SLOT.sub(value_of, text)
-    if (left := UNFILLED.search(filled)) is not None:
-        line = filled.count("\n", 0, left.start()) + 1
-        raise CardError(f"card.md, line {line}: {left[0]!r} is not filled")
+    if (left := unfilled(text)) is not None:
+        raise CardError(f"card.md, {left}")
     return filled
 
 
@@ -94,10 +111,13 @@ def slots(provenance: Provenance) -> dict[str, str]:
         "parameters": numbers.count(provenance.parameters),
         "size": numbers.size(provenance.weights.bytes),
         "duration": duration(provenance.seconds),
+        "train_data": short_name(provenance.data.train.id),
         "train_rows": numbers.count(provenance.data.train.rows),
     }
     if provenance.base_model is not None:
-        found["base_model"] = provenance.base_model
+        found["base_model"] = short_name(provenance.base_model)
+    if provenance.transfer is not None:
+        found["measured_on"] = provenance.transfer.measured_on
     if provenance.data.validation is not None:
         found["validation_rows"] = numbers.count(provenance.data.validation.rows)
     for evaluation in provenance.evaluations[:1]:

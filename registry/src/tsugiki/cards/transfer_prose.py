@@ -8,7 +8,6 @@ from ..metrics import Metric
 from ..snapshots.provenance import Provenance
 from ..snapshots.transfer_record import TransferRecord
 from . import numbers
-from .front_matter import short_name
 from .results import table
 
 _HEADS = {"logistic": "logistic regression", "svm": "a linear SVM", "mlp": "an MLP with one hidden layer"}
@@ -22,22 +21,22 @@ def transfer_prose(provenance: Provenance, transfer: TransferRecord) -> str:
         provenance: Of the model.
         transfer: How its fine-tuning went.
     """
-    learned = short_name(provenance.data.train.id)
     metric, _ = provenance.main_figure
     sections = {
         "Intended use": (
-            f"Inputs like the rows of `{learned}`, to be told apart into the same classes (`id2label` in `config.json` "
-            "names them). Another set of classes needs another fine-tuning, from this model or from its base."
+            "Inputs like the rows of `{{ train_data }}`, to be told apart into the same classes (`id2label` in "
+            "`config.json` names them). Another set of classes needs another fine-tuning, from this model or from "
+            "its base."
         ),
         "Limits": _limits(transfer),
         "How it was fine-tuned": _story(transfer),
-        "Data": f"{_learned_from(transfer)}. It was measured on {_sentence(transfer.measured_on)}",
+        "Data": f"{_learned_from(transfer)}. It was measured on {{{{ measured_on }}}}.",
     }
     if transfer.scratch is not None:
         metrics = {"fine-tuned": provenance.evaluations[0].metrics, "from scratch": transfer.scratch.metrics or {}}
         sections["Against training from scratch"] = _comparison(metrics)
     introduction = (
-        f"`{short_name(transfer.base)}`, fine-tuned on `{learned}`. It has {{{{ parameters }}}} parameters; its "
+        "`{{ base_model }}`, fine-tuned on `{{ train_data }}`. It has {{ parameters }} parameters; its "
         f"{numbers.metric_name(metric)} on {{{{ evaluation_rows }}}} rows that took no part in training is "
         f"{{{{ {metric} }}}} (95 % interval {{{{ {metric}_low }}}} to {{{{ {metric}_high }}}})."
     )

@@ -18,7 +18,7 @@ from ..snapshots.provenance import WEIGHTS, Provenance, SeedFigures, Weights
 from .agreement import disagreements
 from .front_matter import parse_front_matter, split_card
 from .licenses import check_license
-from .prose import REQUIRED, UNFILLED
+from .prose import REQUIRED, unfilled
 from .render import README
 from .snapshot_files import LICENSES, REQUIRED_FILES
 
@@ -85,8 +85,8 @@ def _text(text: str, provenance: Provenance, folder: Path) -> Iterator[str]:
     for heading in _SECTIONS:
         if heading not in headings:
             yield f"text: the section {heading!r} is missing"
-    if (left := UNFILLED.search(text)) is not None:
-        yield f"text: {left[0]!r} in line {text.count(chr(10), 0, left.start()) + 1} is not filled"
+    if provenance.card is not None and (left := unfilled(provenance.card.prose)) is not None:
+        yield f"text: in the prose that it was rendered from, {left}"
     for picture in provenance.pictures:
         if not (folder / picture.file).is_file():
             yield f"picture {picture.file} is missing"
