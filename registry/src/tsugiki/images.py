@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _CHUNK = 512
+_ONLY_RECOGNISED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # and not decoded, but where another package does
+_OPENED_BY_JPEG = {"MPO"}  # the format of cameras with two lenses, which begins with a JPEG
 
 
 def open_image(source: Any, *, name: str = "image") -> Image.Image:
@@ -174,5 +176,6 @@ class Normalize:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a file's suffix is one that Pillow opens."""
-    return path.suffix.lower() in Image.registered_extensions()
+    """Whether a file's suffix is one that Pillow opens by itself."""
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind in _OPENED_BY_JPEG or (kind in Image.OPEN and kind not in _ONLY_RECOGNISED)

@@ -51,12 +51,13 @@ class InputKind:
             return _lines(sources)
         if len(sources) < 2:  # a file that was named is opened, whatever its ending
             return list(sources)
-        found = [(name, path) for name, path in sources if self._reads(path)]
+        found = [(name, path) for name, path in sources if self.holds(path)]
         if not found:
             raise DataError(f"none of the {len(sources)} files of the folder is {self.called} by its suffix")
         return found
 
-    def _reads(self, path: Path) -> bool:
+    def holds(self, path: Path) -> bool:
+        """Whether a file holds such an input, by its name."""
         return path.suffix.lower() in self.suffixes if self.reads is None else self.reads(path)
 
 
@@ -112,7 +113,11 @@ PICTURES = InputKind(
     reads=_is_picture,  # whatever Pillow opens
 )
 CLIPS = InputKind("an animated image", frozenset({".gif", ".webp", ".png"}), _open_picture, reads=_is_picture)
-RECORDINGS = InputKind("a recording", frozenset({".wav", ".flac", ".ogg", ".mp3"}), _open_recording)
+RECORDINGS = InputKind(
+    "a recording",
+    frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}),
+    _open_recording,
+)
 TEXTS = InputKind("a text", _TEXT_FILES, _as_it_is, takes_words=True, by_line=True)
 PAIRS = InputKind("a text or two with a tab between them", _TEXT_FILES, _split_pair, takes_words=True, by_line=True)
 KINDS = (PICTURES, CLIPS, RECORDINGS, TEXTS, PAIRS)

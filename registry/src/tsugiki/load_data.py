@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DataError, did_you_mean
+from .file_tree import FileCount
+from .media_folder import read_media_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,7 +21,10 @@ MIRROR_VARIABLE = "TSUGIKI_DATASETS"
 OWN_NAMESPACE = "tsugiki/"
 IN_MEMORY = "data in memory"  # what a card calls a data set that has no name
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
+_told: set[str] = set()  # what was said of folders
 _FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+
+logger = logging.getLogger(__name__)
 
 
 def mirror_folder(data_id: str) -> Path | None:
@@ -63,7 +68,9 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))
                 return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
-            _refuse_empty_folders(path)
+            if (media := read_media_folder(path)) is not None:
+                _tell(media.count)
+                return media.dataset()
             return datasets.load_dataset(str(path), name=config, cache_dir=_cache_of(path))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -122,11 +129,21 @@ def _maker(data: Any) -> Any:
     return registry().dataset_maker(data)
 
 
-def _refuse_empty_folders(folder: Path) -> None:
-    """A class folder without files would vanish without a word, and its class with it."""
-    for child in sorted(folder.rglob("*")):
-        if child.is_dir() and not child.name.startswith(".") and not any(item.is_file() for item in child.rglob("*")):
-            raise DataError(f"the folder {child} is empty; add examples or remove it")
+def _tell(count: FileCount) -> None:
+    """Say once a process, however many splits are taken, which files of a folder are left out or count elsewhere."""
+    if (count.left_out or count.nested) and (line := str(count)) not in _told:
+        _told.add(line)
+        logger.warning(line)
+
+
+def file_count(data: Any) -> FileCount | None:
+    """What becomes of the files of a folder of pictures or recordings; None for other data."""
+    if not isinstance(data, str | Path) or _maker(data) is not None:
+        return None
+    path = mirror_folder(str(data)) or Path(data)
+    is_saved = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
+    media = read_media_folder(path) if path.is_dir() and not is_saved else None
+    return None if media is None else media.count
 
 
 def splits(data: Any, *, config: str | None = None) -> list[str]:
@@ -149,8 +166,9 @@ def load_split(
     """One split of a data set.
 
     Args:
-        data: A Hub id (looked up first in the mirror), a folder (class folders of images, parquet, csv, json, or
-            saved by `datasets`), a file, a `Dataset`, or a `DatasetDict`.
+        data: A Hub id (looked up first in the mirror), a folder (class folders of pictures or recordings, as
+            `tsugiki.media_folder` reads them; parquet, csv, json; or saved by `datasets`), a file, a `Dataset`, or a
+            `DatasetDict`.
         split: The split's name; None where there is only one.
         revision: Commit of a Hub data set.
         config: Configuration name of a data set that has several.

@@ -86,7 +86,9 @@ def test_a_picture_that_does_not_decode_is_named_and_the_others_are_predicted(mo
     assert code == 1
     answers = json.loads(out)
     assert [len(answer.get("predictions", [])) for answer in answers] == [4, 0, 0, 4, 4]
-    assert len(err.splitlines()) == 2
+    left_out, *errors = err.splitlines()
+    assert "7 files found, 5 read, 2 left out: .hidden/c.png: hidden; notes.txt: not an image" in left_out
+    assert len(errors) == 2
     assert "a3.png does not decode" in err
     assert "a4.png does not decode" in err
 
@@ -209,4 +211,6 @@ def test_a_recording_that_does_not_decode_is_named_and_the_others_are_predicted(
     code, out, err = run(capsys, "conv1d-digits", tmp_path, "--json")
     assert code == 1
     assert [len(answer.get("predictions", [])) for answer in json.loads(out)] == [5, 0]
-    assert len(err.splitlines()) == 1 and "b.wav does not decode as audio" in err
+    left_out, *errors = err.splitlines()
+    assert "1 left out: notes.txt: not a recording that can be opened, by the suffix" in left_out
+    assert len(errors) == 1 and "b.wav does not decode as audio" in errors[0]

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import DataError
-from ..inputs import looks_like_file
+from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..inputs import InputKind, Source, looks_like_file
 from .options import Json, ModelName
 from .output import note, only_results_on_stdout, print_json, print_table
 
@@ -79,8 +80,43 @@ def command(
     return 1 if any(one.error is not None for one in answers) else 0
 
 
-def find_inputs(source: str) -> list[tuple[str, Any]]:
-    """The inputs behind a word of the command line: a label for each, and its path, its bytes, or the word itself.
+@dataclass(frozen=True)
+class Inputs:
+    """What a word of the command line stands for.
+
+    Attributes:
+        sources: A label for each input, and its path, its bytes, or the word itself.
+        folder: The folder that they were found in.
+        left_out: Files of the folder that no model could read, by reason.
+    """
+
+    sources: list[Source]
+    folder: Path | None = None
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    def of_kind(self, kind: InputKind) -> list[Source]:
+        """Those that a model can read; says of a folder which files are left out.
+
+        Raises:
+            DataError: There is none.
+        """
+        found = kind.find(self.sources)
+        if self.folder is None:
+            return found
+        left_out = dict(self.left_out)
+        if not kind.by_line and (names := {name for name, _ in self.sources} - {name for name, _ in found}):
+            reason = f"not {kind.called} that can be opened, by the suffix"
+            left_out[reason] = [
+                readable(path.relative_to(self.folder).as_posix()) for name, path in self.sources if name in names
+            ]
+        if left_out:
+            read = len(self.sources) if kind.by_line else len(found)
+            note(f"tsugiki: {FileCount(self.folder, {'inputs': read}, left_out)}")
+        return found
+
+
+def find_inputs(source: str) -> Inputs:
+    """The inputs behind a word of the command line: a file, those of a folder, standard input, or the word itself.
 
     Raises:
         DataError: There is nothing to read in it.
@@ -89,34 +125,37 @@ def find_inputs(source: str) -> list[tuple[str, Any]]:
         content = sys.stdin.buffer.read()
         if not content:
             raise DataError("standard input is empty; pipe a file into it or name one")
-        return [("standard input", content)]
+        return Inputs([("standard input", content)])
     if not source.strip():
         raise DataError("the input is empty; name a file, a folder, or give a text")
     path = Path(source)
     try:
         if path.is_file():
-            return [(source, path)]
+            return Inputs([(readable(source), path)])
         is_folder = path.is_dir()
     except OSError:  # longer than the name of any file
         is_folder = False
     if not is_folder:
         if looks_like_file(source):
             raise DataError(f"no such file or folder: {source}")
-        return [(source, source)]  # a text, if the model takes texts
+        return Inputs([(source, source)])  # a text, if the model takes texts
     from ..snapshots.listing import natural_key
 
-    files = (
-        file
-        for file in path.rglob("*")
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
-    found = [(str(file), file) for file in sorted(files, key=lambda file: natural_key(str(file)))]
+    left_out: dict[str, list[str]] = {}
+    found: list[Source] = []
+    for file in walk(path):
+        if not file.reason:
+            found.append((readable(file.path), file.path))
+        elif file.reason != EMPTY_FOLDER:
+            left_out.setdefault(file.reason, []).append(readable(file.path.relative_to(path).as_posix()))
     if not found:
-        raise DataError(f"there are no files in the folder {source}")
-    return found
+        raise DataError(
+            f"there are no files in the folder {source}" + (f" but {listed_files(left_out)}" * bool(left_out))
+        )
+    return Inputs(sorted(found, key=lambda named: natural_key(named[0])), path, left_out)
 
 
-def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_size: int) -> Iterator[Answer]:
+def answer(name: str, given: Inputs, *, top_k: int, batch_size: int) -> Iterator[Answer]:
     """Predict on every input, a batch at a time; those that do not decode are answered with the reason.
 
     Raises:
@@ -129,7 +168,7 @@ def answer(name: str, inputs: Sequence[tuple[str, Any]], *, top_k: int, batch_si
         snapshot = Snapshot.open(name)
         model, processor = snapshot.model(), snapshot.processor()
         task = task_named(task_of(model))
-    inputs = task.inputs.find(inputs)
+    inputs = given.of_kind(task.inputs)
     for start in range(0, len(inputs), batch_size):
         batch = inputs[start : start + batch_size]
         opened: dict[str, Any] = {}

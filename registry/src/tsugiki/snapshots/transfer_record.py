@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..metrics import Metric
@@ -95,6 +95,7 @@ class TransferRecord:
         estimate: The estimate before it started.
         augmentation: Fields of the augmentation.
         seconds: Wall time by phase.
+        files: How many files of a folder of pictures or recordings were found, read and left out.
     """
 
     base: str
@@ -111,3 +112,4 @@ class TransferRecord:
     estimate: dict[str, Any]
     augmentation: dict[str, Any]
     seconds: dict[str, float]
+    files: dict[str, int] = field(default_factory=dict)

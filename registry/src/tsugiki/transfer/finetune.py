@@ -288,6 +288,7 @@ def _transfer(
             "test": len(splits.test),
         },
         measured_on=splits.measured_on,
+        files=splits.files,
         head=head,
         tuned=tuned,
         scratch=scratch,

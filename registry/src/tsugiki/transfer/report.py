@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durations import rough_duration
+from ..file_tree import FileCount
 from ..metrics import Metric
 from ..snapshots.transfer_record import DepthChoice, HeadRecord, TrainingRecord, TransferRecord
 from ..task import Picture
@@ -33,6 +34,7 @@ class Report:
         examples_per_class: Fewest and most training rows of a class.
         rows: Rows by part: ``train``, ``validation``, ``test``.
         measured_on: The rows it was measured on, in words.
+        files: What became of the files of a folder of pictures or recordings; None for other data.
         head: The head that was fitted.
         tuned: The training below the head.
         scratch: The same network from fresh weights, or None.
@@ -51,6 +53,7 @@ class Report:
     examples_per_class: tuple[int, int]
     rows: dict[str, int]
     measured_on: str
+    files: FileCount | None
     head: Head
     tuned: Tuned
     scratch: Tuned | None
@@ -82,6 +85,7 @@ class Report:
             examples_per_class=list(self.examples_per_class),
             rows=self.rows,
             measured_on=self.measured_on,
+            files={} if self.files is None else self.files.numbers,
             head=HeadRecord(self.head.kind, self.head.strength, tried, self.head.scale),
             training=_training_record(self.tuned),
             scratch=None if self.scratch is None else _training_record(self.scratch, self.scratch_metrics),
@@ -102,6 +106,8 @@ class Report:
             f"Head: {_head_sentence(self.head)}",
             f"Depth {self.depth_name}: {self.why}",
         ]
+        if self.files is not None:
+            lines.insert(0, f"Data {self.files}.")
         if self.choice is not None and self.choice.probes:
             tried = ", ".join(f"{probe.stage} {100 * probe.accuracy:.1f} %" for probe in self.choice.probes)
             lines.append(f"Linear probes on frozen features, rows they did not see: {tried}.")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..file_tree import FileCount
 from ..fingerprint import content_fingerprint
-from ..load_data import IN_MEMORY, load_split, splits
+from ..load_data import IN_MEMORY, file_count, load_split, splits
 from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..splitting import check_classes, hold_out, pick_examples
 from ..tasks.classification import Classification
@@ -34,6 +35,7 @@ class Splits:
         learning: What the training and the validation rows are.
         test_record: What the test rows are.
         measured_on: The test rows, in words.
+        files: What became of the files of a folder of pictures or recordings; None for other data.
     """
 
     label_names: list[str]
@@ -43,6 +45,7 @@ class Splits:
     learning: LearningData
     test_record: DataRecord
     measured_on: str
+    files: FileCount | None = None
 
 
 def read_splits(data: Any, task: Classification, processor: Any, options: Options) -> Splits:
@@ -108,7 +111,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         selection = Selection(options.seed, examples_per_class=options.examples_per_class)
         train_record = replace(train_record, selection=selection)
     learning = LearningData(train_record, validation_record)
-    return Splits(label_names, train, validation, test, learning, test_record, measured_on)
+    return Splits(label_names, train, validation, test, learning, test_record, measured_on, file_count(data))
 
 
 def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
