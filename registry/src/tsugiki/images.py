@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from .columns import check_rows
+from .deep_pixels import eight_bits
 from .errors import DataError
 
 if TYPE_CHECKING:
@@ -28,15 +29,17 @@ _ONLY_RECOGNISED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # and not decoded, b
 _OPENED_BY_JPEG = {"MPO"}  # the format of cameras with two lenses, which begins with a JPEG
 
 
-def open_image(source: Any, *, name: str = "image") -> Image.Image:
+def open_image(source: Any, *, name: str = "image", all_frames: bool = False) -> Image.Image:
     """Open and decode one picture.
 
     Args:
         source: A PIL image, encoded bytes, a path, or a ``{"bytes", "path"}`` row of `datasets`.
         name: How an error calls it.
+        all_frames: Whether the frames of an animated picture are wanted; else its first is decoded.
 
     Returns:
-        The picture, upright: the orientation that a camera noted is applied, as `datasets` does.
+        The picture, upright: the orientation that a camera noted is applied, as `datasets` does. Gray of more than 8
+        bits is scaled to 8, see `tsugiki.deep_pixels`.
 
     Raises:
         DataError: It does not decode.
@@ -48,14 +51,36 @@ def open_image(source: Any, *, name: str = "image") -> Image.Image:
             source = io.BytesIO(source)
         if isinstance(source, Image.Image):
             source.load()
-            return source
+            return source if all_frames else eight_bits(source)
         picture = Image.open(source)
         ImageOps.exif_transpose(picture, in_place=True)  # a photograph taken with the camera on its side
         picture.load()
+        return picture if all_frames else eight_bits(picture)
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
         reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__
         raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
-    return picture
+
+
+def fetch_image(source: Any, *, timeout: float | None = None) -> Any:
+    """Open what transformers' pipelines take for a picture: a Pillow image, a path, an address, or base64 text.
+
+    Args:
+        source: One of these; anything else comes back as it is.
+        timeout: Seconds to wait for an address.
+
+    Raises:
+        DataError: It does not decode.
+        ValueError: A text is none of these.
+    """
+    if isinstance(source, str) and not Path(source).is_file():
+        from transformers.image_utils import load_image
+
+        if not source.startswith(("http://", "https://")):
+            return load_image(source)  # base64, or the library says what is wrong
+        import httpx
+
+        source = httpx.get(source, timeout=timeout, follow_redirects=True).content
+    return open_image(source) if isinstance(source, str | bytes | Path | Image.Image) else source
 
 
 def decode_images(

@@ -84,6 +84,12 @@ def _open_picture(content: Any, name: str, processor: Any) -> Any:
     return open_image(content, name=name)
 
 
+def _open_clip(content: Any, name: str, processor: Any) -> Any:
+    from .images import open_image
+
+    return open_image(content, name=name, all_frames=True)
+
+
 def _is_picture(path: Path) -> bool:
     from .images import is_image_file
 
@@ -112,7 +118,7 @@ PICTURES = InputKind(
     _open_picture,
     reads=_is_picture,  # whatever Pillow opens
 )
-CLIPS = InputKind("an animated image", frozenset({".gif", ".webp", ".png"}), _open_picture, reads=_is_picture)
+CLIPS = InputKind("an animated image", frozenset({".gif", ".webp", ".png"}), _open_clip, reads=_is_picture)
 RECORDINGS = InputKind(
     "a recording",
     frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"}),

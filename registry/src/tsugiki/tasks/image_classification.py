@@ -32,6 +32,7 @@ class ImageClassification(Classification):
     input_role: ClassVar[str] = "image"
     input_kind: ClassVar[ColumnKind] = PICTURE_COLUMN
     inputs_called: ClassVar[str] = "pictures"
+    refined_pipeline_class = "tsugiki.tasks.image_classification_pipeline:PictureClassificationPipeline"
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """`pixel_values` (N, C, H, W) of Pillow images and whatever else the processor takes."""

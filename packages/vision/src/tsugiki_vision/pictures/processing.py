@@ -2,8 +2,8 @@
 
 Each picture is brought to the network's channels, resized, rescaled to 0..1 and normalised. Pictures may be Pillow
 images, NumPy arrays or torch tensors (`(H, W)`, `(H, W, C)` or `(C, H, W)` with 1, 3 or 4 channels), single or in a
-list. transformers' pipelines hand every picture over as RGB, so the gray processor takes colours, and the colour one
-takes gray.
+list; those of more than 8 bits are scaled to 8, see `tsugiki.deep_pixels`. transformers' pipelines hand every picture
+over as RGB, so the gray processor takes colours, and the colour one takes gray.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from transformers.image_utils import (
     SizeDict,
     infer_channel_dimension_format,
 )
+from tsugiki.deep_pixels import eight_bit_array, eight_bits
 
 
 class PictureProcessor(PilBackend):
@@ -56,7 +57,7 @@ class PictureProcessor(PilBackend):
         `do_convert_rgb` is ignored: the channels are the network's, always.
         """
         if isinstance(image, PIL.Image.Image):
-            image = np.array(_opaque(image).convert(self.pillow_mode))  # (H, W) or (H, W, 3)
+            image = np.array(_opaque(eight_bits(image)).convert(self.pillow_mode))  # (H, W) or (H, W, 3)
             input_data_format = ChannelDimension.LAST
         return self.convert_channels(_channels_first(image, input_data_format))
 
@@ -161,6 +162,7 @@ def _channels_first(image: ImageInput, input_data_format: str | ChannelDimension
         image = image.cpu().numpy()
     if not isinstance(image, np.ndarray):
         raise ValueError(f"A picture must be a Pillow image, a NumPy array or a torch tensor, not {type(image)}.")
+    image = eight_bit_array(image)
     if image.ndim == 2:  # a Pillow image in gray
         return image[None]
     if input_data_format is None:

@@ -14,6 +14,7 @@ import PIL.Image
 import torch
 from transformers.image_processing_utils import BatchFeature
 from transformers.processing_utils import ImagesKwargs
+from tsugiki.deep_pixels import eight_bits
 
 from ..pictures.processing import GrayscaleImageProcessor
 
@@ -79,7 +80,8 @@ def frames_of(clip: Any) -> Any:
         frames = []
         for number in range(getattr(clip, "n_frames", 1)):
             clip.seek(number)
-            frames.append(clip.convert("RGBA" if "transparency" in clip.info else "RGB"))
+            frame = eight_bits(clip)
+            frames.append(frame.convert("RGBA" if frame.mode == "LA" or "transparency" in frame.info else "RGB"))
         return frames
     if isinstance(clip, torch.Tensor):
         clip = clip.cpu().numpy()
