@@ -33,7 +33,9 @@ class Difference:
         return f"{self.place} reads {self.found!r}; by {PROVENANCE} it is {self.expected!r}"
 
 
-def disagreements(folder: Path, provenance: Provenance, front_matter: str, text: str) -> Iterator[str]:
+def disagreements(
+    folder: Path, provenance: Provenance, front_matter: str, text: str, data: dict[str, Any]
+) -> Iterator[str]:
     """What was changed after rendering, and where.
 
     Args:
@@ -41,12 +43,12 @@ def disagreements(folder: Path, provenance: Provenance, front_matter: str, text:
         provenance: Its provenance.
         front_matter: Front matter of its README, without the fences.
         text: The text below it.
+        data: The front matter as plain data.
 
     Yields:
         Sentences that start with ``front matter:``, ``text:`` or ``provenance.json:``, the place that was changed.
     """
     state = broken((folder / PROVENANCE).read_text(encoding="utf-8"), front_matter, text)
-    data = parse_front_matter(front_matter)
     if state is None or state == Broken():
         if state is None:
             yield f"{PROVENANCE}: it carries no seal of the card; render it again with `tsugiki card`"

@@ -18,6 +18,7 @@ from .licenses import check_license
 INTERVAL = "interval_95"
 _BLOCK = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is much faster
 _MODEL_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?\Z")
 
 
@@ -66,7 +67,7 @@ def parse_front_matter(front_matter: str) -> dict[str, Any]:
         CardError: It is not a YAML mapping.
     """
     try:
-        data = yaml.safe_load(front_matter)
+        data = yaml.load(front_matter, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise CardError(f"the front matter of README.md is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):

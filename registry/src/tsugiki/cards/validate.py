@@ -46,7 +46,7 @@ def validate_card(folder: str | Path) -> list[str]:
         provenance = Provenance.read(snapshot)
         front_matter, text = split_card((snapshot / README).read_bytes().decode())
         data = parse_front_matter(front_matter)
-        problems += disagreements(snapshot, provenance, front_matter, text)
+        problems += disagreements(snapshot, provenance, front_matter, text, data)
         problems += _front_matter(data, provenance)
         problems += _text(text, provenance, snapshot)
         problems += _figures(provenance)
