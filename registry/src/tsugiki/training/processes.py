@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 
 def number_of_processes() -> int:
@@ -22,9 +25,7 @@ def is_main_process() -> bool:
 def wait_for_all() -> None:
     """Let every process of a launch arrive here."""
     if number_of_processes() > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
+        _group().wait_for_everyone()
 
 
 def of_main_process(value: Any) -> Any:
@@ -33,7 +34,16 @@ def of_main_process(value: Any) -> Any:
         return value
     from accelerate.utils import broadcast_object_list
 
+    _group()
     return broadcast_object_list([value])[0]
+
+
+def _group() -> PartialState:
+    """The group of processes. Without a GPU, accelerate makes one only if told to, as its `Accelerator` is."""
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def _leave_group() -> None:
