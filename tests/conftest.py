@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+from . import processes
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -34,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"data(*names): needs these data sets in the folder that {MIRROR_VARIABLE} names"
     )
+    config.addinivalue_line("markers", "two_processes(job): looks at what two processes make of this function")
+    config.addinivalue_line("markers", "killed(job): looks at what this function leaves, which kills its process")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,6 +59,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     count = sum(WANT_OF_DATA in reason for reason in reasons)
     terminalreporter.write_line(f"{count} test{'' if count == 1 else 's'} skipped for want of data ({MIRROR_VARIABLE})")
+
+
+def _filled(kind: str, request: pytest.FixtureRequest, paths: pytest.TempPathFactory) -> Path:
+    """The folder of the test's job: one launch serves the session, whichever of pytest's processes asks for it."""
+    base = paths.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(shared / f"{kind}.lock"):
+        if not (shared / kind).exists():
+            marks = [mark for item in request.session.items for mark in item.iter_markers(kind)]
+            processes.launch(kind, shared / kind, sorted({processes.name_of(mark.kwargs["job"]) for mark in marks}))
+    (mark,) = request.node.iter_markers(kind)
+    return processes.result(shared / kind, mark.kwargs["job"])
+
+
+@pytest.fixture
+def made_by_two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that two processes filled with the job of the test's mark ``two_processes``."""
+    return _filled("two_processes", request, tmp_path_factory)
+
+
+@pytest.fixture
+def left_by_killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the job of the test's mark ``killed`` was filling when its process was killed."""
+    return _filled("killed", request, tmp_path_factory)
 
 
 InstallPlugin = Callable[..., Path]

@@ -1,15 +1,11 @@
-"""A small training in a process of its own: ``python training_script.py FOLDER NETWORK [KILL_AT_STEP]``.
-
-Writes ``result.json`` (losses, processes, accuracy) and ``weights.safetensors`` into FOLDER. With KILL_AT_STEP the
-process ends itself with SIGKILL in the middle of that step. Also the job of the tests with two processes.
-"""
+"""A small training, in this process, on two, or in one that is killed."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,8 @@ from tsugiki.training.job import TrainingJob
 from tsugiki.training.processes import is_main_process
 
 ROWS, SIDE = 240, 16
+EPOCHS, BATCH = 3, 16
+STEPS = EPOCHS * ROWS // BATCH
 
 
 def stripes() -> TensorTable:
@@ -50,9 +48,34 @@ def network(name: str) -> Any:
     )
 
 
-def main() -> None:
-    folder, name = Path(sys.argv[1]), sys.argv[2]
-    kill_at = int(sys.argv[3]) if len(sys.argv) > 3 else None
+def train_lenet(folder: Path) -> None:
+    """The job of two processes without batch normalisation."""
+    train(folder, "lenet")
+
+
+def train_resnet(folder: Path) -> None:
+    """The job of two processes with batch normalisation."""
+    train(folder, "resnet")
+
+
+def train_resnet_and_be_killed(folder: Path) -> None:
+    """The job that SIGKILL ends in the middle of a random step, after the first checkpoint and before the last."""
+    kill_at = random.randint(6, STEPS - 2)
+    (folder / "killed_at").write_text(str(kill_at))
+    train(folder, "resnet", kill_at=kill_at)
+
+
+def train(folder: Path, name: str, *, kill_at: int | None = None) -> dict[str, Any]:
+    """Train a network, and write ``result.json`` (losses, processes, accuracy) and ``weights.safetensors``.
+
+    Args:
+        folder: Where they and the checkpoints go.
+        name: As `network` takes it.
+        kill_at: In the middle of this step the process ends itself with SIGKILL.
+
+    Returns:
+        What is in ``result.json``.
+    """
     table = stripes()
     augmented = table.with_augmentation(Augmentation(pad_crop=2), seed=1) if name == "resnet" else table
     if kill_at is not None:
@@ -73,8 +96,8 @@ def main() -> None:
             augmented,
             folder / "run",
             {
-                "num_train_epochs": 3,
-                "per_device_train_batch_size": 16,
+                "num_train_epochs": EPOCHS,
+                "per_device_train_batch_size": BATCH,
                 "learning_rate": 0.01,
                 "optim": "sgd",
                 "optim_args": "momentum=0.9",
@@ -89,19 +112,14 @@ def main() -> None:
             progress=False,
         ),
     )
+    correct = task_named("image-classification").correct(predict_table(model, table))
+    record = {
+        "processes": result.processes,
+        "steps": result.steps,
+        "losses": [entry["loss"] for entry in result.history if "loss" in entry],
+        "correct": int(correct.sum()),
+    }
     if is_main_process():
-        predictions = predict_table(model, table)
-        correct = task_named("image-classification").correct(predictions)
-        record = {
-            "processes": result.processes,
-            "steps": result.steps,
-            "losses": [entry["loss"] for entry in result.history if "loss" in entry],
-            "correct": int(correct.sum()),
-            "seconds": result.seconds,
-        }
         save_file(model.state_dict(), folder / "weights.safetensors")
         (folder / "result.json").write_text(json.dumps(record))
-
-
-if __name__ == "__main__":
-    main()
+    return record

@@ -1,12 +1,8 @@
-"""Small trainings in a process of their own: ``python training_script.py FOLDER``; the job of the test with two.
-
-Writes ``<family>.json`` (losses, processes) and ``<family>.safetensors`` into FOLDER.
-"""
+"""Small trainings of several families, the job of one process and of two."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +34,14 @@ def counting(rows: int = ROWS) -> tuple[list[str], list[str]]:
     return [" ".join(row) for row in numbers], [" ".join(reversed(row)) for row in numbers]
 
 
+def train_all(folder: Path) -> None:
+    """Train every family."""
+    for family in SIZES:
+        train(family, folder)
+
+
 def train(family: str, folder: Path) -> None:
-    """Train one family and write what came of it."""
+    """Train one family, and write ``<family>.json`` (losses, processes) and ``<family>.safetensors``."""
     sources, targets = counting()
     tokenizer = learn_tokenizer(sources, kind="word")
     task = task_named(TASKS[family])
@@ -73,12 +75,3 @@ def train(family: str, folder: Path) -> None:
         weights = {name: value.clone() for name, value in model.state_dict().items()}
         save_file(weights, folder / f"{family}.safetensors")
         (folder / f"{family}.json").write_text(json.dumps(record))
-
-
-def main() -> None:
-    for family in SIZES:
-        train(family, Path(sys.argv[1]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,8 @@
-"""A small word2vec training: ``python sgns_script.py FOLDER``; also the job of the test with two processes."""
+"""A small word2vec training, also the job of two processes."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,14 +51,10 @@ def train(method: Trainer, folder: Path, corpus: Corpus | None = None, **argumen
     return model.embeddings.weight.detach().numpy(), result
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
+def train_and_save(folder: Path) -> None:
+    """Train with the options above, and leave vectors and figures."""
     matrix, result = train(train_sgns, folder / "run", **OPTIONS)
     if is_main_process():
         save_file({"matrix": matrix}, folder / "vectors.safetensors")
         record = {"processes": result.processes, "steps": result.steps, "history": result.history}
         (folder / "result.json").write_text(json.dumps(record))
-
-
-if __name__ == "__main__":
-    main()

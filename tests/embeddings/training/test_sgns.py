@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -112,21 +109,17 @@ def test_same_bits_for_any_number_of_loading_workers(tmp_path):
     assert not np.array_equal(train(tmp_path / "seed", seed=4)[0], results[0][0])
 
 
-def test_two_processes_give_what_one_gives(tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    command = [*launcher, str(Path(sgns_script.__file__)), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    record = json.loads((tmp_path / "result.json").read_text())
+@pytest.mark.two_processes(job=sgns_script.train_and_save)
+def test_two_processes_give_what_one_gives(made_by_two, tmp_path):
+    record = json.loads((made_by_two / "result.json").read_text())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sgns_batches, "RUN", 1000)  # the script cuts the corpus as everybody does
+        patch.setattr(sgns_batches, "RUN", 1000)  # the two cut the corpus as everybody does
         patch.setattr(sgns_batches, "RUNS_A_PART", 256)
-        matrix, one = train(tmp_path / "one")
+        matrix, one = train(tmp_path)
     assert (record["processes"], one.processes) == (2, 1)
     assert record["steps"] == one.steps
     assert [entry["loss"] for entry in record["history"]] == pytest.approx([e["loss"] for e in one.history], rel=1e-5)
-    np.testing.assert_allclose(load_file(tmp_path / "vectors.safetensors")["matrix"], matrix, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(load_file(made_by_two / "vectors.safetensors")["matrix"], matrix, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_that_was_killed_continues_with_the_same_result(tmp_path, monkeypatch):

@@ -3,82 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import datasets
 import pytest
 import torch
 import yaml
-from PIL import Image
 from safetensors.torch import load_file
 from tsugiki.errors import DataError, OutputError, RecipeError
 from tsugiki.evaluation.evaluate import evaluate
-from tsugiki.fingerprint import content_fingerprint, file_sha256
+from tsugiki.fingerprint import file_sha256
 from tsugiki.output import partial_path
 from tsugiki.recipes import train_recipe as recipe_training
 from tsugiki.snapshots.provenance import FastFigure, Provenance
 
-from .. import training_script
-
-PROSE = """Tells lying from standing stripes.
-
-## Intended use
-
-Tests.
-
-## Limits
-
-Stripes only.
-"""
-
-
-def striped(rows: range) -> datasets.Dataset:
-    table = training_script.stripes()
-    features = datasets.Features({"photo": datasets.Image(), "label": datasets.ClassLabel(names=["lying", "standing"])})
-    pictures = [Image.fromarray(table.columns["pixel_values"][row, 0].numpy()) for row in rows]
-    labels = [int(table.labels[row]) for row in rows]
-    return datasets.Dataset.from_dict({"photo": pictures, "label": labels}, features=features)
+from .. import stripes_recipe
+from ..stripes_recipe import striped, write_recipe
 
 
 @pytest.fixture
 def recipe_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    data = tmp_path / "mirror" / "org" / "stripes" / "data"
-    data.mkdir(parents=True)
-    fingerprints = {}
-    for split, rows in (("train", range(160)), ("test", range(160, 240))):
-        part = striped(rows)
-        part.to_parquet(data / f"{split}-00000-of-00001.parquet")
-        fingerprints[split] = content_fingerprint(part)
     monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path / "mirror"))
-    folder = tmp_path / "stripes-mlp"
-    folder.mkdir()
-    recipe = {
-        "name": "stripes-mlp",
-        "plugin": "vision",
-        "family": "mlp",
-        "task": "image-classification",
-        "license": "apache-2.0",
-        "config": {"image_size": 16, "hidden_sizes": [8]},
-        "processor": {"size": {"height": 16, "width": 16}, "image_mean": [0.5], "image_std": [0.25]},
-        "data": {
-            "id": "org/stripes",
-            "train": "train",
-            "evaluation": "test",
-            "license": "apache-2.0",
-            "source": "a loom",
-            "fingerprints": fingerprints,
-        },
-        "augmentation": {"pad_crop": 1},
-        "training": {"num_train_epochs": 4, "per_device_train_batch_size": 32, "learning_rate": 0.01},
-        "seeds": [0, 1],
-    }
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    (folder / "card.md").write_text(PROSE)
-    return folder
+    return write_recipe(tmp_path)
 
 
 def test_weights_stored_as_float16_are_computed_with_as_float32(recipe_folder, tmp_path):
@@ -199,36 +144,19 @@ def test_a_recipe_of_an_absent_plugin_needs_an_output(recipe_folder):
         recipe_training.train(recipe_folder, progress=False)
 
 
-def test_two_processes_make_one_snapshot_that_says_so(recipe_folder, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tsugiki"]
-    command += ["train", str(recipe_folder), "--output-dir", str(tmp_path / "out"), "--seeds", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert Provenance.read(tmp_path / "out").hardware.processes == 2
-    assert not partial_path(tmp_path / "out").exists()
+@pytest.mark.two_processes(job=stripes_recipe.train_by_two)
+def test_two_processes_make_one_snapshot_that_says_so(made_by_two):
+    assert Provenance.read(made_by_two / "out").hardware.processes == 2
+    assert not partial_path(made_by_two / "out").exists()
 
 
-def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(recipe_folder, tmp_path):
-    unbroken = recipe_training.train(recipe_folder, output_dir=tmp_path / "unbroken", seeds=[0], progress=False)
-    output = tmp_path / "out"
-    code = (
-        "import os, signal, sys\n"
-        "from transformers import TrainerCallback\n"
-        "from tsugiki.recipes import train_recipe\n"
-        "from tsugiki.training.fit import fit\n"
-        "class Kill(TrainerCallback):\n"
-        "    def on_step_begin(self, args, state, control, **kwargs):\n"
-        "        if state.global_step == 13: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train_recipe.fit = lambda *a, **k: fit(*a, **k, callbacks=[Kill()])\n"
-        "train_recipe.train(sys.argv[1], output_dir=sys.argv[2], seeds=[0], progress=False)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(recipe_folder), str(output)], capture_output=True, check=False
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+@pytest.mark.killed(job=stripes_recipe.train_and_be_killed)
+def test_killed_and_run_again_gives_the_weights_of_an_unbroken_run(left_by_killed, tmp_path, monkeypatch):
+    monkeypatch.setenv("TSUGIKI_DATASETS", str(left_by_killed / "mirror"))
+    recipe, output = left_by_killed / "stripes-mlp", left_by_killed / "out"
     assert not output.exists() and partial_path(output).exists()
-    recipe_training.train(recipe_folder, output_dir=output, seeds=[0], progress=False)
+    unbroken = recipe_training.train(recipe, output_dir=tmp_path / "unbroken", seeds=[0], progress=False)
+    recipe_training.train(recipe, output_dir=output, seeds=[0], progress=False)
     assert file_sha256(output / "model.safetensors") == file_sha256(unbroken / "model.safetensors")
     assert Provenance.read(output).history == Provenance.read(unbroken).history
     assert not partial_path(output).exists()

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,54 +16,40 @@ from tsugiki.training.job import TrainingJob
 
 from .. import training_script
 
-SCRIPT = Path(training_script.__file__)
-
-
-def run(folder: Path, network: str, *, kill_at: int | None = None, processes: int = 1) -> dict:
-    folder.mkdir(exist_ok=True)
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-    command = [*launcher, str(SCRIPT), str(folder), network, *([str(kill_at)] if kill_at else [])]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if kill_at:
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        return {}
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "result.json").read_text())
-
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unbroken")
-    return folder, run(folder, "resnet")
+    return folder, training_script.train(folder, "resnet")
 
 
-def test_killed_at_a_random_step_and_resumed_is_bit_equal(unbroken, tmp_path):
+@pytest.mark.killed(job=training_script.train_resnet_and_be_killed)
+def test_killed_at_a_random_step_and_resumed_is_bit_equal(unbroken, left_by_killed):
     """Augmentation, batch normalisation, momentum and a schedule, killed inside an epoch after a checkpoint."""
     folder, whole = unbroken
-    kill_at = random.randint(6, whole["steps"] - 2)
-    run(tmp_path, "resnet", kill_at=kill_at)
-    assert not (tmp_path / "result.json").exists()
-    resumed = run(tmp_path, "resnet")
+    assert whole["steps"] == training_script.STEPS
+    kill_at = (left_by_killed / "killed_at").read_text()
+    assert not (left_by_killed / "result.json").exists()
+    resumed = training_script.train(left_by_killed, "resnet")
     assert resumed["losses"] == whole["losses"], f"killed at batch {kill_at}"
-    expected, weights = load_file(folder / "weights.safetensors"), load_file(tmp_path / "weights.safetensors")
+    expected, weights = (load_file(path / "weights.safetensors") for path in (folder, left_by_killed))
     assert expected.keys() == weights.keys()
     assert all(torch.equal(expected[name], weights[name]) for name in expected), f"killed at batch {kill_at}"
-    assert not list((tmp_path / "run").glob("saving"))
+    assert not list((left_by_killed / "run").glob("saving"))
 
 
-def test_two_processes_give_the_losses_of_one_at_the_same_global_batch(tmp_path):
-    one, two = run(tmp_path / "one", "lenet"), run(tmp_path / "two", "lenet", processes=2)
+@pytest.mark.two_processes(job=training_script.train_lenet)
+def test_two_processes_give_the_losses_of_one_at_the_same_global_batch(made_by_two, tmp_path):
+    one, two = training_script.train(tmp_path, "lenet"), json.loads((made_by_two / "result.json").read_text())
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"] == len(one["losses"])
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-4)
 
 
-def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, tmp_path):
+@pytest.mark.two_processes(job=training_script.train_resnet)
+def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, made_by_two):
     _, one = unbroken
-    two = run(tmp_path, "resnet", processes=2)
+    two = json.loads((made_by_two / "result.json").read_text())
     assert two["processes"] == 2
     correct = torch.arange(training_script.ROWS) < one["correct"]
     interval = share_metric(correct.numpy())

@@ -1,9 +1,8 @@
-"""A small training of a language model: ``python language_model_script.py FOLDER``; also run by two processes."""
+"""A small training of a language model, also the job of two processes."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +44,8 @@ def network(**fields: Any) -> RecurrentForCausalLM:
     return RecurrentForCausalLM(RecurrentConfig(**{**sizes, **fields}))
 
 
-def main() -> None:
+def train(folder: Path) -> None:
     """Train and leave weights and figures."""
-    folder = Path(sys.argv[1])
     model = network()
     validation = stream_table(300, seed=1)
     result = train_language_model(
@@ -59,7 +57,3 @@ def main() -> None:
         )
         record = {"processes": result.processes, "steps": result.steps, "history": result.history}
         (folder / "result.json").write_text(json.dumps(record), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -197,19 +194,15 @@ def test_bf16_learns_as_well_and_leaves_the_model_in_fp32(tmp_path):
     assert all(one.dtype == torch.float32 for one in model.parameters())
 
 
-def test_two_processes_give_what_one_gives(tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    command = [*launcher, str(Path(language_model_script.__file__)), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    record = json.loads((tmp_path / "result.json").read_text())
-    model, one = train(tmp_path / "one", validation=stream_table(300, seed=1))
+@pytest.mark.two_processes(job=language_model_script.train)
+def test_two_processes_give_what_one_gives(made_by_two, tmp_path):
+    record = json.loads((made_by_two / "result.json").read_text())
+    model, one = train(tmp_path, validation=stream_table(300, seed=1))
     assert (record["processes"], one.processes) == (2, 1)
     assert record["steps"] == one.steps
     for found, wanted in zip(record["history"], one.history, strict=True):
         assert found == pytest.approx(wanted, rel=1e-5)
-    for name, tensor in load_file(tmp_path / "weights.safetensors").items():
+    for name, tensor in load_file(made_by_two / "weights.safetensors").items():
         torch.testing.assert_close(tensor, weights(model)[name], rtol=1e-4, atol=1e-5)
 
 
