@@ -73,7 +73,8 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("glove.6B.100d.txt").write_text("one " + "0.5 " * 99 + "0.5\ntwo " + "1.5 " * 99 + "1.5\n")
 
 
-def run_command(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def run_command(line: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command as its README shows it; returns what it printed, nothing where it is not one of ours."""
     program, *words = shlex.split(line, comments=True)
     if program == "pip":
         assert words.pop(0) == "install"
@@ -81,12 +82,12 @@ def run_command(line: str, capsys: pytest.CaptureFixture[str]) -> None:
             folder, _, extra = word.removeprefix("./").partition("[")
             project = (REPO / folder / "pyproject.toml").read_text(encoding="utf-8")
             assert not extra or re.search(rf"^{extra.removesuffix(']')} = \[", project, re.MULTILINE)
-        return
+        return ""
     if program == "python3":  # nox installs everything anew: the session is there, and what it runs is tested below
         session = re.search(r"&& \.venv/bin/nox -s (\w+)$", line)
         assert session is not None
         assert f"\ndef {session[1]}(session" in (REPO / "noxfile.py").read_text(encoding="utf-8")
-        return
+        return ""
     assert program == "tsugiki", line
     if "mine" in words:
         if "--output-dir" in words:
@@ -100,6 +101,7 @@ def run_command(line: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert "HF_HUB_OFFLINE forbids downloading it" in output.err
     else:
         assert code == 0, f"{line}\n{output.out}\n{output.err}"
+    return output.out
 
 
 def run_python(code: str, names: dict) -> None:
@@ -116,7 +118,9 @@ def run_python(code: str, names: dict) -> None:
 def test_the_commands_of_a_readme_run(page, workshop, capsys):
     words = [f"word{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(200)]
     names: dict = {"texts": [" ".join(RNG.choice(words, 60)) for _ in range(40)], "labels": [0, 1] * 20}
-    for language, code in commands(page):
+    shown = commands(page)
+    assert shown, f"{page} shows nothing that could run"
+    for language, code in shown:
         if language == "python":
             run_python(code, names)
         elif not code.startswith(NEEDS_DATA):
@@ -130,7 +134,7 @@ def test_the_commands_of_a_readme_run(page, workshop, capsys):
     ids=lambda line: line.partition("#")[0].strip(),
 )
 def test_the_commands_that_measure_run(line, workshop, capsys):
-    run_command(line, capsys)
+    assert re.search(r"\d", run_command(line, capsys)), "it prints no figure"
 
 
 @pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: str(page.relative_to(REPO)))
