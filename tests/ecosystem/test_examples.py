@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tsugiki
 from PIL import Image, ImageDraw
+from tsugiki import cli
 from tsugiki.first_party import CHECKPOINTS
 
 REPO = Path(__file__).parents[2]
@@ -73,8 +76,16 @@ def test_a_plugin_in_ten_minutes(workshop):
     assert "unknown" in after.stderr
 
 
-def test_your_own_photographs(workshop):
-    folder, environment = workshop
+def run_here(script: str, *words: str) -> None:
+    """Run an example as the main program, in this process: it is there already, with all that it imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [script, *words])
+        runpy.run_path(str(REPO / "examples" / script), run_name="__main__")
+
+
+def test_your_own_photographs(tmp_path, monkeypatch, capsys):
+    folder = tmp_path
+    monkeypatch.chdir(folder)
     generator = np.random.default_rng(0)
     for name in ("disc", "square"):
         (folder / "photos" / name).mkdir(parents=True)
@@ -87,22 +98,23 @@ def test_your_own_photographs(workshop):
             canvas.save(folder / "photos" / name / f"{number}.jpg")
     script = REPO / "examples" / "own_photographs.py"
     assert re.search(r'"--base", default="([\w-]+)"', script.read_text(encoding="utf-8"))[1] in CHECKPOINTS
-    printed = run([sys.executable, str(script), "photos", "mine", "--base", "lenet5-mnist"], folder, environment)
+    monkeypatch.setattr(tsugiki, "finetune", partial(tsugiki.finetune, max_steps=60))  # enough for so easy pictures
+    run_here(script.name, "photos", "mine", "--base", "lenet5-mnist")
+    printed = capsys.readouterr().out
     assert re.search(r"photos/(disc/\d\.jpg: disc|square/\d\.jpg: square)", printed), printed
-    answers = run(["tsugiki", "predict", "mine", "photos/square/0.jpg", "--top-k", "1"], folder, environment)
-    assert "square" in answers
+    assert cli.main(["predict", "mine", "photos/square/0.jpg", "--top-k", "1"]) == 0
+    assert "square" in capsys.readouterr().out
     assert {"README.md", "model.safetensors", "provenance.json"} <= {path.name for path in (folder / "mine").iterdir()}
-    shutil.rmtree(folder / "mine")
 
 
-def test_convolution_basics(workshop):
-    folder, environment = workshop
-    script = str(REPO / "examples" / "convolution_basics.py")
-    printed = run([sys.executable, script, "--starts", "3"], folder, environment)
+def test_convolution_basics(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run_here("convolution_basics.py", "--starts", "3")
+    printed = capsys.readouterr().out
     assert re.search(r"^ +224 +11 +2 +4 +55$", printed, re.MULTILINE), printed  # AlexNet's first layer
     shares = {line.split("  ")[0]: int(re.search(r"(\d+)%", line)[1]) for line in printed.splitlines() if "%" in line}
     assert shares["one layer"] <= 75
     assert shares["two layers, 4 hidden units"] == 100
     for name in ("edge_filters.png", "output_sizes.png", "xor.png"):
-        with Image.open(folder / "convolution_basics" / name) as picture:
+        with Image.open(tmp_path / "convolution_basics" / name) as picture:
             assert min(picture.size) > 200
