@@ -62,15 +62,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _filled(kind: str, request: pytest.FixtureRequest, paths: pytest.TempPathFactory) -> Path:
-    """The folder of the test's job: one launch serves the session, whichever of pytest's processes asks for it."""
+    """The folder of the test's job: one launch serves all tests that see the same plugins, in whichever process.
+
+    Those of the core see others than those of the plugins do.
+    """
     base = paths.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with FileLock(shared / f"{kind}.lock"):
-        if not (shared / kind).exists():
-            marks = [mark for item in request.session.items for mark in item.iter_markers(kind)]
-            processes.launch(kind, shared / kind, sorted({processes.name_of(mark.kwargs["job"]) for mark in marks}))
+    core = REPO / "tests" / "registry"
+    of_core = request.path.is_relative_to(core)
+    folder = shared / f"{kind}-{'core' if of_core else 'plugins'}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            items = [item for item in request.session.items if item.path.is_relative_to(core) == of_core]
+            jobs = {mark.kwargs["job"] for item in items for mark in item.iter_markers(kind)}
+            processes.launch(kind, folder, sorted(map(processes.name_of, jobs)))
     (mark,) = request.node.iter_markers(kind)
-    return processes.result(shared / kind, mark.kwargs["job"])
+    return processes.result(folder, mark.kwargs["job"])
 
 
 @pytest.fixture
