@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from datasets import Audio, ClassLabel, Dataset, Features, Image, List, Translation, Value
-from tsugiki.class_labels import class_numbers, numbered_labels
+from tsugiki.class_labels import class_numbers, find_label_column, numbered_labels, refuse_labels_as_texts
 from tsugiki.columns import (
     PICTURE_COLUMN,
     RECORDING_COLUMN,
@@ -19,6 +19,7 @@ from tsugiki.columns import (
     read_texts,
 )
 from tsugiki.errors import DataError
+from tsugiki.tasks.text_classification import TextClassification
 
 SOURCE = Role(TEXT_COLUMN, ("source",))
 TARGET = Role(TEXT_COLUMN, ("target",))
@@ -115,3 +116,43 @@ def test_minus_one_is_a_class_where_classes_have_no_names():
     assert (names, numbers.tolist()) == (["-1", "4"], [0, 1, -100])
     assert numbered_labels(data, "n", missing=(-1,))[1].tolist() == [-100, 0, -100]
     np.testing.assert_array_equal(class_numbers(data.select([0]), "label", ["b", "a"]), [1])
+
+
+def test_the_label_column_is_never_the_text():
+    labels = Dataset.from_dict({"tokens": [["a", "b"]] * 2, "label": ["good", "bad"]})
+    with pytest.raises(DataError, match=r"the data has no column of texts \(strings\)"):
+        find_column(labels, "text", Role(TEXT_COLUMN, ("text",)))
+    task = TextClassification()
+    with pytest.raises(DataError, match="the data has no column of texts"):
+        task.columns(labels)
+    named = Dataset.from_dict({"tokens": [["a", "b"]] * 2, "mood": ["good", "bad"]})
+    with pytest.raises(DataError, match="the data has no column of texts"):
+        task.columns(named, {"label": "mood"})
+    assert task.columns(named.add_column("line", ["a", "b"]), {"label": "mood"}) == {"text": "line", "label": "mood"}
+    with pytest.raises(DataError, match="text and label are the same column 'mood'"):
+        task.columns(named, {"label": "mood", "text": "mood"})
+
+
+def test_texts_that_are_their_own_labels_are_refused():
+    same = Dataset.from_dict({"text": ["good", "bad"], "label": ["good", "bad"]})
+    with pytest.raises(DataError, match="every text is its own label of column 'label'"):
+        refuse_labels_as_texts(same, "label", same["text"])
+    numbered = same.cast_column("label", ClassLabel(names=["bad", "good"]))
+    with pytest.raises(DataError, match="every text is its own label"):
+        refuse_labels_as_texts(numbered, "label", same["text"])
+    refuse_labels_as_texts(same, "label", ["good", "not good"])
+
+
+def test_a_column_that_is_named_for_one_role_is_found_for_no_other():
+    data = Dataset.from_dict({"en": ["a dog"], "de": ["ein Hund"]})
+    found = find_columns(data, {"source": SOURCE, "target": TARGET}, {"target": "de"}, task="translation")
+    assert found == {"source": "en", "target": "de"}
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view"])
+def test_every_string_type_of_arrow_is_a_text(kind):
+    features = Features({"text": Value(kind), "words": List(Value(kind)), "label": Value(kind)})
+    data = Dataset.from_dict({"text": ["a"], "words": [["a"]], "label": ["x"]}, features=features)
+    assert TEXT_COLUMN.columns(data) == ["text", "label"]
+    assert TEXT_LIST_COLUMN.columns(data) == ["words"]
+    assert find_label_column(data) == "label"

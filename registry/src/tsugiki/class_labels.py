@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import check_rows, kind_of, listed, named_column, read_column, the_only_one
+from .columns import LABEL_COLUMNS, check_rows, is_text, kind_of, listed, named_column, read_column, the_only_one
 from .errors import DataError
 from .tensor_table import IGNORED
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-LABEL_COLUMNS = ("label", "labels", "class", "target")  # taken for labels although they are plain strings or integers
 
 
 def find_label_column(dataset: Dataset, given: str | None = None) -> str:
@@ -44,11 +42,24 @@ def check_label_column(dataset: Dataset, column: str) -> None:
     feature = dataset.features[column]
     if isinstance(feature, ClassLabel):
         return
-    if not (isinstance(feature, Value) and feature.dtype.startswith(("int", "uint", "string", "large_string", "bool"))):
+    if not (isinstance(feature, Value) and (is_text(feature) or feature.dtype.startswith(("int", "uint", "bool")))):
         raise DataError(
             f"label column {column!r} holds {kind_of(feature)}, not classes; it must hold class names, integers or a "
             f"ClassLabel: convert it, or name another with columns={{'label': …}}, out of {', '.join(dataset.features)}"
         )
+
+
+def refuse_labels_as_texts(dataset: Dataset, column: str, texts: Sequence[str]) -> None:
+    """Refuse texts that say what the column of classes says in each row: they were learned by reading the answer.
+
+    Raises:
+        DataError: They do, and there is more than one class.
+    """
+    names, labels = numbered_labels(dataset, column)
+    if len(set(texts)) > 1 and all(
+        label != IGNORED and text == names[label] for text, label in zip(texts, labels, strict=True)
+    ):
+        raise DataError(f"every text is its own label of column {column!r}; name the column that holds the texts")
 
 
 def class_names(dataset: Dataset, column: str) -> list[str]:

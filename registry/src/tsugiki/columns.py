@@ -6,7 +6,7 @@ those of the kind, one with a usual name; else the only one. Everything is met h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from .errors import DataError, did_you_mean
 if TYPE_CHECKING:
     from datasets import Dataset
 
-STRINGS = ("string", "large_string")
+STRINGS = ("string", "large_string", "string_view")
+LABEL_COLUMNS = ("label", "labels", "class", "target")  # taken for labels although they are plain strings or integers
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,22 @@ class Role:
     kind: ColumnKind
     usual: tuple[str, ...] = ()
 
+    def candidates(self, dataset: Dataset, taken: Collection[str] = ()) -> list[str]:
+        """The columns that may play it without being named: the first with a usual name, or all that hold its kind.
+
+        Args:
+            dataset: The data.
+            taken: Columns that play other roles. One with a usual name of labels is none either: a text that is its
+                own label teaches nothing.
+        """
+        found = [
+            name
+            for name in self.kind.columns(dataset)
+            if name not in taken and (name not in LABEL_COLUMNS or name in self.usual)
+        ]
+        usual = [name for name in self.usual if name in found]
+        return usual[:1] or found
+
 
 def find_columns(
     dataset: Dataset, roles: Mapping[str, Role], given: Mapping[str, str] | None, *, task: str
@@ -85,24 +102,44 @@ def find_columns(
         DataError: A role is unknown; a column is missing, of the wrong kind, one of several, or plays two roles.
     """
     check_roles(given, roles, task=task)
+    named = {
+        role: named_column(dataset, column, parts=roles[role].kind.parts) for role, column in (given or {}).items()
+    }
     found: dict[str, str] = {}
     for role, needed in roles.items():
-        column = find_column(dataset, role, needed, given)
-        if other := next((one for one, taken in found.items() if taken == column), None):
-            raise DataError(f"{other} and {role} are the same column {column!r}; name two with columns=")
-        found[role] = column
+        taken = [column for other, column in named.items() if other != role]
+        found[role] = find_column(dataset, role, needed, given, taken=taken)
+    refuse_shared_columns(found)
     return found
 
 
-def find_column(dataset: Dataset, role: str, needed: Role, given: Mapping[str, str] | None = None) -> str:
-    """The column of one role; see `find_columns`."""
+def refuse_shared_columns(columns: Mapping[str, str]) -> None:
+    """Refuse columns by role of which two are one: a text that is its own label, or a source its own target.
+
+    Raises:
+        DataError: Names both roles.
+    """
+    roles: dict[str, str] = {}
+    for role, column in columns.items():
+        if (other := roles.setdefault(column, role)) != role:
+            raise DataError(f"{other} and {role} are the same column {column!r}; name two with columns=")
+
+
+def find_column(
+    dataset: Dataset,
+    role: str,
+    needed: Role,
+    given: Mapping[str, str] | None = None,
+    *,
+    taken: Collection[str] = (),
+) -> str:
+    """The column of one role, none of those that are taken by others unless it is named; see `find_columns`."""
     if (named := (given or {}).get(role)) is not None:
         column = named_column(dataset, named, parts=needed.kind.parts)
         needed.kind.check(dataset, role, column)
         return column
-    found = needed.kind.columns(dataset)
-    usual = [name for name in needed.usual if name in found]
-    return the_only_one(usual[:1] or found, f"of {needed.kind.things} ({needed.kind.types})", role, dataset)
+    kind = f"of {needed.kind.things} ({needed.kind.types})"
+    return the_only_one(needed.candidates(dataset, taken), kind, role, dataset)
 
 
 def check_roles(given: Mapping[str, str] | None, roles: Iterable[str], *, task: str) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..class_labels import class_names, class_numbers, find_label_column
-from ..columns import ColumnKind, Role, check_roles, check_rows, find_column
+from ..columns import ColumnKind, Role, check_roles, check_rows, find_column, refuse_shared_columns
 from ..labelled_task import LabelledTask
 from ..metrics import Metric, share_metric
 from ..predictions import Predictions
@@ -35,7 +35,7 @@ class Classification(LabelledTask, CountedTask):
     """Tell to which of several classes an input belongs; scored by accuracy. Fine-tuning sets new heads on its models.
 
     Columns have the role that `input_role` names and `label` (a `ClassLabel`, or a column of strings or integers with
-    one of the names in `tsugiki.class_labels.LABEL_COLUMNS`).
+    one of the names in `tsugiki.columns.LABEL_COLUMNS`).
 
     Attributes:
         input_role: The role of the column that is classified.
@@ -68,8 +68,11 @@ class Classification(LabelledTask, CountedTask):
             DataError: A column is missing, of the wrong type, or one of several.
         """
         check_roles(given, (self.input_role, "label"), task=self.name)
-        found = find_column(dataset, self.input_role, Role(self.input_kind, self.usual_columns), given)
-        return {self.input_role: found, "label": find_label_column(dataset, (given or {}).get("label"))}
+        label = find_label_column(dataset, (given or {}).get("label"))
+        needed = Role(self.input_kind, self.usual_columns)
+        found = {self.input_role: find_column(dataset, self.input_role, needed, given, taken=(label,)), "label": label}
+        refuse_shared_columns(found)
+        return found
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Name the classes of training data.

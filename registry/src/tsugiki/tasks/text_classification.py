@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
+from ..class_labels import refuse_labels_as_texts
 from ..columns import TEXT_COLUMN, ColumnKind, read_texts
 from ..inputs import TEXTS, InputKind
 from ..tensor_table import TensorTable
@@ -62,11 +63,12 @@ class TextClassification(Classification):
             Rows of `input_ids` and `attention_mask`, padded a batch at a time, and `labels` int64 (N,).
 
         Raises:
-            DataError: A text is missing, or a label is missing or unknown to the model.
+            DataError: A text is missing, a label is missing or unknown to the model, or every text is its own label.
         """
         columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         texts = read_texts(dataset, columns["text"])
+        refuse_labels_as_texts(dataset, columns["label"], texts)
         return text_table(tokenize(processor, texts), pad_token_id=processor.pad_token_id or 0, labels=labels)
 
 

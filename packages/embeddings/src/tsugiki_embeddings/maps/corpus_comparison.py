@@ -191,7 +191,9 @@ def train_on(dataset: Dataset, column: str, settings: TrainingSettings) -> WordV
     from ..vectors.word_vectors import WordVectors
     from ..words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
-    tokenizer = train_word_tokenizer((text or "" for text in dataset[column]), min_count=settings.min_count)
+    tokenizer = train_word_tokenizer(
+        (text or "" for text in dataset.with_format(None)[column]), min_count=settings.min_count
+    )
     model = Word2Vec(
         vector_size=settings.dimension,
         window=settings.window,

@@ -144,6 +144,7 @@ def documents_map(
     """
     import numpy as np
     from datasets import ClassLabel
+    from tsugiki.columns import read_column
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.load_data import load_split
 
@@ -153,7 +154,7 @@ def documents_map(
     if len(dataset) > rows:
         kept = np.sort(np.random.default_rng(seed).choice(len(dataset), rows, replace=False))
         dataset = dataset.select(kept)
-    texts = list(dataset.with_format(None)[text_column(dataset)])
+    texts = read_column(dataset, text_column(dataset))
     labels = [column for column, kind in dataset.features.items() if isinstance(kind, ClassLabel)]
     classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
     called = data if isinstance(data, str) else "documents"
@@ -174,16 +175,16 @@ def text_column(dataset: Dataset) -> str:
     Raises:
         DataError: There is none, or several.
     """
-    from datasets import Value
+    from dataclasses import replace
 
-    strings = [name for name, kind in dataset.features.items() if isinstance(kind, Value) and kind.dtype == "string"]
-    if "text" in strings:
-        return "text"
-    if len(strings) != 1:
+    from tsugiki.columns import TEXT_COLUMN, Role
+
+    found = Role(replace(TEXT_COLUMN, parts=False), ("text",)).candidates(dataset)
+    if len(found) != 1:
         raise DataError(
-            f"the data has {len(strings)} columns of texts, out of {', '.join(dataset.features)}; call one text"
+            f"the data has {len(found)} columns of texts, out of {', '.join(dataset.features)}; call one text"
         )
-    return strings[0]
+    return found[0]
 
 
 def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:

@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tsugiki.columns import ColumnKind, check_roles, is_text, kind_of, listed, named_column, the_only_one
+from tsugiki.columns import (
+    ColumnKind,
+    check_roles,
+    is_text,
+    kind_of,
+    listed,
+    named_column,
+    refuse_shared_columns,
+    the_only_one,
+)
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.labelled_task import LabelledTask
@@ -75,6 +84,7 @@ class TreeClassification(LabelledTask, CountedTask):
                 f"label column {given['label']!r} holds {kind_of(dataset.features[given['label']])}, not a ClassLabel, "
                 "from which the classes of the trees have their names; leave it out"
             )
+        refuse_shared_columns(given)
         return {role: given[role] for role in roles if role in given}
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:

@@ -63,8 +63,8 @@ class WordSimilarity(WordTask):
         if role := next((role for role in given if role != TEXT), None):
             raise DataError(f"a corpus has the role text alone, not {role!r}; pairs have {', '.join(of_pairs)}")
         corpus = Role(TEXT_COLUMN, TEXT_COLUMNS)
-        texts = corpus.kind.columns(dataset)
-        if TEXT not in given and len(texts) != 1 and not set(texts) & set(corpus.usual):
+        texts = corpus.candidates(dataset)
+        if TEXT not in given and len(texts) != 1:
             raise DataError(
                 f"the data has neither pairs (columns {', '.join(of_pairs)}) nor one column of texts to train on; name "
                 f"that with columns={{'text': …}}, out of {', '.join(dataset.features)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.columns import check_roles, check_rows, is_text, kind_of, read_column
+from tsugiki.columns import check_roles, check_rows, is_text, kind_of, read_column, refuse_shared_columns
 from tsugiki.errors import DataError
 from tsugiki.task import Task
 from tsugiki.tasks.text_classification import tokenizer_fields
@@ -58,6 +58,7 @@ class WordTask(Task):
         for role in self.word_roles:
             if not is_text(feature := dataset.features[found[role]]):
                 raise DataError(f"column {found[role]!r} holds {kind_of(feature)}, not words")
+        refuse_shared_columns(found)
         return found
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:

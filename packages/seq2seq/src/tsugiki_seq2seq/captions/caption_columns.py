@@ -16,6 +16,7 @@ from tsugiki.columns import (
     is_text,
     named_column,
     read_column,
+    refuse_shared_columns,
 )
 from tsugiki.errors import DataError, did_you_mean
 
@@ -54,11 +55,13 @@ def find_columns(dataset: Dataset, given: Mapping[str, str] | None, *, task: str
             )
     picture = find_column(dataset, IMAGE, Role(IMAGE_COLUMN, (IMAGE,)), given)
     given.pop(IMAGE, None)
-    return {IMAGE: picture, **_caption_columns(dataset, given, task)}
+    found = {IMAGE: picture, **_caption_columns(dataset, given, task)}
+    refuse_shared_columns(found)
+    return found
 
 
 def _caption_columns(dataset: Dataset, given: Mapping[str, str], task: str) -> dict[str, str]:
-    texts = CAPTION_COLUMN.columns(dataset)
+    texts = Role(CAPTION_COLUMN).candidates(dataset)
     if given:
         for role, column in given.items():
             CAPTION_COLUMN.check(dataset, role, named_column(dataset, column))

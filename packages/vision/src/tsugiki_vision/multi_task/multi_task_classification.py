@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
-from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed
+from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed, refuse_shared_columns
 from tsugiki.errors import DataError, did_you_mean
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
@@ -71,7 +71,9 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
                 "the data has no column of classes (a ClassLabel); name a column for each task with "
                 f"columns={{'<task>': …}}, out of {', '.join(dataset.features)}"
             )
-        return {"image": image, **{task: find_label_column(dataset, column) for task, column in tasks.items()}}
+        found = {"image": image, **{task: find_label_column(dataset, column) for task, column in tasks.items()}}
+        refuse_shared_columns(found)
+        return found
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Name the logits after the classes of training data.
