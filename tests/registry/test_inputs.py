@@ -51,6 +51,34 @@ def test_every_line_of_a_text_file_is_an_input(folder):
     assert TEXTS.find([("standard input", b"a\nb")]) == [("standard input:1", "a"), ("standard input:2", "b")]
 
 
+def test_only_what_ends_a_line_for_every_editor_does():
+    text = "\ufeffgood\u2028film\r\nbad\x0cfilm\rfine\n".encode()
+    found = [("in:1", "good\u2028film"), ("in:2", "bad\x0cfilm"), ("in:3", "fine")]
+    assert TEXTS.find([("in", text)]) == found
+
+
+def test_rows_of_a_table_are_inputs_and_an_empty_one_is_named(tmp_path):
+    table = tmp_path / "d.csv"
+    table.write_text("whatever")
+    found = TEXTS.find([("d.csv", table)], lambda path: ["one, two", None, ["three"]])
+    assert [(name, content) for name, content in found if not isinstance(content, DataError)] == [
+        ("d.csv:1", "one, two"),
+        ("d.csv:3", ["three"]),
+    ]
+    assert str(found[1][1]) == "d.csv:2: the row is empty"
+    assert PAIRS.open(["two", "three"], "", None) == ["two", "three"]
+
+
+def test_a_file_of_a_folder_that_is_no_text_is_named_and_the_others_are_read(folder, tmp_path):
+    (tmp_path / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
+    sources = [("latin.txt", tmp_path / "latin.txt"), folder[2]]
+    first, *others = TEXTS.find(sources)
+    assert str(first[1]) == "latin.txt is no text in UTF-8 (byte 3)"
+    assert others == [("notes.txt:1", "one"), ("notes.txt:3", "two\tthree")]
+    with pytest.raises(DataError, match=r"latin\.txt is no text in UTF-8"):
+        TEXTS.find(sources[:1])
+
+
 def test_a_tab_makes_a_pair():
     assert PAIRS.open("two\tthree", "", None) == ["two", "three"]
     assert PAIRS.open("two three", "", None) == "two three"

@@ -35,7 +35,7 @@ class Plain(Task):
     def figures(self, predictions, table, folder):
         return ["drawn"]
 
-    def predict(self, model, processor, inputs, *, top_k=5):
+    def answer(self, model, processor, inputs, *, top_k):
         return []
 
 

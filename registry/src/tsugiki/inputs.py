@@ -5,6 +5,7 @@ A task names one of the kinds below. Listing them imports nothing heavy; what op
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class InputKind:
         open: Called with a path or bytes (or a word or line), a name for errors, and the model's processor; gives what
             the task's `predict` takes, or raises a DataError.
         takes_words: Whether a word that names no file is an input itself.
-        by_line: Whether every line of a file is an input; otherwise the file is one.
+        by_line: Whether every line of a file, or row of a table, is an input; otherwise the file is one.
         reads: Whether a file of a folder holds such an input, by its name; by default one that has a usual ending.
     """
 
@@ -36,19 +37,24 @@ class InputKind:
     by_line: bool = False
     reads: Callable[[Path], bool] | None = None
 
-    def find(self, sources: Sequence[Source]) -> list[Source]:
+    def find(self, sources: Sequence[Source], read_table: Callable[[Path], list[Any]] | None = None) -> list[Source]:
         """The inputs among what a command was given.
 
         Args:
             sources: Files, contents and words, each with its name.
+            read_table: Reads the inputs of a table, such as a CSV, where an input is a text: one a row, None where a
+                row has none. By default its lines are inputs like those of any text.
+
+        Returns:
+            Names and contents. A DataError in place of a content says why that one cannot be read.
 
         Raises:
-            DataError: A word names no file, a file holds no text, or none of several files holds such an input.
+            DataError: A word names no file, no file holds a text, or none of several files holds such an input.
         """
         if not self.takes_words and (missing := [content for _, content in sources if isinstance(content, str)]):
             raise DataError(f"no such file or folder: {missing[0]}")
         if self.by_line:
-            return _lines(sources)
+            return _texts(sources, read_table)
         if len(sources) < 2:  # a file that was named is opened, whatever its ending
             return list(sources)
         found = [(name, path) for name, path in sources if self.holds(path)]
@@ -61,21 +67,43 @@ class InputKind:
         return path.suffix.lower() in self.suffixes if self.reads is None else self.reads(path)
 
 
-def _lines(sources: Sequence[Source]) -> list[Source]:
-    """Words as they are given, and the lines of files and of standard input, each with its place."""
+def _texts(sources: Sequence[Source], read_table: Callable[[Path], list[Any]] | None) -> list[Source]:
+    """Words as they are given, rows of tables, and lines of other files and of standard input, each with its place."""
     found: list[Source] = []
     for name, content in sources:
         if isinstance(content, str):
             found.append((name, content))
             continue
         try:
-            lines = (content if isinstance(content, bytes) else Path(content).read_bytes()).decode().splitlines()
-        except UnicodeDecodeError as error:
-            raise DataError(f"{name} is no text in UTF-8 (byte {error.start})") from error
-        found += [(f"{name}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()]
+            if read_table is not None and isinstance(content, Path) and content.suffix.lower() in _TABLES:
+                rows = enumerate(read_table(content), 1)
+                texts = [row or DataError(f"{name}:{number}: the row is empty") for number, row in rows]
+            else:
+                texts = _lines(name, content)
+        except DataError as error:
+            if len(sources) == 1:
+                raise
+            found.append((name, error))
+            continue
+        found += [(f"{name}:{number}", text) for number, text in enumerate(texts, 1) if text != ""]
     if not found:
         raise DataError(f"{sources[0][0]} holds no line of text")
     return found
+
+
+def _lines(name: str, content: Path | bytes) -> list[Any]:
+    """The lines of a text, those of nothing but white space as empty.
+
+    Only what ends a line for every editor does so here; a line separator or a form feed inside one is white space.
+
+    Raises:
+        DataError: It is not UTF-8.
+    """
+    try:
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name} is no text in UTF-8 (byte {error.start})") from error
+    return [line if line.strip() else "" for line in _LINE_END.split(text)]
 
 
 def _open_picture(content: Any, name: str, processor: Any) -> Any:
@@ -108,10 +136,12 @@ def _as_it_is(content: Any, name: str, processor: Any) -> Any:
 
 def _split_pair(content: Any, name: str, processor: Any) -> Any:
     """Two texts with a tab between them as a list; a text without one alone."""
-    return content.split("\t") if "\t" in content else content
+    return content.split("\t") if isinstance(content, str) and "\t" in content else content
 
 
-_TEXT_FILES = frozenset({".txt", ".csv", ".tsv", ".json", ".jsonl", ".md"})
+_TABLES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".parquet"})
+_TEXT_FILES = _TABLES | {".txt", ".md"}
+_LINE_END = re.compile("\r\n|\r|\n")
 PICTURES = InputKind(
     "an image",
     frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}),

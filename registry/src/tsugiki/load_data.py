@@ -22,7 +22,13 @@ OWN_NAMESPACE = "tsugiki/"
 IN_MEMORY = "data in memory"  # what a card calls a data set that has no name
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _told: set[str] = set()  # what was said of folders
-_FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+_FILE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".parquet": ("parquet", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t"}),
+    ".json": ("json", {}),
+    ".jsonl": ("json", {}),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +66,10 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         path = folder
     try:
         if path.is_file():
-            kind = _FILE_KINDS.get(path.suffix.lower())
-            if kind is None:
+            if path.suffix.lower() not in _FILE_KINDS:
                 raise DataError(f"{data}: a data file must end in {', '.join(_FILE_KINDS)}")
-            return datasets.load_dataset(kind, data_files=str(path))
+            kind, options = _FILE_KINDS[path.suffix.lower()]
+            return datasets.load_dataset(kind, data_files=str(path), **options)
         if path.is_dir():
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))

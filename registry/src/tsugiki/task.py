@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .answers import Answers, answered
+from .columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, find_column, read_column
 from .errors import OptionError
 from .inputs import InputKind
 from .metrics import Metric
@@ -24,6 +26,8 @@ from .tensor_table import TensorTable
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+BATCH_SIZE = 64  # inputs that `predict` answers at once
 
 __all__ = ["CountedTask", "Metric", "Picture", "Task"]
 
@@ -136,10 +140,54 @@ class Task(ABC):
         return []
 
     @abstractmethod
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
-        """Answer single inputs: for each the `top_k` answers as ``{"label", "score"}``, best first."""
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
+        """Answer single inputs, as many as fit into a batch; `predict` calls it with `top_k` checked.
+
+        Raises:
+            DataError: An input cannot be answered; it is best raised before the model works on the others.
+        """
+
+    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5) -> list[Answers]:
+        """Answer single inputs, a batch at a time.
+
+        Args:
+            model: A model of this task.
+            processor: Its processor.
+            inputs: What `answer` takes.
+            top_k: Answers to each input, at most.
+
+        Returns:
+            For each input its answers as ``{"label", "score"}``, best first; for one that cannot be answered, such as
+            a text without a word, ``{"error": why}`` alone. The others are answered all the same.
+
+        Raises:
+            OptionError: `top_k` is not at least 1.
+        """
+        if top_k < 1:
+            raise OptionError(f"top_k must be at least 1, not {top_k}")
+        found: list[Answers] = []
+        for start in range(0, len(inputs), BATCH_SIZE):
+            found += answered(
+                inputs[start : start + BATCH_SIZE], lambda batch: self.answer(model, processor, batch, top_k=top_k)
+            )
+        return found
+
+    def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
+        """What `predict` takes of each row of a table, where a task of texts is given a CSV or the like.
+
+        Args:
+            dataset: The table; of labels and the like it needs none.
+            columns: Columns by role; found when None.
+
+        Returns:
+            One input a row, None where a row has none.
+
+        Raises:
+            DataError: There is no such column, or several.
+        """
+        check_roles(columns, ("text", "label"), task=self.name)
+        taken = [column for role, column in (columns or {}).items() if role != "text"]
+        return read_column(dataset, find_column(dataset, "text", Role(TEXT_COLUMN, TEXT_COLUMNS), columns, taken=taken))
 
 
 class CountedTask(Task):
@@ -152,13 +200,3 @@ class CountedTask(Task):
     def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
         """1 for a right row, 0 for a wrong one (N,)."""
         return self.correct(predictions).astype(np.float64)
-
-
-def check_top_k(top_k: int) -> None:
-    """Refuse to give no answers.
-
-    Raises:
-        OptionError: `top_k` is not at least 1.
-    """
-    if top_k < 1:
-        raise OptionError(f"top_k must be at least 1, not {top_k}")

@@ -91,6 +91,11 @@ def test_gradients_are_those_of_torch():
                 torch.testing.assert_close(value.grad, expected)
 
 
+def test_texts_without_a_single_word_become_one_place_of_padding():
+    ids, mask = words_first(torch.zeros(2, 0), torch.zeros(2, 0, dtype=torch.bool))
+    assert (ids.dtype, ids.tolist(), mask.tolist()) == (torch.int64, [[0], [0]], [[False], [False]])
+
+
 def test_a_text_without_words_has_features_of_zero():
     for pooling in ("last", "mean", "max"):
         model = small(pooling=pooling, bidirectional=True)

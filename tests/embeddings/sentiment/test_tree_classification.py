@@ -106,6 +106,13 @@ def test_a_network_learns_the_trees_and_answers_by_their_roots(tmp_path):
         assert answer[0]["score"] == pytest.approx(answers[0][0]["score"], abs=1e-5)
 
 
+def test_a_broken_tree_is_named_and_the_others_are_answered():
+    network, processor = model(tokenizer()), tokenizer()
+    [broken], whole = TASK.predict(network, processor, ["((it) fails", "(it fails)"], top_k=2)
+    assert "never closed" in broken["error"]
+    assert whole == TASK.predict(network, processor, ["(it fails)"], top_k=2)[0]
+
+
 def test_picture_shows_the_roots(tmp_path):
     pictures = TASK.figures(predictions(), TASK.table(data(), tokenizer()), tmp_path, label_names=NAMES)
     assert [(tmp_path / picture.file).is_file() for picture in pictures] == [True]

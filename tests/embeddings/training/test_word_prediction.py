@@ -97,7 +97,8 @@ def test_a_missing_word_is_filled_in():
         chances = model(torch.tensor([[2, 1, 4]])).logits[0, 1].softmax(-1)
     assert [entry["score"] for entry in answer] == pytest.approx(chances.topk(3).values.tolist())
     assert answer[0]["label"] == tokenizer.convert_ids_to_tokens(int(chances.argmax()))
-    with pytest.raises(DataError, match="one <unk>"):
-        TASK.predict(model, tokenizer, ["one two"])
+    [refused], again = TASK.predict(model, tokenizer, ["one two", "one <unk> three"], top_k=3)
+    assert refused == {"error": "the text must have one <unk> where a word is wanted: 'one two'"}
+    assert again == answer
     with pytest.raises(OptionError, match="top_k"):
         TASK.predict(model, tokenizer, ["<unk>"], top_k=0)

@@ -154,8 +154,9 @@ def test_prediction_answers_a_word_with_its_neighbours_and_a_pair_with_its_simil
     assert [(entry["label"], entry["score"]) for entry in one] == vectors.most_similar("cat", top_k=2)
     assert two == [{"label": "mug", "score": pytest.approx(float(vectors.similarity([("cup", "mug")])[0]))}]
     assert WordSimilarity().predict(model, tokenizer, []) == []
-    with pytest.raises(DataError, match="takes a word, or two words"):
-        WordSimilarity().predict(model, tokenizer, [3])
+    [bad], [unknown], again = WordSimilarity().predict(model, tokenizer, [3, "dragon", "Cat"], top_k=2)
+    assert "takes a word, or two words" in bad["error"] and "does not have the word 'dragon'" in unknown["error"]
+    assert again == one
     with pytest.raises(OptionError, match="top_k"):
         WordSimilarity().predict(model, tokenizer, ["cat"], top_k=0)
 

@@ -131,9 +131,10 @@ def test_unknown_characters_are_read_as_the_unknown_token():
     assert first == second
 
 
-def test_an_empty_sentence_is_refused():
-    with pytest.raises(DataError, match="a text with at least one word is needed"):
-        TextTranslation().predict(recurrent(), tokenizer(), [" "])
+def test_an_empty_sentence_is_named_and_the_others_are_translated():
+    first, *others = TextTranslation().predict(recurrent(), tokenizer(), [" ", SOURCES[0], SOURCES[1]], top_k=1)
+    assert first == [{"error": "a text with at least one word is needed, not ' '"}]
+    assert others == TextTranslation().predict(recurrent(), tokenizer(), SOURCES[:2], top_k=1)
 
 
 def test_rows_without_a_source_or_a_target_are_refused():
@@ -147,8 +148,9 @@ def test_rows_without_a_source_or_a_target_are_refused():
 
 def test_a_text_longer_than_the_positions_of_a_model_is_refused():
     model, words = marian(max_position_embeddings=16), tokenizer()
-    with pytest.raises(DataError, match="text 1 has 21 tokens with its ends, and the model reads 16 at most"):
-        TextTranslation().predict(model, words, ["犬 " * 20], top_k=1)
+    good, bad, last = TextTranslation().predict(model, words, ["犬", "犬 " * 20, "犬"], top_k=1)
+    assert bad == [{"error": "the text has 21 tokens with its ends, and the model reads 16 at most"}]
+    assert good == last and "label" in good[0]
     rows = Dataset.from_dict({"source": ["犬", "犬 " * 20], "target": ["a dog", "dogs"]})
     table = TextTranslation().table(rows, words)
     with pytest.raises(DataError, match="row 2 has 21 tokens"):

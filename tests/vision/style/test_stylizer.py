@@ -244,7 +244,7 @@ def test_the_task_needs_a_column_of_pictures_and_no_labels():
 
 def test_predicting_labels_is_refused(config):
     with pytest.raises(OptionError, match="has no labels: `tsugiki stylize PICTURE --model NAME`"):
-        TASK.predict(stylizer(config), None, [])
+        TASK.predict(stylizer(config), None, [None])
 
 
 def test_a_recipe_trains_and_measures_it(config, tmp_path):

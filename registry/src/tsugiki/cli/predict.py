@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..answers import error_of
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from ..inputs import InputKind, Source, looks_like_file
-from .options import Json, ModelName
+from .options import Columns, Json, ModelName, parse_columns
 from .output import note, only_results_on_stdout, print_json, print_table
+
+if TYPE_CHECKING:
+    from ..task import Task
 
 BATCH_SIZE = 64
 STANDARD_INPUT = "-"
+SHOWN = 80  # characters of a text that a message shows
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ def command(
         str | None, typer.Option("--csv", metavar="FILE", help="Write input, rank, label and score to a CSV file.")
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
+    columns: Columns = None,
     json: Json = False,
 ) -> int:
     """Predict with a model on a file, a folder, standard input, or a text.
@@ -55,8 +62,9 @@ def command(
     A classifier answers with classes and their probabilities, a translator or captioner with texts and theirs, the
     likeliest first, a language model with the next words (its pipeline goes on writing), a tagger with what it found.
 
-    A model of texts takes the text itself, or a file with one text a line. A folder is searched with all that is below
-    it. An input that does not decode is named on standard error, the others are predicted, and the exit code is 1.
+    A model of texts takes the text itself, a file with one text a line, or a table (.csv, .tsv, .jsonl, .parquet) as
+    finetune does. A folder is searched with all that is below it. An input that cannot be answered is named on standard
+    error, the others are predicted, and the exit code is 1.
 
     Example:
         tsugiki predict lenet5-mnist digit.png --top-k 3
@@ -64,10 +72,12 @@ def command(
         tsugiki predict lenet5-mnist - --json < digit.png
         tsugiki predict sentiment-lstm "A film without a dull minute."
         tsugiki predict sentiment-lstm reviews.txt --csv predictions.csv
+        tsugiki predict sentiment-lstm reviews.csv --columns text=review
     """
     with only_results_on_stdout():
         inputs = find_inputs(source)
-        answers = list(answer(name, inputs, top_k=top_k, batch_size=batch_size))
+        named = parse_columns(columns)
+        answers = list(answer(name, inputs, top_k=top_k, batch_size=batch_size, columns=named))
     if csv is not None:
         _write_csv(csv, answers)
     if json:
@@ -94,13 +104,17 @@ class Inputs:
     folder: Path | None = None
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
-    def of_kind(self, kind: InputKind) -> list[Source]:
+    def of_kind(self, kind: InputKind, read_table: Callable[[Path], list[Any]]) -> list[Source]:
         """Those that a model can read; says of a folder which files are left out.
+
+        Args:
+            kind: What it reads.
+            read_table: See `InputKind.find`.
 
         Raises:
             DataError: There is none.
         """
-        found = kind.find(self.sources)
+        found = kind.find(self.sources, read_table)
         if self.folder is None:
             return found
         left_out = dict(self.left_out)
@@ -155,11 +169,13 @@ def find_inputs(source: str) -> Inputs:
     return Inputs(sorted(found, key=lambda named: natural_key(named[0])), path, left_out)
 
 
-def answer(name: str, given: Inputs, *, top_k: int, batch_size: int) -> Iterator[Answer]:
-    """Predict on every input, a batch at a time; those that do not decode are answered with the reason.
+def answer(
+    name: str, given: Inputs, *, top_k: int, batch_size: int, columns: Mapping[str, str] | None = None
+) -> Iterator[Answer]:
+    """Predict on every input, a batch at a time; those that cannot be answered have the reason in its place.
 
     Raises:
-        DataError: A folder holds nothing that the model can read.
+        DataError: There is nothing that the model can read, or a table has no such column.
     """
     with _no_garbage_collection():
         from ..evaluation.evaluate import task_named, task_of
@@ -168,20 +184,39 @@ def answer(name: str, given: Inputs, *, top_k: int, batch_size: int) -> Iterator
         snapshot = Snapshot.open(name)
         model, processor = snapshot.model(), snapshot.processor()
         task = task_named(task_of(model))
-    inputs = given.of_kind(task.inputs)
+    inputs = given.of_kind(task.inputs, lambda path: _table_inputs(task, path, columns))
     for start in range(0, len(inputs), batch_size):
         batch = inputs[start : start + batch_size]
-        opened: dict[str, Any] = {}
-        errors: dict[str, str] = {}
+        opened: list[Any] = []
+        answers: list[Answer | None] = []
         for label, content in batch:
             try:
-                opened[label] = task.inputs.open(content, label, processor)
+                if isinstance(content, DataError):
+                    raise content
+                opened.append(task.inputs.open(content, label, processor))
+                answers.append(None)
             except DataError as error:
-                errors[label] = str(error)
-        predictions = task.predict(model, processor, list(opened.values()), top_k=top_k) if opened else []
-        found = dict(zip(opened, predictions, strict=True))
-        for label, _ in batch:
-            yield Answer(label, found[label]) if label in found else Answer(label, error=errors[label])
+                answers.append(Answer(label, error=str(error)))
+        found = iter(task.predict(model, processor, opened, top_k=top_k))
+        for (label, _), refused in zip(batch, answers, strict=True):
+            if refused is None:
+                predictions = next(found)
+                why = error_of(predictions)
+                yield Answer(label, predictions) if why is None else Answer(label, error=f"{_shown(label)}: {why}")
+            else:
+                yield refused
+
+
+def _shown(label: str) -> str:
+    """What an input is called in a message: its place, or the beginning of a text."""
+    return label if len(label) <= SHOWN or os.sep in label else f"{label[: SHOWN - 1]}…"
+
+
+def _table_inputs(task: Task, path: Path, columns: Mapping[str, str] | None) -> list[Any]:
+    """The inputs of a table; see `Task.table_inputs`."""
+    from ..load_data import load_split
+
+    return task.table_inputs(load_split(path, None), columns)
 
 
 @contextlib.contextmanager

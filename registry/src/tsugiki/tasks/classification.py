@@ -17,18 +17,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..answers import Answers
 from ..class_labels import class_names, class_numbers, find_label_column
-from ..columns import ColumnKind, Role, check_roles, check_rows, find_column, refuse_shared_columns
+from ..columns import ColumnKind, Role, check_roles, check_rows, find_column, read_column, refuse_shared_columns
 from ..labelled_task import LabelledTask
 from ..metrics import Metric, share_metric
 from ..predictions import Predictions
-from ..task import CountedTask, Picture, check_top_k
+from ..task import CountedTask, Picture
 from ..tensor_table import TensorTable
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-BATCH_SIZE = 64  # inputs that `predict` puts through the network at once
 
 
 class Classification(LabelledTask, CountedTask):
@@ -52,7 +51,11 @@ class Classification(LabelledTask, CountedTask):
 
     @abstractmethod
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
-        """Prepare single inputs for a forward pass, in the processor's float32."""
+        """Prepare single inputs for a forward pass, in the processor's float32.
+
+        Raises:
+            DataError: The model cannot read one of them.
+        """
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """Find the columns by feature type, or check the ones that the user named.
@@ -123,9 +126,14 @@ class Classification(LabelledTask, CountedTask):
 
         return [draw_confusion_matrix(predictions, label_names, folder, inputs_called=self.inputs_called)]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
+        """The column that is classified, of a table with or without labels."""
+        check_roles(columns, (self.input_role, "label"), task=self.name)
+        taken = [column for role, column in (columns or {}).items() if role == "label"]
+        needed = Role(self.input_kind, self.usual_columns)
+        return read_column(dataset, find_column(dataset, self.input_role, needed, columns, taken=taken))
+
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Classify single inputs.
 
         Args:
@@ -138,51 +146,41 @@ class Classification(LabelledTask, CountedTask):
             For each input its likeliest classes, best first, as `{"label": name, "score": probability}`.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
+            DataError: `model_inputs` refuses one.
         """
-        return likeliest_classes(model, inputs, lambda batch: self.model_inputs(processor, batch), top_k=top_k)
+        return likeliest_classes(model, self.model_inputs(processor, inputs), top_k=top_k)
 
 
 def likeliest_classes(
     model: Any,
-    inputs: Sequence[Any],
-    prepare: Callable[[list[Any]], Mapping[str, Tensor]],
+    inputs: Mapping[str, Tensor],
     *,
     top_k: int,
     read: Callable[[Any], Tensor] = attrgetter("logits"),
-) -> list[list[dict[str, Any]]]:
-    """Classify single inputs, a batch at a time, in eval mode.
+) -> list[Answers]:
+    """Classify a batch, in eval mode.
 
     Args:
         model: A network with the names of its classes in `config.id2label`.
-        inputs: Whatever `prepare` takes.
-        prepare: Makes the network's inputs of some.
+        inputs: Of the network, first dimension B.
         top_k: Classes to return for each, at most.
         read: Reads the logits (B, C) off the network's output.
 
     Returns:
         For each input its likeliest classes, best first, as `{"label": name, "score": probability}`.
-
-    Raises:
-        OptionError: `top_k` is not at least 1.
     """
-    check_top_k(top_k)
-    answers: list[list[dict[str, Any]]] = []
     was_training = model.training
     model.eval()
     try:
-        for start in range(0, len(inputs), BATCH_SIZE):
-            batch = prepare(list(inputs[start : start + BATCH_SIZE]))
-            with torch.inference_mode():
-                logits = read(model(**_placed(batch, model))).float()
-            scores, labels = logits.softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
-            for row in zip(scores.tolist(), labels.tolist(), strict=True):
-                answers.append(
-                    [{"label": model.config.id2label[label], "score": score} for score, label in zip(*row, strict=True)]
-                )
+        with torch.inference_mode():
+            logits = read(model(**_placed(inputs, model))).float()
     finally:
         model.train(was_training)
-    return answers
+    scores, labels = logits.softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
+    return [
+        [{"label": model.config.id2label[label], "score": score} for score, label in zip(*row, strict=True)]
+        for row in zip(scores.tolist(), labels.tolist(), strict=True)
+    ]
 
 
 def _placed(batch: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from ..class_labels import refuse_labels_as_texts
-from ..columns import TEXT_COLUMN, ColumnKind, read_texts
+from ..columns import TEXT_COLUMN, TEXT_COLUMNS, ColumnKind, read_texts
+from ..errors import DataError
 from ..inputs import TEXTS, InputKind
 from ..tensor_table import TensorTable
 from ..text_table import text_table
@@ -16,8 +17,6 @@ from .classification import Classification
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-TEXT_COLUMNS = ("text", "sentence", "document", "content", "review")  # taken first where several hold strings
 
 
 class TextClassification(Classification):
@@ -39,7 +38,13 @@ class TextClassification(Classification):
         return tokenizer_fields(processor)
 
     def model_inputs(self, processor: Any, inputs: Sequence[Any]) -> dict[str, Tensor]:
-        """`input_ids` and `attention_mask`, (N, L)."""
+        """`input_ids` and `attention_mask`, (N, L).
+
+        Raises:
+            DataError: A text holds nothing that the tokenizer reads, such as one without letters.
+        """
+        if not all(tokenize(processor, inputs)):
+            raise DataError("there is no word in the text that the model reads")
         encoded = processor(list(inputs), padding=True, truncation=True, return_tensors="pt")
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 

@@ -114,7 +114,13 @@ def turn_round(vectors: Tensor, lengths: Tensor) -> Tensor:
 
 
 def words_first(input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the words of each text to its front, in their order, wherever the padding was; tokens and mask (B, L)."""
+    """Move the words of each text to its front, in their order, wherever the padding was; tokens and mask (B, L).
+
+    Texts none of which has a word, which tokenizers make of width 0, get one place of padding.
+    """
+    if input_ids.shape[1] == 0:
+        input_ids, mask = (given.new_zeros(len(given), 1, dtype=torch.int64) for given in (input_ids, mask))
+        mask = mask.bool()
     length = input_ids.shape[1]
     places = torch.arange(length, device=input_ids.device)
     order = (places + (~mask).long() * length).argsort(1)

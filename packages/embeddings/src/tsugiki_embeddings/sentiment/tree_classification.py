@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import (
     ColumnKind,
     check_roles,
@@ -17,6 +18,7 @@ from tsugiki.columns import (
     kind_of,
     listed,
     named_column,
+    read_column,
     refuse_shared_columns,
     the_only_one,
 )
@@ -86,6 +88,12 @@ class TreeClassification(LabelledTask, CountedTask):
             )
         refuse_shared_columns(given)
         return {role: given[role] for role in roles if role in given}
+
+    def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
+        """The trees of a table, or where it has none, its sentences."""
+        if "tree" in (columns or {}) or set(TREE_COLUMNS) & set(TREE_COLUMN.columns(dataset)):
+            return read_column(dataset, self.columns(dataset, columns)["tree"])
+        return super().table_inputs(dataset, columns)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """The names of the `ClassLabel`; without one, the numbers from 0 to the greatest in any tree."""
@@ -183,9 +191,7 @@ class TreeClassification(LabelledTask, CountedTask):
         """The logits of all nodes (B, M, C)."""
         return model(**{name: batch[name] for name in ("input_ids", "left", "right")}).logits
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Classify sentences by the roots of their trees.
 
         Args:
@@ -198,16 +204,10 @@ class TreeClassification(LabelledTask, CountedTask):
             For each its likeliest classes, best first, as `{"label": name, "score": probability}`.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
             DataError: A tree is broken.
         """
-        return likeliest_classes(
-            model,
-            inputs,
-            lambda batch: self.model_inputs(processor, batch),
-            top_k=top_k,
-            read=lambda output: output.logits[:, 0],
-        )
+        batch = self.model_inputs(processor, inputs)
+        return likeliest_classes(model, batch, top_k=top_k, read=lambda output: output.logits[:, 0])
 
 
 def binary_truth(labels: NDArray[np.int64], classes: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

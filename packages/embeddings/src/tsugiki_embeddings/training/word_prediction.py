@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, TensorTable
 from tsugiki.text_table import text_table
 
@@ -99,9 +100,7 @@ class WordPrediction(Task):
         low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
         return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()), "score")}
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The likeliest words at the one place of each text that is written `<unk>`.
 
         Args:
@@ -114,10 +113,8 @@ class WordPrediction(Task):
             For each text the words as `{"label": word, "score": probability}`, best first.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
             DataError: A text has not exactly one place to fill.
         """
-        check_top_k(top_k)
         answers = []
         for text in inputs:
             before, found, after = str(text).partition(processor.unk_token)

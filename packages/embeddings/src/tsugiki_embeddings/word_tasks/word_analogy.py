@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
+from tsugiki.answers import Answers
 from tsugiki.columns import read_column
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import CountedTask, Picture, check_top_k
+from tsugiki.task import CountedTask, Picture
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..words.word_tokenizer import SPECIAL
@@ -57,6 +58,7 @@ class WordAnalogy(CountedTask, WordTask):
     inputs: ClassVar[InputKind] = TEXTS
     main_metric: ClassVar[str] = "analogy_accuracy"
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3", "word4")
+    asked_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3")
     other_roles: ClassVar[Mapping[str, bool]] = {"category": False}
 
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
@@ -131,9 +133,7 @@ class WordAnalogy(CountedTask, WordTask):
             )
         ]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Complete analogies.
 
         Args:
@@ -147,13 +147,9 @@ class WordAnalogy(CountedTask, WordTask):
 
         Raises:
             DataError: A word is unknown, or an input is not three words.
-            OptionError: `top_k` is not at least 1.
         """
         from ..vectors.word_vectors import WordVectors
 
-        check_top_k(top_k)
-        if not inputs:
-            return []
         vectors = WordVectors.from_model(model, processor)
         questions = [[vectors.spelling(word) for word in _three_words(asked)] for asked in inputs]
         first, second, third = (list(words) for words in zip(*questions, strict=True))

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
-from tsugiki.columns import TEXT_COLUMN, Role, find_column, read_column, read_texts
+from tsugiki.answers import Answers
+from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role, find_column, read_column, read_texts
 from tsugiki.errors import DataError
 from tsugiki.inputs import PAIRS, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture, check_top_k
-from tsugiki.tasks.text_classification import TEXT_COLUMNS, tokenize
+from tsugiki.task import Picture
+from tsugiki.tasks.text_classification import tokenize
 from tsugiki.tensor_table import TensorTable
 from tsugiki.text_table import text_table
 
@@ -44,6 +45,7 @@ class WordSimilarity(WordTask):
     inputs: ClassVar[InputKind] = PAIRS
     main_metric: ClassVar[str] = "spearman"
     word_roles: ClassVar[tuple[str, ...]] = ("word1", "word2")
+    asked_roles: ClassVar[tuple[str, ...]] = ("word1", "word2")
     other_roles: ClassVar[Mapping[str, bool]] = {"score": True}
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -135,9 +137,7 @@ class WordSimilarity(WordTask):
         known = known_pairs(predictions)
         return [draw_similarities(predictions.outputs[known, 0], predictions.labels[known], len(known), folder)]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Answer for single words, or for pairs.
 
         Args:
@@ -152,11 +152,9 @@ class WordSimilarity(WordTask):
 
         Raises:
             DataError: A word is unknown, or an input is neither.
-            OptionError: `top_k` is not at least 1.
         """
         from ..vectors.word_vectors import WordVectors
 
-        check_top_k(top_k)
         vectors = WordVectors.from_model(model, processor)
         answers = []
         for asked in inputs:

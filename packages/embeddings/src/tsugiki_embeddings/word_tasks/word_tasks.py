@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.columns import check_roles, check_rows, is_text, kind_of, read_column, refuse_shared_columns
+from tsugiki.columns import check_roles, check_rows, is_text, kind_of, named_column, read_column, refuse_shared_columns
 from tsugiki.errors import DataError
 from tsugiki.task import Task
 from tsugiki.tasks.text_classification import tokenizer_fields
@@ -25,11 +25,13 @@ class WordTask(Task):
 
     Attributes:
         word_roles: Roles of the columns that hold words.
+        asked_roles: Those of the words that a row asks about.
         other_roles: Roles of further columns, and whether the task needs them.
     """
 
     pipeline_tag: ClassVar[str | None] = "feature-extraction"
     word_roles: ClassVar[tuple[str, ...]]
+    asked_roles: ClassVar[tuple[str, ...]]
     other_roles: ClassVar[Mapping[str, bool]] = {}
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -60,6 +62,15 @@ class WordTask(Task):
                 raise DataError(f"column {found[role]!r} holds {kind_of(feature)}, not words")
         refuse_shared_columns(found)
         return found
+
+    def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
+        """The words of each row that are asked about, or, where no such column is there, its text."""
+        given = dict(columns or {})
+        if not any(role in given or role in dataset.features for role in self.asked_roles):
+            return super().table_inputs(dataset, columns)
+        check_roles(given, (*self.word_roles, *self.other_roles), task=self.name)
+        words = [read_column(dataset, named_column(dataset, given.get(role, role))) for role in self.asked_roles]
+        return [list(row) if all(row) else None for row in zip(*words, strict=True)]
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`."""

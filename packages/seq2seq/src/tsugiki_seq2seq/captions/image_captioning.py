@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import check_rows
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.generating import best_texts, length_limit, log_probabilities
@@ -145,9 +146,7 @@ class ImageCaptioning(Task):
             figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts), "score")
         return figures
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The best captions of each picture.
 
         Args:
@@ -158,11 +157,7 @@ class ImageCaptioning(Task):
 
         Returns:
             For each picture the captions as `{"label": caption, "score": P(caption | picture)}`, best first.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
         answers = []
         for picture in inputs:
             pixels = processor.image_processor(images=[picture], return_tensors="pt")["pixel_values"].to(model.device)

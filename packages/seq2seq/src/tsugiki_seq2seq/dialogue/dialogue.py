@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_LIST_COLUMN, Role
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Kind, Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import check_top_k
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.generating import best_texts
@@ -142,9 +142,7 @@ class Dialogue(TextTask):
             }
         return figures
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The best responses to each dialogue.
 
         Args:
@@ -158,13 +156,11 @@ class Dialogue(TextTask):
             latent variable, the probability is that at the prior's mean.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
             DataError: A dialogue is none, or has an empty utterance.
         """
-        check_top_k(top_k)
         answers = []
-        for dialogue in inputs:
-            tokens = encode_dialogues([split_dialogue(dialogue)], processor)
+        for dialogue in [split_dialogue(given) for given in inputs]:
+            tokens = encode_dialogues([dialogue], processor)
             encoded = {name: column.to(model.device) for name, column in tokens.items()}
             answers.append(best_texts(model, processor, encoded, top_k=top_k))
         return answers

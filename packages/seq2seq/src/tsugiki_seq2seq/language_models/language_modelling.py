@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, bootstrap_interval
 from tsugiki.predictions import Predictions
-from tsugiki.task import check_top_k
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
 from ..texts.special_tokens import END
@@ -155,9 +155,7 @@ class TextGeneration(TextTask):
             drawn.append("\n".join(processor.decode(text, skip_special_tokens=True).strip() for text in texts if text))
         return drawn
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The likeliest next tokens of each text; `tsugiki.pipeline` writes whole continuations.
 
         Args:
@@ -168,11 +166,7 @@ class TextGeneration(TextTask):
 
         Returns:
             For each text the tokens as `{"label": token, "score": probability}`, best first.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
         answers = []
         for text in inputs:
             ids = [processor.eos_token_id, *processor(str(text), add_special_tokens=False)["input_ids"]]

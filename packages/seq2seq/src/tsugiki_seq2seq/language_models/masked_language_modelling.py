@@ -9,11 +9,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import check_lengths
@@ -96,9 +96,7 @@ class FillMask(TextTask):
             "accuracy": share_metric(right, tokens, seed=seed),
         }
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The likeliest tokens for the mask of each text.
 
         Args:
@@ -111,17 +109,15 @@ class FillMask(TextTask):
             For each text the tokens as `{"label": token, "score": probability}`, best first.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
             DataError: A text has no mask, or several, or is longer than the model reads.
         """
-        check_top_k(top_k)
         answers = []
         for text in inputs:
             ids = torch.tensor(processor([str(text)])["input_ids"], device=model.device)  # (1, L)
             places = (ids[0] == processor.mask_token_id).nonzero()
             if len(places) != 1:
                 raise DataError(f"a text with one {processor.mask_token} is needed, not with {len(places)}: {text!r}")
-            check_lengths(model, [ids.shape[1]])
+            check_lengths(model, [ids.shape[1]], called=None)
             with torch.inference_mode():
                 logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, int(places)]
             scores, tokens = logits.float().softmax(-1).topk(min(top_k, len(logits)))

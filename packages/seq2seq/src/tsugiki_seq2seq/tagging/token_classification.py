@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tsugiki.answers import Answers
 from tsugiki.columns import (
     TEXT_LIST_COLUMN,
     ColumnKind,
@@ -21,7 +22,6 @@ from tsugiki.errors import DataError, did_you_mean
 from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.text_task import TextTask
@@ -166,28 +166,23 @@ class TokenClassification(LabelledTask, TextTask):
             "accuracy": share_metric(right, words, seed=seed),
         }
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The entities of each text.
 
         Args:
             model: A model of this task.
             processor: Its tokenizer.
-            inputs: Texts, which may be empty.
+            inputs: Texts, which may be empty, or lists of words, which are read with spaces between them.
             top_k: How many entities of a text, the surest ones.
 
         Returns:
             For each text its entities as ``{"label": the words, "score": mean probability of its tags, "entity": its
             kind, "start", "end": its place in characters}``, in the order of scores.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
         answers = []
         for text in inputs:
-            found = sorted(find_entities(model, processor, str(text)), key=lambda one: -one["score"])
+            running = " ".join(text) if isinstance(text, list | tuple) else str(text)
+            found = sorted(find_entities(model, processor, running), key=lambda one: -one["score"])
             answers.append(found[:top_k])
         return answers
 

@@ -81,13 +81,13 @@ def pair_table(
     return TensorTable(columns, transform=PaddedPairs(table.transform, stream, list(targets), tokenizer))
 
 
-def check_lengths(model: Any, lengths: Sequence[int], called: str = "text") -> None:
+def check_lengths(model: Any, lengths: Sequence[int], called: str | None = "text") -> None:
     """Refuse texts that are longer than a model with numbered positions reads.
 
     Args:
         model: Its config's ``max_position_embeddings``, if there is one, is the most tokens.
         lengths: Tokens of each text, its ends included.
-        called: What a text is called in the message; the first is number 1.
+        called: What a text is called in the message; the first is number 1. None where there is one alone.
 
     Raises:
         DataError: Names the first that is too long.
@@ -95,9 +95,8 @@ def check_lengths(model: Any, lengths: Sequence[int], called: str = "text") -> N
     longest = getattr(model.config, "max_position_embeddings", None)
     for number, length in enumerate(lengths, start=1):
         if isinstance(longest, int) and length > longest:
-            raise DataError(
-                f"{called} {number} has {length:,} tokens with its ends, and the model reads {longest} at most"
-            )
+            one = "the text" if called is None else f"{called} {number}"
+            raise DataError(f"{one} has {length:,} tokens with its ends, and the model reads {longest} at most")
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:

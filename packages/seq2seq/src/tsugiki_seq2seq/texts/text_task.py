@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tsugiki.columns import Role, find_columns
+from tsugiki.columns import (
+    TEXT_COLUMN,
+    TEXT_COLUMNS,
+    Role,
+    check_roles,
+    find_column,
+    find_columns,
+    named_column,
+    read_column,
+)
 from tsugiki.inputs import TEXTS, InputKind
 from tsugiki.task import Task
 
@@ -37,6 +46,16 @@ class TextTask(Task):
             DataError: A column is missing, of the wrong kind, one of several, or plays two roles.
         """
         return find_columns(dataset, self.roles, given, task=self.name)
+
+    def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
+        """The column of the task's first role, or of plain texts in its place."""
+        role, needed = next(iter(self.roles.items()))
+        check_roles(columns, self.roles, task=self.name)
+        given = columns or {}
+        taken = [named_column(dataset, column, parts=True) for other, column in given.items() if other != role]
+        if role not in given and not needed.candidates(dataset, taken):
+            needed = Role(TEXT_COLUMN, TEXT_COLUMNS)
+        return read_column(dataset, find_column(dataset, role, needed, given, taken=taken))
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, check_rows, read_column
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import check_top_k
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.generating import best_texts, length_limit
@@ -114,9 +114,7 @@ class TextTranslation(TextTask):
             found[name] = str(metric.get_signature())
         return found
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The best translations of each text.
 
         Args:
@@ -129,16 +127,13 @@ class TextTranslation(TextTask):
             For each text the translations as `{"label": text, "score": P(text | source)}`, best first.
 
         Raises:
-            OptionError: `top_k` is not at least 1.
             DataError: A text is empty, or longer than the model reads.
         """
-        check_top_k(top_k)
-        answers = []
-        for text in inputs:
-            ids = encode_source(model, processor, text).to(model.device)
-            inputs_of_text = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-            answers.append(best_texts(model, processor, inputs_of_text, top_k=top_k))
-        return answers
+        sources = [encode_source(model, processor, text).to(model.device) for text in inputs]
+        return [
+            best_texts(model, processor, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, top_k=top_k)
+            for ids in sources
+        ]
 
 
 def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
@@ -150,7 +145,7 @@ def encode_source(model: Any, tokenizer: Any, text: Any) -> Tensor:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"a text with at least one word is needed, not {text!r}")
     ids = torch.tensor(encode(tokenizer, [text]))
-    check_lengths(model, [ids.shape[1]])
+    check_lengths(model, [ids.shape[1]], called=None)
     return ids
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.task import Task, check_top_k
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ class UnlabelledPictures(Task):
         """The main figure of single pictures (N, C, H, W) from 0 to 1, (N,)."""
         raise NotImplementedError  # abstract
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Measure single pictures.
 
         Args:
@@ -75,13 +74,7 @@ class UnlabelledPictures(Task):
 
         Returns:
             For each picture one entry, `{"label": name of the figure, "score": figure}`.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
-        if not inputs:
-            return []
         pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             scores = self.score(model, pixel_values.to(model.device, model.dtype))

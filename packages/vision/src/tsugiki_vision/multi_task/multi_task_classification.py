@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
 from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed, refuse_shared_columns
 from tsugiki.errors import DataError, did_you_mean
@@ -18,8 +19,7 @@ from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, bootstrap_interval, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import CountedTask, Picture, check_top_k
-from tsugiki.tasks.classification import BATCH_SIZE
+from tsugiki.task import CountedTask, Picture
 from tsugiki.tensor_table import TensorTable
 
 from .multi_task import MISSING, logit_names, tasks_of
@@ -183,9 +183,7 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
             draw_task_accuracies(_right(predictions), predictions.labels, list(tasks_of(list(label_names))), folder)
         ]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Answer single pictures.
 
         Args:
@@ -197,24 +195,16 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         Returns:
             For each picture, task after task, the likeliest classes, best first, as
             `{"label": "task: class", "score": probability}`.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
-        answers: list[list[dict[str, Any]]] = []
+        pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
         was_training = model.training
         model.eval()
         try:
-            for start in range(0, len(inputs), BATCH_SIZE):
-                pictures = list(inputs[start : start + BATCH_SIZE])
-                pixel_values = processor(images=pictures, return_tensors="pt")["pixel_values"]
-                with torch.inference_mode():
-                    logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits.float()
-                answers += [_answers(row, model.config, top_k) for row in logits]
+            with torch.inference_mode():
+                logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits.float()
         finally:
             model.train(was_training)
-        return answers
+        return [_answers(row, model.config, top_k) for row in logits]
 
 
 def logits_by_task(logits: Tensor, task_sizes: Sequence[int]) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
 from tsugiki.errors import OptionError
 from tsugiki.images import Normalize, decode_image_column
@@ -108,9 +109,7 @@ class ImageToImage(Task):
         Image.fromarray(grid.transpose(1, 2, 0)).save(folder / PICTURES_FILE, optimize=True)
         return [Picture(PICTURES_FILE, "Photographs of the evaluation data, and below each what the network paints.")]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Refused: the answer is a picture and not a label.
 
         Raises:

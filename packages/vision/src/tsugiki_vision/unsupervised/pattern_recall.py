@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.answers import Answers
 from tsugiki.augmentation import counter_uniform
 from tsugiki.class_labels import class_names, class_numbers, find_label_column
 from tsugiki.columns import PICTURE_COLUMN, Role, check_roles, find_column, read_column
@@ -21,7 +22,7 @@ from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, mean_metric, share_metric
 from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
-from tsugiki.task import CountedTask, check_top_k
+from tsugiki.task import CountedTask
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -153,9 +154,7 @@ class PatternRecall(LabelledTask, CountedTask):
 
         return [draw_recall(predictions, table, label_names, folder)]
 
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5
-    ) -> list[list[dict[str, Any]]]:
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """Tell which stored pattern the network recalls from single pictures.
 
         Args:
@@ -167,13 +166,7 @@ class PatternRecall(LabelledTask, CountedTask):
         Returns:
             For each picture the patterns nearest to the state in which the network rests, as
             `{"label": name, "score": overlap}`, the overlap from -1 to 1.
-
-        Raises:
-            OptionError: `top_k` is not at least 1.
         """
-        check_top_k(top_k)
-        if not inputs:
-            return []
         pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
         with torch.inference_mode():
             logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits
