@@ -106,3 +106,9 @@ def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def options_fingerprint(options: Mapping[str, Any]) -> str:
+    """What tells options from others, and nothing of the paths and tokens in them."""
+    plain = json.loads(json.dumps(options, default=str))
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -42,6 +42,20 @@ def mirror_folder(data_id: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def local_paths(*data: Any) -> list[Path]:
+    """The files and folders on this machine that data sets are read from; none for what has no name or is elsewhere."""
+    named = [name for name in data if isinstance(name, str | Path)]
+    found = [(mirror_folder(name) if isinstance(name, str) else None) or Path(name) for name in named]
+    return [path for path in found if _exists(path)]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
+
+
 def missing_message(data_id: str, source: str | None = None) -> str:
     """What to tell whoever has not got a data set."""
     where = f" It comes from {source}." if source else ""

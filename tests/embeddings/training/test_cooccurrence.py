@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from tsugiki.errors import DataError, OptionError, OutputError
+from tsugiki.output import Unfinished
 from tsugiki_embeddings.training import cooccurrence
 from tsugiki_embeddings.training.cooccurrence import Cooccurrences, count_cooccurrences
 from tsugiki_embeddings.training.counting_process import counting_processes
@@ -209,8 +210,10 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path):
 
 
 def test_what_a_killed_run_left_is_not_mixed_in(tmp_path):
-    (tmp_path / "x.partial" / "runs").mkdir(parents=True)
-    (tmp_path / "x.partial" / "runs" / "000000-left.values").write_bytes(b"12345678")
+    place = Unfinished(tmp_path / "x")
+    place.claim(None, replace=False)
+    (place.begin() / "runs").mkdir()
+    (place.whole / "runs" / "000000-left.values").write_bytes(b"12345678")
     counts = count_cooccurrences([[2, 3]], tmp_path / "x", vocab_size=VOCAB)
     assert len(counts) == 2
 

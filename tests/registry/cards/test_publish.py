@@ -9,6 +9,7 @@ import pytest
 from tsugiki.cards.publish import publish
 from tsugiki.cards.validate import validate_card
 from tsugiki.errors import CardError, HubError, OptionError, OutputError, SnapshotError
+from tsugiki.output import Unfinished
 from tsugiki.registry import RegisteredFamily
 
 from ..card_snapshots import PROSE, write_snapshot_with_card
@@ -153,10 +154,16 @@ def test_disk_that_fills_up_leaves_nothing_behind(folder, tmp_path, monkeypatch)
 
 
 def test_what_a_killed_run_left_is_not_published(folder, tmp_path):
-    (tmp_path / "published.partial").mkdir()
-    (tmp_path / "published.partial" / "old.bin").write_bytes(b"old")
+    place = Unfinished(tmp_path / "published")
+    place.claim(None, replace=False)
+    (place.begin() / "old.bin").write_bytes(b"old")
     publish(folder, tmp_path / "published")
     assert "old.bin" not in contents(tmp_path / "published")
+
+
+def test_a_snapshot_is_not_published_into_itself(folder):
+    with pytest.raises(OutputError, match=r"lies in .*, which is read"):
+        publish(folder, folder / "published")
 
 
 def test_name_that_may_be_a_folder_or_a_repository_is_refused(folder, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from tsugiki.tensor_table import TensorTable
 from tsugiki.training import resumable
 from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki.training.phases import join_results, run_phase
-from tsugiki.training.resumable import PHASE, STATE, StateFile, claim_folder, clear_checkpoints, has_progress
+from tsugiki.training.resumable import PHASE, STATE, StateFile, clear_checkpoints, has_progress
 
 
 def job(folder: Path, **attributes: object) -> TrainingJob:
@@ -59,21 +59,8 @@ def test_a_write_that_fails_leaves_the_state_before_it(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [STATE]
 
 
-def test_a_folder_belongs_to_one_run(tmp_path):
-    folder = tmp_path / "run"
-    claim_folder(folder, {"seed": 0})
-    (folder / "kept").touch()
-    claim_folder(folder, {"seed": 0})
-    with pytest.raises(OutputError, match="unfinished run with other options; remove it"):
-        claim_folder(folder, {"seed": 1})
-    assert (folder / "kept").exists()
-    claim_folder(folder, {"seed": 1}, replace=True)
-    assert not (folder / "kept").exists()
-
-
 @pytest.mark.parametrize("left", ["checkpoint-3", f"phase/{STATE}", f"a/b/{PHASE}"])
 def test_progress_is_what_a_run_can_continue_from(tmp_path, left):
-    claim_folder(tmp_path, {})
     assert not has_progress(tmp_path)
     (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / left).mkdir() if left.startswith("checkpoint") else (tmp_path / left).touch()

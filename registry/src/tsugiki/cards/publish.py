@@ -62,7 +62,7 @@ def publish(name_or_path: str | Path, to: str | Path) -> str:
     if others:
         logger.warning("not published, for they are no part of the snapshot: %s", ", ".join(others))
     if repository is None:
-        return _to_folder(own, Path(to).expanduser())
+        return _to_folder(source, own, Path(to).expanduser())
     return _to_hub(own, repository)
 
 
@@ -90,11 +90,9 @@ def _repository(to: str | Path) -> str | None:
     return to
 
 
-def _to_folder(files: Sequence[Path], target: Path) -> str:
-    with atomic_folder(target) as partial:
-        for leftover in partial.iterdir():  # of a run that was killed
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        _copy(files, partial)
+def _to_folder(source: Path, files: Sequence[Path], target: Path) -> str:
+    with atomic_folder(target, reads=[source]) as folder:
+        _copy(files, folder)
     return str(target)
 
 

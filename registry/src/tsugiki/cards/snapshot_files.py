@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from ..errors import CardError
+from ..errors import CardError, TsugikiError
+from ..ownership import foreign_part_of_run
 from ..registry import registry
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import WEIGHTS, Provenance
@@ -49,6 +50,21 @@ def snapshot_files(folder: Path) -> tuple[list[Path], list[str]]:
         if not _is_plain(path):
             raise CardError(f"{path.name} is no file of its own but a link or a folder; put the file itself there")
     return own, [path.name for path in there if path.name not in names]
+
+
+def foreign_part(folder: Path) -> str:
+    """Why a folder is not a snapshot or an unfinished run of this program and nothing else; empty where it is.
+
+    `tsugiki.output.check_output` asks before anything is replaced.
+    """
+    found = foreign_part_of_run(folder)
+    if found is None:
+        try:
+            own, others = snapshot_files(folder)
+        except TsugikiError as error:
+            return f"tsugiki cannot tell that it wrote it ({error})"
+        found = next(iter([*others, *(path.name for path in own if path.name in LICENSES)]), "")
+    return f"tsugiki did not write {found}, which is in it" if found else ""
 
 
 def _names_of_processor(model_type: str) -> set[str]:

@@ -201,7 +201,7 @@ def _public_data(record: DataRecord) -> DataRecord:
 def _write_model(folder: Path, training: FinishedTraining) -> None:
     if isinstance(training.model, Path):
         for file in training.model.iterdir():
-            shutil.move(file, folder / file.name)
+            shutil.copyfile(file, folder / file.name)
     else:
         save_part(training.model, folder)
     (folder / WEIGHTS).chmod(0o644)  # safetensors writes files that only their owner may read

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
 from ..errors import OutputError, RecipeError
 from ..evaluation.evaluate import predict_table
 from ..evaluation.records import named_metrics
-from ..output import atomic_folder, check_output, partial_path, write_json
+from ..load_data import local_paths
+from ..output import check_output, write_json
 from ..picture import Picture
 from ..predictions import Predictions
 from ..records import plain, read_record
@@ -26,13 +26,15 @@ from ..snapshots.strict_config import read_json
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
 from ..training.processes import is_main_process, wait_for_all
-from ..training.resumable import IDENTITY, claim_folder, clear_checkpoints, has_progress
+from ..training.resumable import clear_checkpoints, has_progress, resumable_output
 from ..waveform_augmentation import read_augmentation
 from .prepared_recipe import PreparedRecipe, build_model, prepare
 from .recipe import Recipe, recipe_sha256
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from ..output import Unfinished
 
 _RUN = "run.json"
 
@@ -109,7 +111,7 @@ def train(
         output_dir: The snapshot folder; by default the plugin's own ``pretrained/<name>``.
         seeds: Seeds instead of the recipe's.
         training: Training options over the recipe's; the provenance records them.
-        overwrite: Replace an existing snapshot.
+        overwrite: Replace a snapshot that this program wrote.
         progress: Show a progress bar.
 
     Returns:
@@ -118,24 +120,26 @@ def train(
     Raises:
         RecipeError: The recipe is wrong.
         DataError: Its data is missing or not what it says.
-        OutputError: The output exists, or cannot be written.
+        OutputError: The output exists, is or holds data, lies in it, or cannot be written.
     """
     recipe = Recipe.read(recipe_folder)
     if training or seeds:
         recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
-    output = check_output(output_dir or default_output(recipe), overwrite=overwrite)
+    reads = local_paths(recipe.data.id, *(evaluation.id for evaluation in recipe.evaluations))
+    foreign = foreign_part if overwrite else None
+    output = check_output(output_dir or default_output(recipe), foreign=foreign, reads=reads)
     run = prepare(recipe)
-    with _output(output, overwrite) as partial:
-        claim_folder(partial, asdict(recipe))
+    options = {"foreign": foreign, "reads": reads, "keep": _has_progress}
+    with resumable_output(output, asdict(recipe), **options) as (place, is_in_place):
         results = []
-        for seed in recipe.seeds:
-            folder = partial / f"seed-{seed}"
+        for seed in () if is_in_place else recipe.seeds:
+            folder = place.folder / f"seed-{seed}"
             if not (folder / _RUN).exists():
                 _train_and_measure(run, seed, folder, progress=progress)
             if is_main_process():
                 results.append(read_record(SeedRun, read_json(folder / _RUN), str(folder / _RUN), OutputError))
-        if is_main_process():
-            _write_snapshot(run, partial, results, Path(recipe_folder))
+        if results:
+            _write_snapshot(run, place, results, Path(recipe_folder))
     wait_for_all()
     return output
 
@@ -152,17 +156,6 @@ def default_output(recipe: Recipe) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise RecipeError(f"recipe {recipe.name}: the package {package!r} cannot be found")
     return Path(next(iter(spec.submodule_search_locations)), rest, recipe.name)
-
-
-@contextlib.contextmanager
-def _output(output: Path, overwrite: bool) -> Iterator[Path]:
-    """The unfinished output; the main process alone creates and renames it."""
-    if not is_main_process():
-        partial_path(output).mkdir(parents=True, exist_ok=True)
-        yield partial_path(output)
-        return
-    with atomic_folder(output, overwrite=overwrite, keep_partial=_has_progress) as partial:
-        yield partial
 
 
 def _has_progress(partial: Path) -> bool:
@@ -196,8 +189,8 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
         hardware=environment.hardware(device=result.device, processes=result.processes, precision=result.precision),
         parameters=environment.parameter_count(model),
     )
-    clear_checkpoints(folder)
     write_json(folder / _RUN, plain(finished))
+    clear_checkpoints(folder)
 
 
 def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
@@ -218,10 +211,10 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
     write_json(config, read_json(config) | {"dtype": "float32"})
 
 
-def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[SeedRun], recipe_folder: Path) -> None:
-    """Turn `partial` from a run's folder into the snapshot of its first seed."""
+def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRun], recipe_folder: Path) -> None:
+    """Write the snapshot of a run's first seed."""
     recipe, data, first = run.recipe, run.recipe.data, results[0]
-    folder = partial / f"seed-{first.seed}"
+    folder = place.folder / f"seed-{first.seed}"
     measured = []
     for number, given in enumerate(run.evaluation_sets):
         predictions = Predictions.load(folder / f"predictions-{number}.npz")
@@ -241,7 +234,7 @@ def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[SeedRun], 
     several = len(results) > 1
     prose = recipe_folder / "card.md"
     write_snapshot(
-        partial,
+        place.begin(),
         FinishedTraining(
             name=recipe.name,
             plugin=recipe.plugin,
@@ -275,5 +268,3 @@ def _write_snapshot(run: PreparedRecipe, partial: Path, results: list[SeedRun], 
             prose=prose.read_text(encoding="utf-8") if prose.is_file() else None,
         ),
     )
-    for leftover in [*partial.glob("seed-*"), partial / IDENTITY]:
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()

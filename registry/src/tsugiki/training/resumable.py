@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import OptionError, OutputError
-from ..output import atomic_file, write_json
+from ..errors import OptionError
+from ..fingerprint import options_fingerprint
+from ..output import Unfinished, atomic_file, discard, unfinished_output
 from .processes import is_main_process, wait_for_all
 
 STATE = "state.safetensors"  # of a training under way
 PHASE = "phase.safetensors"  # of one that is done
-IDENTITY = "identity.json"
 _CHECKPOINTS = "checkpoint-*"  # the Trainer's
 
 
@@ -33,7 +32,7 @@ class StateFile:
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
-        self.run = _digest(run)
+        self.run = options_fingerprint(run)
 
     def write(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Replace the state. Every process calls this; the main one writes, and none goes on before it has.
@@ -69,31 +68,33 @@ class StateFile:
             return {name: opened.get_tensor(name) for name in opened.keys()}, state["record"]  # noqa: SIM118
 
 
-def claim_folder(folder: Path, run: Mapping[str, Any], *, replace: bool = False) -> None:
-    """Make a folder that of a run, where an earlier part of the same run may have left something.
-
-    The main process does it; whoever reads the folder in another waits for it.
+@contextlib.contextmanager
+def resumable_output(
+    output_dir: str | Path, run: Mapping[str, Any], **options: Any
+) -> Iterator[tuple[Unfinished, bool]]:
+    """The output of a run in one or more processes, of which the main one makes, renames and removes folders.
 
     Args:
-        folder: The folder; made where it is missing.
+        output_dir: The folder that appears at the end.
         run: What makes two runs the same.
-        replace: Empty the folder if it is of another run.
+        **options: As `tsugiki.output.unfinished_output` takes them.
+
+    Yields:
+        The output, and whether an earlier part of the run has put it in its place, so that there is nothing to write.
 
     Raises:
-        OutputError: It is of another run, and not to be replaced.
+        OutputError: Something is there that may not be replaced, or the disk is full.
     """
-    if not is_main_process():
-        return
-    file, record = folder / IDENTITY, {"sha256": _digest(run)}
-    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-    if found == record:
-        return
-    if replace:
-        shutil.rmtree(folder, ignore_errors=True)
-    elif found is not None:
-        raise OutputError(f"{folder} holds an unfinished run with other options; remove it to start anew")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, record)
+    made = (
+        unfinished_output(output_dir, run=run, **options)
+        if is_main_process()
+        else contextlib.nullcontext(Unfinished(Path(output_dir).absolute()))
+    )
+    with made as place:
+        wait_for_all()
+        is_in_place = place.is_in_place
+        wait_for_all()
+        yield place, is_in_place
 
 
 def has_progress(folder: Path) -> bool:
@@ -106,11 +107,5 @@ def clear_checkpoints(folder: Path) -> None:
     if not is_main_process():
         return
     for checkpoint in folder.glob(_CHECKPOINTS):
-        shutil.rmtree(checkpoint)
+        discard(checkpoint)
     (folder / STATE).unlink(missing_ok=True)
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    """What tells one run from another, and nothing of its paths and tokens."""
-    plain = json.loads(json.dumps(values, default=str))
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

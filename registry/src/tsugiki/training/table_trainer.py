@@ -16,6 +16,7 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from ..durations import Stopwatch
 from ..errors import OptionError
+from ..output import discard
 from ..task import Task
 from ..tensor_table import IGNORED, Batch, TensorTable
 from .length_grouping import LengthGroupedRows, row_lengths
@@ -146,7 +147,7 @@ class TableTrainer(Trainer):
             self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            shutil.rmtree(run / name, ignore_errors=True)
+            discard(run / name)
             (saving / name).replace(run / name)
             shutil.rmtree(saving, ignore_errors=True)
             best = run / f"checkpoint-{self.state.best_global_step}"

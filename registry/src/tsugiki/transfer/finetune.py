@@ -10,13 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
 from ..durations import Stopwatch
 from ..errors import OptionError, OutputError
 from ..evaluation.evaluate import predict_table, task_named, task_of
 from ..fingerprint import tensors_fingerprint
+from ..load_data import local_paths
 from ..metrics import Metric
-from ..output import atomic_folder, check_output, partial_path
+from ..output import check_output
 from ..predictions import Predictions
 from ..public_record import public_model_name
 from ..records import plain, read_record
@@ -24,6 +26,7 @@ from ..snapshots.transfer_record import DepthChoice
 from ..splitting import class_counts
 from ..tasks.classification import Classification
 from ..training.processes import is_main_process, of_main_process, wait_for_all
+from ..training.resumable import resumable_output
 from .baseline import train_from_scratch
 from .depth import choose_depth
 from .estimate import Estimate, estimate
@@ -31,7 +34,7 @@ from .finished_training import command_of, finished_training
 from .graft import graft
 from .options import LIGHT, Options, read_options
 from .report import Report
-from .resumable_run import ResumableRun
+from .resumable_run import ResumableRun, has_steps
 from .splits import Splits, read_splits
 from .stages import check_stages, depth_name, parse_depth
 from .tuning import (
@@ -99,7 +102,7 @@ def finetune(
         OptionError: An option or the depth is unknown or out of range.
         DataError: The data is missing, damaged, or lacks a column or a class.
         UnknownNameError: There is no such model.
-        OutputError: The output exists already or cannot be written.
+        OutputError: The output exists already, is or holds what is read, lies in it, or cannot be written.
 
     Example:
         >>> import tsugiki
@@ -108,7 +111,9 @@ def finetune(
     """
     stopwatch = Stopwatch()
     chosen = read_options(options)
-    output = check_output(output_dir, overwrite=chosen.overwrite)
+    reads = local_paths(data, name)
+    foreign = foreign_part if chosen.overwrite else None
+    output = check_output(output_dir, foreign=foreign, reads=reads)
     base, processor, task = _base(name)
     stages = [stage.name for stage in check_stages(base)]
     asked = parse_depth(depth, len(stages))
@@ -125,17 +130,17 @@ def finetune(
             key: value for key, value in asdict(chosen).items() if key not in ("progress", "overwrite", "test")
         },
     }
-    with _unfinished(output, overwrite=chosen.overwrite) as (partial, keep):
-        run = ResumableRun(partial, identity, task, progress=chosen.progress and is_main_process())
-        keep.append(run)
+    made = {"foreign": foreign, "reads": reads, "keep": has_steps, "replace": True}
+    with resumable_output(output, identity, **made) as (place, is_in_place):
+        run = ResumableRun(place.folder, task, progress=chosen.progress and is_main_process())
         model, report, predictions = _transfer(
             run, public_model_name(name), base, task, splits, chosen, asked, stages, clock
         )
-        if is_main_process():
-            _clean(partial, run)
+        if is_main_process() and not is_in_place:
+            folder = place.begin()
             named = depth_name(asked, len(stages)) if asked is not None else "auto"
             finished = finished_training(
-                partial,
+                folder,
                 model,
                 processor,
                 task,
@@ -146,8 +151,7 @@ def finetune(
                 name=output.name,
                 command=command_of(str(name), data, output_dir, named, options),
             )
-            write_snapshot(partial, finished)
-            run.close()
+            write_snapshot(folder, finished)
     wait_for_all()
     model.config._name_or_path = str(output)
     for line in report.lines():
@@ -318,28 +322,6 @@ class Clock:
         stopwatch = Stopwatch(self.seconds.get(phase, 0.0))
         yield
         self.seconds[phase] = stopwatch.seconds
-
-
-@contextmanager
-def _unfinished(output: Path, *, overwrite: bool) -> Iterator[tuple[Path, list[ResumableRun]]]:
-    """The unfinished output, which the main process alone creates and renames; kept when a run in it can continue."""
-    runs: list[ResumableRun] = []
-    if not is_main_process():
-        yield partial_path(output), runs
-        return
-    with atomic_folder(
-        output, overwrite=overwrite, keep_partial=lambda _: any(run.has_progress() for run in runs)
-    ) as partial:
-        yield partial, runs
-
-
-def _clean(partial: Path, run: ResumableRun) -> None:
-    """Remove what a run that was killed while it wrote its snapshot left behind."""
-    import shutil
-
-    for path in partial.iterdir():
-        if path != run.folder:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _say(options: Options, text: str) -> None:

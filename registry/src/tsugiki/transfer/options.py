@@ -32,7 +32,7 @@ class Options:
         device: Where to compute, such as ``cpu`` or ``cuda``.
         license: Licence of the resulting weights.
         revision: Commit of a Hub data set.
-        overwrite: Replace an existing output.
+        overwrite: Replace a snapshot that this program wrote.
         progress: Show progress and the estimate.
         seed: Of everything that is drawn.
         training: Fields of `TrainingArguments`.

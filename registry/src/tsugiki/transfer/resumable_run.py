@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from ..tensor_table import TensorTable
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
 from ..training.phases import run_phase
-from ..training.processes import is_main_process, wait_for_all
-from ..training.resumable import claim_folder, has_progress
+from ..training.processes import is_main_process
+from ..training.resumable import has_progress
 from .stages import only_top_trained, parameter_groups
 
 if TYPE_CHECKING:
@@ -48,21 +47,15 @@ class ResumableRun:
 
     Args:
         partial: The unfinished output.
-        identity: What makes two runs the same: another base, other data or other options start anew.
         task: The task, to validate with.
         progress: Show progress bars.
     """
 
-    def __init__(
-        self, partial: Path, identity: Mapping[str, Any], task: Classification, *, progress: bool = True
-    ) -> None:
+    def __init__(self, partial: Path, task: Classification, *, progress: bool = True) -> None:
         self.folder = partial / FOLDER
         self.task = task
         self.progress = progress
-        claim_folder(self.folder, identity, replace=True)
-        wait_for_all()  # for the main process to have done so
-        done = self.folder / _DONE
-        self._done: dict[str, Any] = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
+        self._done = _steps(partial)
 
     def once(self, key: str, make: Callable[[], Any]) -> Any:
         """The result of a step, made now unless an earlier run has made it.
@@ -74,6 +67,7 @@ class ResumableRun:
         if key not in self._done:
             self._done[key] = make()
             if is_main_process():
+                self.folder.mkdir(exist_ok=True)
                 write_json(self.folder / _DONE, self._done)
         return self._done[key]
 
@@ -124,10 +118,13 @@ class ResumableRun:
 
         return run_phase(model, job, train_top)
 
-    def has_progress(self) -> bool:
-        """Whether there is anything that a later run could continue from."""
-        return has_progress(self.folder) or any(key != "estimate" for key in self._done)
 
-    def close(self) -> None:
-        """Remove the run's files; the output is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+def has_steps(partial: Path) -> bool:
+    """Whether there is anything that a later run could continue from."""
+    return has_progress(partial / FOLDER) or any(key != "estimate" for key in _steps(partial))
+
+
+def _steps(partial: Path) -> dict[str, Any]:
+    """The results of steps, by name."""
+    done = partial / FOLDER / _DONE
+    return json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}

@@ -156,9 +156,8 @@ def count_cooccurrences(
     total = len(corpus[0]) if isinstance(corpus, tuple) else None
     bar = tqdm(total=total, desc=title, unit="token", unit_scale=True, dynamic_ncols=True, disable=not progress)
     with atomic_folder(folder) as partial, bar, counting_processes(processes) as submit:
-        shutil.rmtree(partial)  # what a killed run left
         scratch = partial / "runs"
-        scratch.mkdir(parents=True)
+        scratch.mkdir()
         counting = _Counting(scratch, vocab_size, window, symmetric, room, processes, submit)
         for block, starts in _blocks(corpus, size):
             _check_tokens(block, vocab_size)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from tsugiki.durations import Stopwatch
 from tsugiki.errors import DataError
+from tsugiki.output import discard
 from tsugiki.text_table import token_stream
 from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki.training.options import TrainerOptions, number, whole
@@ -281,7 +281,7 @@ def train_glove(model: WordVectorsModel, job: TrainingJob) -> FitResult:
                 tensors = {"values": table.values, "squares": table.squares}
                 state.write(tensors, {"history": history, "steps": steps, "seconds": stopwatch.seconds})
         if accelerator.is_main_process:
-            shutil.rmtree(sorted_folder)
+            discard(sorted_folder)
     model.set_vectors(table.parameters().vectors.numpy(), occurrences)
     return FitResult(
         seconds=stopwatch.seconds,

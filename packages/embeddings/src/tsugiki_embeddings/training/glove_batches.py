@@ -11,7 +11,6 @@ The entries are sorted by batch once, on the disk, in bounded memory, and read a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +98,6 @@ def sort_entries(counts: Cooccurrences, folder: str | Path, *, seed: int, memory
     """
     if not (Path(folder) / STARTS).exists():
         with atomic_folder(folder) as partial:
-            shutil.rmtree(partial)  # what a killed run left
-            partial.mkdir()
             _sort(counts, partial, seed, int(memory_limit * MEGABYTE))
     return GloVeBatches(folder)
 
