@@ -14,13 +14,14 @@ from typing import Any
 
 from .load_data import mirror_folder
 
-# Fields of `TrainingArguments` that shape a result and whose values are numbers, yes or no. All others, those of later
-# versions too, are left out: they say where to log and to publish, and with which token.
+# Fields of `TrainingArguments`, and of ours, that shape a result and whose values are numbers, yes or no. All others,
+# those of later versions too, are left out: they say where to log and to publish, and with which token.
 # fmt: off
 _NUMERIC_ARGUMENTS = {
-    "accelerator_config", "adam_beta1", "adam_beta2", "adam_epsilon", "auto_find_batch_size",
-    "average_tokens_across_devices", "bf16", "bf16_full_eval", "data_seed", "dataloader_drop_last",
-    "dataloader_num_workers", "eval_delay", "eval_steps", "fp16", "fp16_full_eval", "full_determinism",
+    "accelerator_config", "activation_checkpointing", "adam_beta1", "adam_beta2", "adam_epsilon",
+    "auto_find_batch_size", "average_tokens_across_devices", "bf16", "bf16_full_eval", "channels_last", "data_seed",
+    "dataloader_drop_last", "dataloader_num_workers", "early_stopping_patience", "eval_delay", "eval_steps",
+    "fp16", "fp16_full_eval", "full_determinism",
     "gradient_accumulation_steps", "gradient_checkpointing", "greater_is_better", "label_smoothing_factor",
     "learning_rate", "load_best_model_at_end", "logging_first_step", "logging_steps", "lr_scheduler_kwargs",
     "max_grad_norm", "max_steps", "neftune_noise_alpha", "num_train_epochs", "per_device_eval_batch_size",
@@ -28,6 +29,7 @@ _NUMERIC_ARGUMENTS = {
     "use_liger_kernel", "warmup_ratio", "warmup_steps", "weight_decay",
 }
 # fmt: on
+_OURS = {"attn_implementation", "channels_last", "early_stopping_patience"}  # `tsugiki.training.arguments.FitOptions`
 # Those whose values are words that transformers defines.
 _WORD_ARGUMENTS = {
     "eval_strategy": "IntervalStrategy",
@@ -107,11 +109,11 @@ def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     from transformers import TrainingArguments
 
-    theirs = {item.name for item in fields(TrainingArguments)}
+    listed = {item.name for item in fields(TrainingArguments)} | _OURS
     return {
-        name: value if name in theirs else public_value(value)
+        name: value if name in listed else public_value(value)
         for name, value in arguments.items()
-        if name not in theirs or _is_public_argument(name, value)
+        if name not in listed or _is_public_argument(name, value)
     }
 
 
@@ -142,6 +144,10 @@ def _words(name: str) -> Iterable[str]:
     from transformers import trainer_utils
     from transformers.training_args import OptimizerNames
 
+    if name == "attn_implementation":
+        from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+        return ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
     if name == "optim":
         return [one.value for one in OptimizerNames]
     if name in _WORD_ARGUMENTS:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tsugiki.augmentation import Augmentation
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import CardError, DataError, OptionError
 from tsugiki.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.transfer.options import LIGHT, read_options
 from tsugiki.transfer.tuning import rates_for, schedule_for, steps_of
@@ -32,6 +32,10 @@ def test_options_are_sorted_into_ours_and_those_of_the_training():
         ({"examples_per_class": 0}, "at least 1"),
         ({"learning_rate": -1}, "above 0"),
         ({"test": 1.5}, "share between 0 and 1"),
+        ({"max_steps": "ten"}, "max_steps must be a number"),
+        ({"bf16": "yes"}, "bf16 must be a number, true or false"),
+        ({"push_to_hub": True}, "a training publishes nothing"),
+        ({"overwrite": "yes"}, "overwrite must be true or false"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"device": "gpu"}, "device 'gpu' is unknown"),
         ({"device": "cuda"}, "not on this machine"),
@@ -42,6 +46,11 @@ def test_options_are_sorted_into_ours_and_those_of_the_training():
 def test_wrong_options_are_one_error(given, says):
     with pytest.raises(OptionError, match=says):
         read_options(given)
+
+
+def test_a_licence_that_no_card_can_state_is_refused_before_anything_is_trained():
+    with pytest.raises(CardError, match="license 'mine' is not an identifier"):
+        read_options({"license": "mine"})
 
 
 def test_another_device_than_the_first_is_refused_as_the_trainer_would_not_take_it(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
@@ -56,15 +56,22 @@ def argument_names() -> list[str]:
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """Refuse an option that does not exist, or that would publish what has no card.
+    """Refuse an option that does not exist, is no number where it must be one, or would publish what has no card.
 
     Raises:
         OptionError: Names the option and, of an unknown one, the nearest that exists.
     """
+    from transformers import TrainingArguments
+
     names = argument_names()
     for name in arguments:
         if name not in names:
             raise OptionError(f"unknown training option {name!r}.{did_you_mean(name, names)}")
+    numbers = {bool, int, float, type(None)}
+    numeric = {item.name for item in fields(TrainingArguments) if {*(get_args(item.type) or [item.type])} <= numbers}
+    for name, value in arguments.items():
+        if name in numeric and value is not None and not isinstance(value, int | float):
+            raise OptionError(f"{name} must be a number, true or false, not {value!r}")
     if arguments.get("push_to_hub"):
         raise OptionError("push_to_hub: a training publishes nothing; `tsugiki publish` does, with a card")
 

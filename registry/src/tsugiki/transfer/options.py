@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..augmentation import Augmentation
+from ..cards.licenses import check_license
 from ..errors import OptionError, did_you_mean
-from ..training.arguments import argument_names
+from ..training.arguments import argument_names, check_arguments
 from .heads import check_kind
 
 LIGHT = Augmentation(degrees=10, translate=0.08, scale=0.1)  # changes no digit, letter or photograph into another class
@@ -59,6 +60,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
 
     Raises:
         OptionError: One is unknown, with the nearest that exists, or out of range.
+        CardError: The licence is none that a card can state.
     """
     own = [item.name for item in fields(Options) if item.name != "training"]
     # `seed` is a field of both: it is ours, and handed on.
@@ -76,6 +78,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
         values["augmentation"] = _augmentation(values["augmentation"])
     options = Options(**values, training=training)
     check_kind(options.head)
+    check_arguments(training)
     _check_values(options)
     return options
 
@@ -100,6 +103,11 @@ def _check_values(options: Options) -> None:
         share = getattr(options, name)
         if isinstance(share, bool) or (isinstance(share, int | float) and not 0 < share < 1):
             raise OptionError(f"{name} must be a split's name or a share between 0 and 1, not {share!r}")
+    for name in ("compare_scratch", "overwrite", "progress"):
+        if not isinstance(flag := getattr(options, name), bool):
+            raise OptionError(f"{name} must be true or false, not {flag!r}")
+    if options.license is not None:
+        check_license(options.license, None)
     if isinstance(options.seed, bool) or not isinstance(options.seed, int) or options.seed < 0:
         raise OptionError(f"seed must be a whole number, not {options.seed!r}")
     for name in ("learning_rate", "num_train_epochs", "per_device_train_batch_size"):
