@@ -54,6 +54,14 @@ def test_documents_are_where_the_means_of_their_words_are(vectors):
     assert not document_vectors(vectors, ["", "?"]).any()
 
 
+def test_title_names_the_folder_of_the_documents_and_none_above_it(vectors, tmp_path):
+    words = WordVectors.load(vectors).words
+    rows = {"text": [f"{words[n]} {words[n + 1]}" for n in range(40)]}
+    Dataset.from_dict(rows).save_to_disk(tmp_path / "alice" / "letters")
+    drawn = documents_map(vectors, str(tmp_path / "alice" / "letters"))
+    assert drawn.title.endswith(": 40 documents of letters")
+
+
 def test_documents_have_the_colours_of_their_classes(vectors):
     words = WordVectors.load(vectors).words
     features = Features({"text": Value("string"), "label": ClassLabel(names=["x", "y"])})

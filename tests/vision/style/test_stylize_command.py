@@ -48,7 +48,9 @@ def test_paints_and_says_in_the_file_what_made_it(vgg, files, tmp_path, capsys):
         assert painted.text["Description"] == facts["caption"]
         assert "content.png in the style of style.jpg" in facts["caption"]
         assert "tiny-vgg" in facts["caption"]
-        assert json.loads(painted.text["Comment"])["network"] == str(vgg)
+        made = json.loads(painted.text["Comment"])
+        assert (made["content"], made["style"], made["network"]) == ("content.png", "style.jpg", vgg.name)
+        assert not any(str(vgg.parent) in text for text in painted.text.values())
 
 
 def test_the_path_is_the_result_and_the_progress_is_not(vgg, files, tmp_path, capsys):

@@ -147,6 +147,7 @@ def documents_map(
     from tsugiki.columns import read_column
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.load_data import load_split
+    from tsugiki.public_record import public_name
 
     from .tsne_map import map_of_documents
 
@@ -157,7 +158,7 @@ def documents_map(
     texts = read_column(dataset, text_column(dataset))
     labels = [column for column, kind in dataset.features.items() if isinstance(kind, ClassLabel)]
     classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
-    called = data if isinstance(data, str) else "documents"
+    called = public_name(data) if isinstance(data, str) else "documents"
     return map_of_documents(
         document_vectors(name, texts),
         texts,

@@ -12,6 +12,7 @@ from tsugiki.cli.options import Json
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
+from tsugiki.public_record import public_name
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -134,7 +135,9 @@ def stylize(
         pixels, wanted = (picture_of_size(_tensor(picture), size) for picture in (photograph, painting))
         painted = transfer_style(pixels, wanted, losses, progress=progress, **options)
     first, last = painted.history[0], painted.history[-1]
-    caption = f"{Path(content).name} in the style of {Path(style).name}, as {network} sees content and style"
+    caption = (
+        f"{Path(content).name} in the style of {Path(style).name}, as {public_name(network)} sees content and style"
+    )
     facts = {
         "caption": caption,
         "network": network,
@@ -176,7 +179,7 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
     config = stylizer.config
     caption = (
         f"{Path(content).name} in the style of {config.style}, painted by {Path(model).name}, "
-        f"for which {config.loss_network} saw content and style"
+        f"for which {public_name(config.loss_network)} saw content and style"
     )
     facts = {
         "caption": caption,
@@ -191,13 +194,17 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
 
 
 def _write(path: Path, picture: Tensor, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write a picture `(3, H, W)` from 0 to 1 with what made it, and return that with the path."""
+    """Write a picture `(3, H, W)` from 0 to 1 with what made it, and return that with the path.
+
+    Of the files that made it the picture tells the names: it may be shown to anybody.
+    """
     from PIL import Image
 
     from ..pictures.png_files import write_png
 
     pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    made = {key: value for key, value in facts.items() if key != "seconds"}
+    names = {key: public_name(facts[key]) for key in ("content", "style", "network", "model") if key in facts}
+    made = {key: value for key, value in {**facts, **names}.items() if key != "seconds"}
     text = {"Software": "tsugiki stylize", "Description": facts["caption"], "Comment": json_text.dumps(made)}
     write_png(path, Image.fromarray(pixels), text)
     return {"path": str(path), **facts}
