@@ -134,6 +134,47 @@ def test_words_that_are_not_utf_8_are_refused_or_kept(tmp_path):
         WordVectors.from_file(own_file_of_fasttext("pang_lee_polarity_fasttext.bin"))
 
 
+@pytest.mark.parametrize("header", ["200 50\n", ""])
+@pytest.mark.parametrize("how", ["commas", "latin-1", "mark", "packed mark"])
+def test_text_is_text_in_whatever_way_it_was_written(tmp_path, header, how):
+    matrix = np.random.default_rng(0).normal(size=(200, 50)).astype(np.float32)
+    rows = [f"\u00e0{row} {' '.join(f'{number:.5f}' for number in numbers)}\n" for row, numbers in enumerate(matrix)]
+    text = header + "".join(rows)
+    if how == "commas":
+        text = text.replace(".", ",")
+    content = text.encode("latin-1" if how == "latin-1" else "utf-8-sig" if "mark" in how else "utf-8")
+    path = tmp_path / "v.vec"
+    path.write_bytes(gzip.compress(content) if "packed" in how else content)
+    if how == "latin-1":
+        with pytest.raises(DataError, match=r"the word b'\\xe00' is not UTF-8; unicode_errors='backslashreplace'"):
+            WordVectors.from_file(path, limit=3)
+    for limit in (3, None):
+        found = WordVectors.from_file(path, limit=limit, unicode_errors="backslashreplace")
+        a = "\\xe0" if how == "latin-1" else "\u00e0"
+        assert found.words == [f"{a}{row}" for row in range(limit or 200)]
+        np.testing.assert_allclose(found.matrix, matrix[:limit], atol=1e-5)
+
+
+def test_text_that_is_no_vectors_is_not_taken_for_binary(tmp_path):
+    path = tmp_path / "v.vec"
+    path.write_text("200 50\n" + "<p>something else altogether, and no numbers</p>\n" * 200)
+    with pytest.raises(DataError, match="line 2: holds something else than a word and numbers"):
+        WordVectors.from_file(path, limit=3)
+    path.write_bytes("2 2\na 1 2\nb 3 4\n".encode("utf-16"))
+    with pytest.raises(DataError, match="is text in UTF-16; save it as UTF-8"):
+        WordVectors.from_file(path)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5, 300])
+def test_binary_files_are_told_from_text(tmp_path, dimension):
+    for seed in range(20):
+        matrix = np.random.default_rng(seed).normal(size=(5, dimension)).astype(np.float32)
+        vectors = WordVectors([f"w{row}" for row in range(5)], matrix)
+        for name in ("v.bin", "v.txt"):
+            vectors.to_file(tmp_path / name)
+            np.testing.assert_array_equal(WordVectors.from_file(tmp_path / name).matrix, matrix)
+
+
 def test_words_with_spaces_are_read_where_no_number_is_among_their_parts(tmp_path):
     path = tmp_path / "glove.txt"
     path.write_text("the 0.5 1\n. . . 2 3\nat name@domain.com 4 5\n", encoding="utf-8")

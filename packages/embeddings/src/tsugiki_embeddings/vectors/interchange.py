@@ -13,6 +13,7 @@ is opened, and is refused with the line that exports it.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import re
@@ -27,7 +28,7 @@ from tsugiki.output import atomic_file
 
 from .fasttext_file import MAGIC, MOST_COLUMNS, read_fasttext
 from .vector_table import VectorTable
-from .word2vec_files import binary_rows, parse_sizes, read_binary, read_text, text_lines
+from .word2vec_files import binary_rows, decimal_points, parse_sizes, read_binary, read_text, text_lines
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
@@ -41,6 +42,9 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05][^\x00 ]|PK\x03\x04|\x93NUMPY")
 _SPACES = " \t\n\r\v\f"
 _FIRST_PRINTABLE = 32  # lower bytes are control characters
 _LOOKED_AT = 1 << 16  # bytes from which a format is told
+_NUMBER_SIGNS = frozenset(b"0123456789+-.,eE \t\r\n")
+_PRINTABLE = frozenset(range(_FIRST_PRINTABLE, 127)) | frozenset(b"\t\r\n")
+_TELLING = 16  # bytes of binary numbers that are hardly ever all printable
 
 
 def read_vectors(
@@ -186,12 +190,27 @@ def _format_of(start: bytes, path: str | Path) -> str:
         return "fasttext"
     if b"\0" in start[1:4] and 1 <= int.from_bytes(start[:4], "little") <= MOST_COLUMNS:
         return "fasttext"  # of 2016, which begins with the numbers a word
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{path}: is text in UTF-16; save it as UTF-8")
     line, _, rest = start.partition(b"\n")
-    if parse_sizes(line) is not None:
-        return "word2vec-text" if _looks_like_text(rest.partition(b"\n")[0]) else "word2vec-binary"
+    if (sizes := parse_sizes(line)) is not None:
+        return "word2vec-text" if _holds_text(rest, sizes[1], path) else "word2vec-binary"
     if _looks_like_text(line):
         return "glove"
     raise DataError(f"{path}: line 1: is neither sizes nor a word with numbers; known formats: {', '.join(FORMATS)}")
+
+
+def _holds_text(rows: bytes, dimension: int, path: str | Path) -> bool:
+    """Whether the numbers behind the first word are written out; what encoding the word has tells nothing.
+
+    Raises:
+        DataError: They are text and no numbers.
+    """
+    numbers = re.split(rb"[ \t]", rows, maxsplit=1)[-1][: 4 * dimension] if dimension else b""
+    written = sum(byte in _NUMBER_SIGNS for byte in numbers)
+    if 2 * written <= len(numbers) >= _TELLING and all(byte in _PRINTABLE for byte in numbers):
+        raise DataError(f"{path}: line 2: holds something else than a word and numbers: {rows[:60]!r}")
+    return 2 * written > len(numbers)
 
 
 def _looks_like_text(line: bytes) -> bool:
@@ -200,8 +219,7 @@ def _looks_like_text(line: bytes) -> bool:
     if len(parts) < 2 or any(byte < _FIRST_PRINTABLE and byte not in b"\t\r" for byte in line):
         return False
     try:
-        float(parts[-1])
-        line.decode("utf-8")
+        float(decimal_points(parts[-1]))
     except ValueError:
         return False
     return True
@@ -209,14 +227,13 @@ def _looks_like_text(line: bytes) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to read, unpacked if it is packed with gzip."""
+    """A file to read, unpacked if it is packed with gzip, behind a byte-order mark of UTF-8 if it begins with one."""
     with Path(path).open("rb") as file:
         packed = file.read(2) == _GZIP
         file.seek(0)
-        if not packed:
-            yield file
-            return
-        with gzip.open(file) as unpacked:
+        with gzip.open(file) if packed else contextlib.nullcontext(file) as unpacked:
+            if unpacked.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                unpacked.seek(0)
             yield cast("BinaryIO", unpacked)
 
 

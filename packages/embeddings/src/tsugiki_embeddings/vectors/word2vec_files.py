@@ -9,6 +9,7 @@ Every reader stops at the first thing that does not fit, and says where it is.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ ROWS_AT_ONCE = 1_000  # lines that are text at once when writing
 LONGEST_WORD = 100_000  # bytes; beyond, no space ends the word and the file is something else
 MOST_NUMBERS = 1_000_000  # a word; a first line that says more is damaged
 KEPT_AS_BYTES = "unicode_errors='backslashreplace' keeps such words, their bytes written out"
+_DECIMAL_COMMA = re.compile(rb"(?<=\d),(?=\d)")
 _GROWTH = 2**16  # rows by which a matrix of unknown height grows first
 
 
@@ -98,7 +100,7 @@ class Rows:
 def read_text(
     file: BinaryIO, path: str | Path, *, header: bool, limit: int | None = None, unicode_errors: str = "strict"
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Read text of word2vec (with a first line of sizes) or of GloVe (without).
+    """Read text of word2vec (with a first line of sizes) or of GloVe (without), its numbers with points or commas.
 
     Args:
         file: At its start.
@@ -111,6 +113,7 @@ def read_text(
         DataError: Something does not fit; names the line.
     """
     rows: Rows | None = None
+    has_commas = False
     if header:
         count, dimension = read_sizes(file.readline(), path)
         rows = Rows(path, dimension, count, "line", 2, unicode_errors)
@@ -122,6 +125,11 @@ def read_text(
                 if file.read().strip():
                     raise DataError(f"{_line(path, rows)}: is empty")
                 break
+            if rows is None or not rows.words:
+                has_commas = _has_decimal_commas(stripped)
+            if has_commas:
+                word, space, numbers = stripped.partition(b" ")
+                stripped = word + space + decimal_points(numbers)
             if rows is None:
                 rows = Rows(path, _count_numbers(stripped, path), None, "line", 1, unicode_errors)
             if len(rows.words) == limit:
@@ -211,6 +219,17 @@ def binary_rows(words: Sequence[str], matrix: NDArray[np.floating]) -> Iterator[
         rows = np.asarray(matrix[start : start + ROWS_AT_ONCE], "<f4")
         pairs = zip(words[start : start + ROWS_AT_ONCE], rows, strict=True)
         yield b"".join(word.encode("utf-8") + b" " + row.tobytes() + b"\n" for word, row in pairs)
+
+
+def decimal_points(numbers: bytes) -> bytes:
+    """Numbers with points where they have decimal commas, as German or French programs write them."""
+    return _DECIMAL_COMMA.sub(b".", numbers)
+
+
+def _has_decimal_commas(line: bytes) -> bool:
+    """Whether the numbers behind the first word have commas, and no points."""
+    numbers = line.partition(b" ")[2]
+    return _DECIMAL_COMMA.search(numbers) is not None and b"." not in numbers
 
 
 def _split_line(line: bytes, rows: Rows) -> tuple[bytes, NDArray[np.float32]]:
