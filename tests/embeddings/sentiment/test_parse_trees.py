@@ -171,3 +171,10 @@ def test_known_sentences_of_the_treebank_have_their_nodes():
     assert [tree.labels[0] for tree in trees] == data["label"]
     assert all(len(tree) == 2 * len(tree.leaves) - 1 for tree in trees)
     assert sum(len(tree) for tree in trees) == 82_600  # the phrases that Socher et al. 2013 test on
+
+
+def test_white_space_parts_words_of_a_sentence_and_not_those_of_a_treebank():
+    assert read_tree("\ufeffnot\u00a0a good\u3000film").leaves == ["not", "a", "good", "film"]
+    tree = read_tree("\ufeff(2 (1 8\u00a01/2) (3 works))")
+    assert (tree.leaves, tree.sentence) == (["8\u00a01/2", "works"], "8_1/2 works")
+    assert read_tree("cafe\u0301").leaves == ["caf\u00e9"]

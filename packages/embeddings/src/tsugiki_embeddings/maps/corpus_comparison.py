@@ -97,8 +97,8 @@ def compare(words: Sequence[str], corpora: dict[str, WordVectors], *, top_k: int
 
 
 def _neighbors(name: str, vectors: WordVectors, word: str, top_k: int) -> Neighbors:
-    found = next((form for form in (word, word.lower()) if form in vectors.index), None)
-    if found is None:
+    found = vectors.spelling(word)
+    if found not in vectors.index:
         return Neighbors(name, word, 0 if vectors.counts is not None else None, None)
     count = None if vectors.counts is None else int(vectors.counts[vectors.index[found]])
     return Neighbors(name, found, count, vectors.most_similar(found, top_k=top_k))

@@ -113,6 +113,7 @@ def words_map(
     from .tsne_map import map_of_words
 
     vectors = WordVectors.load(name)
+    near = None if near is None else vectors.spelling(near)
     called = Path(name).name
     if near is None:
         chosen = list(vectors.words[: words or WORDS])

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from tsugiki.errors import DataError
+from tsugiki.plain_text import UNSEEN, plain_text
 from tsugiki.tensor_table import IGNORED
 
 _TOKENS = re.compile(r"[()]|[^ \t\r\n()]+")  # a no-break space is part of a word, as in 8 1/2
@@ -50,8 +51,8 @@ class ParseTree:
 
     @property
     def sentence(self) -> str:
-        """The words, joined by spaces."""
-        return " ".join(self.leaves)
+        """The words, joined by spaces, see `sentence_of`."""
+        return sentence_of(self.leaves)
 
 
 class _Nodes:
@@ -81,6 +82,7 @@ def read_tree(text: str) -> ParseTree:
     Raises:
         DataError: It is neither.
     """
+    text = re.sub(UNSEEN, "", text)
     labelled = re.match(r"\s*\(\s*\d+\s*(\(|[^\s()]+\s*\)\s*\Z)", text)
     return parse_tree(text) if labelled else parse_brackets(text)
 
@@ -145,6 +147,7 @@ def parse_brackets(text: str) -> ParseTree:
     Raises:
         DataError: Brackets do not match, one is empty, or there is no word.
     """
+    text = plain_text(text)
     path: list[list] = [[]]  # groups that are open, each of words and groups
     for match in _TOKENS.finditer(text):
         token, place = match.group(), match.start()
@@ -185,6 +188,11 @@ def _right_branching(group: list) -> ParseTree:
 def unescape(token: str) -> str:
     """A word as it was written, from the form it has in the Penn Treebank."""
     return _ESCAPES.get(token, token).replace("\\/", "/").replace("\\*", "*")
+
+
+def sentence_of(words: Sequence[str]) -> str:
+    """Words with spaces between them and none inside: that of 8 1/2, which is one word of a treebank, becomes ``_``."""
+    return " ".join(plain_text(word).replace(" ", "_") for word in words)
 
 
 def _shown(text: str, place: int) -> str:

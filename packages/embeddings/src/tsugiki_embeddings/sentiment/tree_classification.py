@@ -32,7 +32,7 @@ from tsugiki.tasks.classification import likeliest_classes
 from tsugiki.tasks.text_classification import tokenizer_fields
 from tsugiki.tensor_table import TensorTable
 
-from .parse_trees import IGNORED, ParseTree, parse_tree, read_tree, tree_columns
+from .parse_trees import IGNORED, ParseTree, parse_tree, read_tree, sentence_of, tree_columns
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -263,7 +263,7 @@ def train_tree_tokenizer(dataset: Dataset, columns: Mapping[str, str], **options
 
 def _numbers(processor: Any) -> Any:
     """Gives the numbers of a sentence's words."""
-    return lambda words: processor(" ".join(words), return_attention_mask=False)["input_ids"]
+    return lambda words: processor(sentence_of(words), return_attention_mask=False)["input_ids"]
 
 
 def _pad(processor: Any) -> int:

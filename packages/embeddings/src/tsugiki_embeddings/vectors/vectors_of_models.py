@@ -14,6 +14,7 @@ from tsugiki.errors import DataError, OptionError
 from tsugiki.snapshots.snapshot import Snapshot
 from tsugiki.snapshots.strict_loading import read_header, weights_file
 
+from ..words.spelling import plain_word, plain_words
 from ..words.word_tokenizer import PAD_TOKEN, SPECIAL, UNKNOWN_TOKEN, WORDS, word_list, word_tokenizer
 from .vector_table import VectorTable
 from .word_vectors_model import WordVectorsConfig, WordVectorsModel
@@ -103,10 +104,11 @@ def map_vectors(name: str | Path) -> VectorTable:
 def model_of_vectors(vectors: VectorTable) -> tuple[WordVectorsModel, PreTrainedTokenizerFast]:
     """A model of the family ``word-vectors`` and its tokenizer, in the precision of the matrix.
 
-    The tokenizer ignores case if no word has any, and parts texts at spaces if some words are not made of letters.
+    The tokenizer ignores case if no word has any, and parts texts at spaces if some words are not made of letters. It
+    has the words as it reads them; of several that read the same it finds one.
     """
     kept = [row for row, word in enumerate(vectors.words) if word not in (PAD_TOKEN, UNKNOWN_TOKEN)]
-    words = [vectors.words[row] for row in kept]
+    words = plain_words([vectors.words[row] for row in kept])
     if not words:
         raise DataError("the vocabulary holds special tokens and no word")
     matrix = vectors.matrix if len(kept) == len(vectors.words) else vectors.matrix[kept]
@@ -121,7 +123,8 @@ def model_of_vectors(vectors: VectorTable) -> tuple[WordVectorsModel, PreTrained
     lowercase = all(word == word.lower() for word in words)
     tokenizer = word_tokenizer(words, lowercase=lowercase, pattern=WORDS)
     alone = tokenizer(words, return_attention_mask=False)["input_ids"]
-    if alone != [[number] for number in range(SPECIAL, SPECIAL + len(words))]:
+    rows = enumerate(zip(words, alone, strict=True), SPECIAL)
+    if any(read != [number] for number, (word, read) in rows if word == plain_word(word)):
         tokenizer = word_tokenizer(words, lowercase=lowercase, pattern=ANY_WORD)
     return model.eval(), tokenizer
 

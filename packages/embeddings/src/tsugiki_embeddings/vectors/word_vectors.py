@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tsugiki.errors import DataError, OptionError
 
+from ..words.spelling import WordIndex, plain_word
 from ..words.unknown_words import unknown_words
 from .nearest_rows import check_query, nearest_rows, unit_length
 from .vector_table import VectorTable
@@ -43,7 +44,7 @@ class WordVectors:
         words: As given, a list.
         matrix: As given.
         counts: int64 (V,) or None.
-        index: Word -> row.
+        index: Word -> row, whatever its spelling; see `tsugiki_embeddings.words.spelling`.
 
     Raises:
         DataError: There is no word, a word stands twice, or the shapes do not fit.
@@ -75,7 +76,7 @@ class WordVectors:
             raise DataError(f"{len(self.words):,} words do not fit a matrix of {len(matrix):,} rows")
         if self.counts is not None and self.counts.shape != (len(self.words),):
             raise DataError(f"{len(self.words):,} words do not fit counts of shape {self.counts.shape}")
-        self.index = {word: row for row, word in enumerate(self.words)}
+        self.index = WordIndex(self.words)
         if len(self.index) < len(self.words):
             word = next(word for row, word in enumerate(self.words) if self.index[word] != row)
             raise DataError(f"the word {word!r} stands twice in the vocabulary; each word has one vector")
@@ -131,9 +132,9 @@ class WordVectors:
         return self._vectors([word])[0]
 
     def spelling(self, word: str) -> str:
-        """A word as the vocabulary spells it: in lower case if it has it only so, else as it is."""
-        lowered = word.lower()
-        return lowered if word not in self.index and lowered in self.index else word
+        """A word as the vocabulary spells it: in lower case if it has it only so; an unknown one as it is."""
+        rows = (self.index.get(form) for form in (word, word.lower()))
+        return next((self.words[row] for row in rows if row is not None), word)
 
     def rows(self, words: Sequence[str]) -> NDArray[np.int64]:
         """The rows of known words, int64 (N,).
@@ -374,7 +375,7 @@ class WordVectors:
         rows = np.fromiter((self.index.get(word, 0) for word in words), np.int64, len(words))
         vectors = np.asarray(self.matrix[rows], np.float32)
         if unknown and self._compose is not None:
-            made = np.asarray(self._compose(unknown), np.float32)  # (U, D)
+            made = np.asarray(self._compose([plain_word(word) for word in unknown]), np.float32)  # (U, D)
             if empty := [word for word, vector in zip(unknown, made, strict=True) if not vector.any()]:
                 raise unknown_words(empty, self.words)
             places = {word: place for place, word in enumerate(unknown)}

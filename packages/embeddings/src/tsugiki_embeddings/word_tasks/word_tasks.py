@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +12,7 @@ from tsugiki.errors import DataError
 from tsugiki.task import Task
 from tsugiki.tasks.text_classification import tokenizer_fields
 
+from ..words.spelling import plain_word
 from ..words.word_tokenizer import SPECIAL, UNKNOWN, word_list
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ class Vocabulary:
         words = word_list(tokenizer)[SPECIAL:]
         self._numbers: dict[str, int] = {}
         for number, word in enumerate(words[:most], start=SPECIAL):
-            self._numbers.setdefault(word.lower(), number)
+            self._numbers.setdefault(plain_word(word).lower(), number)
 
     def numbers(self, words: Sequence[str]) -> NDArray[np.int64]:
         """Numbers of words (N,); `UNKNOWN` for those that are not there."""
-        plain = (unicodedata.normalize("NFC", word).lower() for word in words)
+        plain = (plain_word(word).lower() for word in words)
         return np.fromiter((self._numbers.get(word, UNKNOWN) for word in plain), np.int64, len(words))

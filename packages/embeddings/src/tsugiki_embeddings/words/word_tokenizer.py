@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 from tsugiki.errors import DataError, OptionError
+from tsugiki.plain_text import plain_text_steps
+
+from .spelling import APOSTROPHE
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,7 +22,6 @@ PAD, UNKNOWN = 0, 1
 PAD_TOKEN, UNKNOWN_TOKEN = "<pad>", "<unk>"
 SPECIAL = 2  # the words begin behind the two special tokens
 WORDS = r"\p{L}+(?:'\p{L}+)*"  # letters, with apostrophes inside; a hyphen parts two words
-APOSTROPHE = "\u2019"  # the typographic one, which becomes the plain one
 
 
 def train_word_tokenizer(
@@ -98,7 +100,8 @@ def word_list(tokenizer: PreTrainedTokenizerFast) -> list[str]:
 
 def _untrained(vocabulary: dict[str, int] | None = None, *, lowercase: bool = True, pattern: str = WORDS) -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(vocabulary or {}, unk_token=UNKNOWN_TOKEN))
-    steps = [normalizers.NFC(), normalizers.Replace(APOSTROPHE, "'"), *([normalizers.Lowercase()] if lowercase else [])]
+    case = [normalizers.Lowercase()] if lowercase else []
+    steps = [*plain_text_steps(), normalizers.Replace(APOSTROPHE, "'"), *case]
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
     return tokenizer

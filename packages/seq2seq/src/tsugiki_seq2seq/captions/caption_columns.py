@@ -19,6 +19,7 @@ from tsugiki.columns import (
     refuse_shared_columns,
 )
 from tsugiki.errors import DataError, did_you_mean
+from tsugiki.plain_text import plain_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,7 +78,7 @@ def _caption_columns(dataset: Dataset, given: Mapping[str, str], task: str) -> d
 
 
 def caption_lists(dataset: Dataset, columns: Mapping[str, str]) -> Iterator[list[str]]:
-    """The captions of each row that are not empty.
+    """The captions of each row that are not empty, as `plain_text` has them.
 
     Args:
         dataset: The data.
@@ -86,4 +87,4 @@ def caption_lists(dataset: Dataset, columns: Mapping[str, str]) -> Iterator[list
     names = [column for role, column in columns.items() if role != IMAGE]
     for row in zip(*(read_column(dataset, name) for name in names), strict=True):
         texts = [text for value in row for text in (value if isinstance(value, list) else [value])]
-        yield [text for text in texts if text and text.strip()]
+        yield [plain for text in texts if text and (plain := plain_text(text))]

@@ -8,6 +8,8 @@ from transformers import TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 from tsugiki.errors import DataError
 
+from .token_classification import end_of_letter
+
 NONE = AggregationStrategy.NONE
 
 
@@ -41,5 +43,6 @@ class TaggingPipeline(TokenClassificationPipeline):
         entities = super().postprocess(all_outputs, aggregation_strategy, ignore_labels)
         for entity in entities:
             if entity.get("start") is not None:
+                entity["end"] = end_of_letter(text, entity["end"])
                 entity["word"] = text[entity["start"] : entity["end"]]
         return entities

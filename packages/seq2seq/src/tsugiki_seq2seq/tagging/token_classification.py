@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -199,10 +200,17 @@ def find_entities(model: Any, tokenizer: Any, text: str) -> list[dict[str, Any]]
     tags = [model.config.id2label[number] for number in numbers.tolist()]
     found = []
     for kind, first, end in entities(tags):
-        start, stop = offsets[first][0], offsets[end - 1][1]
+        start, stop = offsets[first][0], end_of_letter(text, offsets[end - 1][1])
         score = float(scores[first:end].mean())
         found.append({"label": text[start:stop], "score": score, "entity": kind, "start": start, "end": stop})
     return found
+
+
+def end_of_letter(text: str, end: int) -> int:
+    """The end of a word with the marks over its last letter, which a tokenizer that composes letters leaves out."""
+    while end < len(text) and unicodedata.combining(text[end]):
+        end += 1
+    return end
 
 
 def split_tag(tag: str) -> tuple[str, str]:

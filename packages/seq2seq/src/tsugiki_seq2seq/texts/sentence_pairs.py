@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from tsugiki.errors import DataError
+from tsugiki.plain_text import plain_text
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 from tsugiki.text_table import PaddedTexts, text_table
 
@@ -23,7 +24,7 @@ class PaddedPairs:
     Args:
         sources: The sources' stream.
         targets: All tokens of the targets, int32 (T,).
-        references: The text of each target.
+        references: The text of each target, as `plain_text` has it.
         tokenizer: What the tokens are numbers of.
 
     Attributes:
@@ -78,7 +79,8 @@ def pair_table(
         TARGET_LENGTH: torch.from_numpy(lengths),
         ROW: torch.arange(len(targets)),
     }
-    return TensorTable(columns, transform=PaddedPairs(table.transform, stream, list(targets), tokenizer))
+    references = [plain_text(target) for target in targets]
+    return TensorTable(columns, transform=PaddedPairs(table.transform, stream, references, tokenizer))
 
 
 def check_lengths(model: Any, lengths: Sequence[int], called: str | None = "text") -> None:

@@ -14,6 +14,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 from tsugiki.columns import read_texts
 from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.plain_text import plain_text_steps
 
 from .named_texts import named_texts
 from .special_tokens import MASK_TOKEN, SPECIAL_TOKENS, wrap_tokenizer
@@ -36,6 +37,7 @@ def train_tokenizer(
     vocab_size: int = 8000,
     min_count: int = 1,
     lowercase: bool = False,
+    keep_lines: bool = False,
     separate_signs: bool = False,
     mask_token: bool = False,
     bleu_tokenize: str | None = None,
@@ -53,6 +55,8 @@ def train_tokenizer(
         vocab_size: Tokens at most.
         min_count: Rarer words or characters become ``<unk>``.
         lowercase: Whether case is ignored.
+        keep_lines: Whether the end of a line is kept, of texts to which lines belong, such as verse; any other white
+            space is one space.
         separate_signs: As `learn_tokenizer` takes it, as the next.
         mask_token: Whether there is a ``<mask>``.
         bleu_tokenize: How BLEU splits this tokenizer's texts into words, by sacrebleu's name: ``13a`` for plain text,
@@ -80,6 +84,7 @@ def train_tokenizer(
         vocab_size=vocab_size,
         min_count=min_count,
         lowercase=lowercase,
+        keep_lines=keep_lines,
         separate_signs=separate_signs,
         mask_token=mask_token,
         **more,
@@ -93,6 +98,7 @@ def learn_tokenizer(
     vocab_size: int = 8000,
     min_count: int = 1,
     lowercase: bool = False,
+    keep_lines: bool = False,
     separate_signs: bool = False,
     mask_token: bool = False,
     **more: Any,
@@ -106,6 +112,8 @@ def learn_tokenizer(
         vocab_size: Tokens at most, the special ones among them.
         min_count: Rarer words or characters become ``<unk>``.
         lowercase: Whether case is ignored.
+        keep_lines: Whether the end of a line is kept, of texts to which lines belong, such as verse; any other white
+            space is one space.
         separate_signs: Of kind ``word``, whether punctuation and hyphens are words of their own.
         mask_token: Whether there is a ``<mask>``, which stands for a word that is to be guessed.
         **more: Kept in ``tokenizer_config.json``.
@@ -146,8 +154,8 @@ def learn_tokenizer(
         case "character":
             tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
             trainer = trainers.WordLevelTrainer(min_frequency=min_count, **options)
-    if lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
+    case = [normalizers.Lowercase()] if lowercase else []
+    tokenizer.normalizer = normalizers.Sequence([*plain_text_steps(keep_lines=keep_lines), *case])
     if kind == "character":
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from tsugiki.errors import DataError, OptionError
+from tsugiki.plain_text import plain_text_steps
 
 from .special_tokens import SPECIAL_TOKENS, wrap_tokenizer
 from .text_words import ABBREVIATED, APOSTROPHE, JOINER, LETTER, WORD
@@ -136,9 +137,8 @@ def learn_word_shapes(
         raise DataError("the sentences hold no words to learn a vocabulary from; give some, or lower min_count")
     vocabulary = {word: number for number, word in enumerate([*SPECIAL_TOKENS, *SHAPES, *known])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Replace(Regex(pattern), content) for pattern, content in replacements(known)]
-    )
+    shapes = [normalizers.Replace(Regex(pattern), content) for pattern, content in replacements(known)]
+    tokenizer.normalizer = normalizers.Sequence([*plain_text_steps(), *shapes])
     # A word that stands alone is read as it is in a text: an initial needs no name behind it there.
     pattern = rf"<[Xx9][^<>\s]*>|^[A-Z]\.\z|{WORD}"
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
