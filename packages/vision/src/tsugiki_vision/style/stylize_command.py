@@ -204,7 +204,7 @@ def _write(path: Path, picture: Tensor, facts: dict[str, Any]) -> dict[str, Any]
 
     pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     names = {key: public_name(facts[key]) for key in ("content", "style", "network", "model") if key in facts}
-    made = {key: value for key, value in {**facts, **names}.items() if key != "seconds"}
+    made = {key: value for key, value in (facts | names).items() if key != "seconds"}
     text = {"Software": "tsugiki stylize", "Description": facts["caption"], "Comment": json_text.dumps(made)}
     write_png(path, Image.fromarray(pixels), text)
     return {"path": str(path), **facts}
