@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tsugiki import public_record
 from tsugiki.public_record import find_secret, public_arguments, public_model_name, public_name, public_value
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.training.arguments import argument_names
@@ -68,6 +69,8 @@ def test_every_option_of_every_recipe_is_public():
         ("AKIA" + "Z1" * 8, "an AWS key"),
         ("sk-ant-api03-" + "x_Y-" * 9, "a key of an AI service"),
         ("xoxb-1234567890-abcdef", "a Slack token"),
+        ("sk_live_" + "aB3d" * 6, "a Stripe key"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.abcdefghijklmnop", "a signed web token"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "a private key"),
         ("tell-me-tiny", "the token in use here"),
     ],
@@ -76,6 +79,16 @@ def test_a_token_is_found_in_any_file(tmp_path, text, kind):
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"\x00\xff" * 5000 + text.encode() + b"\x00")
     assert find_secret(file, {"the token in use here": "tell-me-tiny"}) == kind
+
+
+@pytest.mark.parametrize("secret", [TOKEN, "tell-me-tiny"])
+@pytest.mark.parametrize("before", range(60, 101, 3))
+def test_a_token_is_found_wherever_the_file_is_cut_for_reading(tmp_path, monkeypatch, secret, before):
+    monkeypatch.setattr(public_record, "_CHUNK", 100)
+    monkeypatch.setattr(public_record, "_OVERLAP", 50)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"\x00" * before + secret.encode() + b"\x00" * 300)
+    assert find_secret(file, {"ours": "tell-me-tiny"}) is not None
 
 
 @pytest.mark.parametrize("text", ["", "hf_transfer hf_hub_download", "0123456789abcdef" * 4, "ask-" + "a" * 50])

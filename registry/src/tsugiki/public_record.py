@@ -6,7 +6,6 @@ nobody thought of leaving it out.
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -44,23 +43,30 @@ _WITHOUT_NAME = frozenset({"", ".", "..", "~"})
 _UNNAMED = "unnamed"
 _HOME = re.compile(r"/home/|/Users/|/root/|~[\w.-]*/|[A-Za-z]:[\\/]")
 
+# What a token starts with -> what it is, and how it goes on. Looking for the starts alone is fast in any file.
 _LETTERS = rb"[A-Za-z0-9]"
-_SHAPES = {
-    "a Hugging Face token": rb"(?:hf|api_org)_" + _LETTERS + rb"{16,}",
-    "a GitHub token": rb"gh[opsur]_" + _LETTERS + rb"{30,}|github_pat_\w{22,}",
-    "a GitLab token": rb"glpat-[\w-]{20,}",
-    "an AWS key": rb"A(?:KIA|SIA)[0-9A-Z]{16}(?![0-9A-Za-z])",
-    "a Google key": rb"AIza[\w-]{35}|ya29\.[\w-]{30,}",
-    "a key of an AI service": rb"sk-(?:ant-|proj-|svcacct-|or-)[\w-]{20,}|sk-" + _LETTERS + rb"{32,}",
-    "a Weights & Biases key": rb"wandb_v1_\w{20,}",
-    "a Slack token": rb"xox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "a Stripe key": rb"[rs]k_(?:live|test)_" + _LETTERS + rb"{16,}",
-    "an npm token": rb"npm_" + _LETTERS + rb"{36}",
-    "a PyPI token": rb"pypi-AgE[\w-]{50,}",
-    "a signed web token": rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
-    "a private key": rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY",
+_TOKENS = {
+    rb"hf_": ("a Hugging Face token", _LETTERS + rb"{16,}"),
+    rb"api_org_": ("a Hugging Face token", _LETTERS + rb"{16,}"),
+    **{rb"gh%c_" % kind: ("a GitHub token", _LETTERS + rb"{30,}") for kind in b"opsur"},
+    rb"github_pat_": ("a GitHub token", rb"\w{22,}"),
+    rb"glpat-": ("a GitLab token", rb"[\w-]{20,}"),
+    rb"AKIA": ("an AWS key", rb"[0-9A-Z]{16}(?![0-9A-Za-z])"),
+    rb"ASIA": ("an AWS key", rb"[0-9A-Z]{16}(?![0-9A-Za-z])"),
+    rb"AIza": ("a Google key", rb"[\w-]{35}"),
+    rb"ya29.": ("a Google key", rb"[\w-]{30,}"),
+    rb"sk-": ("a key of an AI service", rb"(?:ant|proj|svcacct|or)-[\w-]{20,}|" + _LETTERS + rb"{32,}"),
+    rb"wandb_v1_": ("a Weights & Biases key", rb"\w{20,}"),
+    rb"xox": ("a Slack token", rb"[abeoprs]-[A-Za-z0-9-]{10,}"),
+    rb"rk_live_": ("a Stripe key", _LETTERS + rb"{16,}"),
+    rb"sk_live_": ("a Stripe key", _LETTERS + rb"{16,}"),
+    rb"npm_": ("an npm token", _LETTERS + rb"{36}"),
+    rb"pypi-AgE": ("a PyPI token", rb"[\w-]{50,}"),
+    rb"eyJ": ("a signed web token", rb"[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    rb"-----BEGIN ": ("a private key", rb"(?:[A-Z]+ )*PRIVATE KEY"),
 }
-_TOKENS = {kind: re.compile(rb"(?<![A-Za-z0-9])(?:" + pattern + rb")") for kind, pattern in _SHAPES.items()}
+_REST = {start: re.compile(rest) for start, (_, rest) in _TOKENS.items()}
+_CHUNK, _OVERLAP = 1 << 24, 1 << 13  # bytes; no token is longer than the overlap
 
 
 def is_path(name: str | Path) -> bool:
@@ -124,11 +130,28 @@ def find_secret(path: Path, known: Mapping[str, str]) -> str | None:
         path: The file, of any size and kind.
         known: What it is called -> a text that must not be there, whatever it looks like.
     """
-    if not path.stat().st_size:
-        return None
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = [kind for kind, secret in known.items() if content.find(secret.encode()) >= 0]
-        return next(iter(found), None) or next((kind for kind, token in _TOKENS.items() if token.search(content)), None)
+    with path.open("rb") as file:
+        before = b""
+        while read := file.read(_CHUNK):
+            content = before + read
+            for kind, secret in known.items():
+                if secret.encode() in content:
+                    return kind
+            for start, (kind, _) in _TOKENS.items():
+                if _holds_token(content, start):
+                    return kind
+            before = content[-_OVERLAP:]
+    return None
+
+
+def _holds_token(content: bytes, start: bytes) -> bool:
+    at = content.find(start)
+    while at >= 0:
+        inside_a_word = start[:1].isalpha() and content[max(at - 1, 0) : at].isalnum()
+        if not inside_a_word and _REST[start].match(content, at + len(start)):
+            return True
+        at = content.find(start, at + 1)
+    return False
 
 
 def _is_public_argument(name: str, value: Any) -> bool:

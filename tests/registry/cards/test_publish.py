@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from tsugiki.cards.publish import publish
+from tsugiki.cards.snapshot_files import snapshot_files
 from tsugiki.cards.validate import validate_card
 from tsugiki.errors import CardError, HubError, OptionError, OutputError, SnapshotError
 from tsugiki.output import Unfinished
-from tsugiki.registry import RegisteredFamily
+from tsugiki.registry import RegisteredFamily, registry
 
 from ..card_snapshots import PROSE, write_snapshot_with_card
 
@@ -65,6 +66,11 @@ def test_only_files_of_the_snapshot_are_published_and_the_others_are_named(folde
     assert contents(tmp_path / "published") == own
     (line,) = caplog.messages
     assert line.endswith(": .netrc, accounts.txt, diary.md, family.png, linked.json, notes.txt, passwords.json")
+
+
+def test_every_file_of_the_installed_snapshots_is_their_own():
+    for checkpoint in registry().checkpoints():
+        assert snapshot_files(checkpoint.path)[1] == [], checkpoint.name
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "vocab.txt", "confusion_matrix.png", "config.json"])
