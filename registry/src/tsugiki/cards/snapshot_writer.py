@@ -14,21 +14,10 @@ from ..predictions import Predictions
 from ..public_record import is_path, public_arguments, public_model_name, public_name, public_value
 from ..registry import RegisteredFamily
 from ..snapshots import environment
-from ..snapshots.provenance import (
-    WEIGHTS,
-    DataRecord,
-    Evaluation,
-    Hardware,
-    LearningData,
-    Provenance,
-    RecipeChoices,
-    SeedFigures,
-    Weights,
-)
+from ..snapshots.provenance import WEIGHTS, DataRecord, Evaluation, LearningData, Provenance, TrainingFacts, Weights
 from ..snapshots.resolve import CONFIG
 from ..snapshots.saving import save_part
 from ..snapshots.strict_config import read_json
-from ..snapshots.transfer_record import TransferRecord
 from ..task import Task
 from ..tensor_table import TensorTable
 from .curves import draw_curves
@@ -60,63 +49,27 @@ class FinishedTraining:
     """What becomes a snapshot.
 
     Attributes:
-        name: Name of the snapshot.
-        plugin: The plugin that it comes with or needs.
+        facts: What its provenance takes over.
         family: Its family.
         task: What it was trained for.
         model: The model, on the CPU, or a folder into which one was saved, which is emptied.
         processor: Its processor.
-        parameters: Their number.
         label_names: Class names, by number.
         measured: The figures; of several data sets of one task the first is drawn.
         pictures: Drawn already; the card shows them behind the curves.
-        history: One entry per epoch.
-        hardware: What it ran on.
-        seconds: Wall time.
-        data: What it learned from.
-        command: What makes it again.
-        seed: Of these weights.
-        license: Licence of the weights.
-        license_name: Its name where `license` is ``other``.
-        base_model: What it was trained from.
-        commit: Of the checkout it was made in.
         libraries: Distributions besides the usual ones whose versions shape the result.
-        recipe_sha256: Of the recipe file.
-        recipe: What the recipe chose.
-        citation: Papers.
-        seeds: By metric, where several seeds were trained.
-        samples: Texts that the model wrote from nothing.
-        transfer: How the fine-tuning went.
         prose: The `card.md`; a fine-tuning's is written from its record.
     """
 
-    name: str
-    plugin: str
+    facts: TrainingFacts
     family: RegisteredFamily
     task: Task
     model: PreTrainedModel | Path
     processor: Any
-    parameters: int
     label_names: Sequence[str]
     measured: Sequence[Measured]
     pictures: Sequence[Picture]
-    history: list[dict[str, Any]]
-    hardware: Hardware
-    seconds: float
-    data: LearningData
-    command: str
-    seed: int
-    license: str
-    license_name: str | None = None
-    base_model: str | None
-    commit: str | None = None
     libraries: Sequence[str] = ()
-    recipe_sha256: str | None = None
-    recipe: RecipeChoices | None = None
-    citation: str = ""
-    seeds: dict[str, SeedFigures] | None = None
-    samples: Sequence[str] = ()
-    transfer: TransferRecord | None = None
     prose: str | None = None
 
 
@@ -128,43 +81,24 @@ def write_snapshot(folder: Path, training: FinishedTraining) -> Provenance:
         training: What becomes the snapshot. Without prose and record of a fine-tuning it gets no card.
     """
     _write_model(folder, training)
-    curves = draw_curves(training.history, folder, title=training.name)
-    pictures = [*([curves] if curves else []), *training.pictures, *_draw_figures(folder, training)]
-    family = training.family
+    facts, family = training.facts, training.family
+    curves = draw_curves(facts.history, folder, title=facts.name)
     provenance = Provenance(
-        name=training.name,
-        plugin=training.plugin,
+        **{**vars(facts), "seconds": round(facts.seconds, 1)},
         family=family.name,
         model_type=family.model_type,
         task=training.task.name,
         pipeline_tag=training.task.pipeline_tag,
-        parameters=training.parameters,
-        license=training.license,
-        license_name=training.license_name,
-        base_model=training.base_model,
         requires=environment.required_distributions(read_json(folder / CONFIG), family.distribution),
-        command=training.command,
-        recipe_sha256=training.recipe_sha256,
-        recipe=training.recipe,
-        citation=training.citation,
-        seed=training.seed,
-        commit=training.commit,
         versions=environment.versions(family.distribution, *training.libraries),
-        hardware=training.hardware,
-        seconds=round(training.seconds, 1),
         date=environment.today(),
         weights=Weights.of(folder),
-        data=training.data,
         evaluations=[measured.evaluation for measured in training.measured],
-        seeds=training.seeds,
-        history=training.history,
-        samples=list(training.samples),
-        pictures=pictures,
-        transfer=training.transfer,
+        pictures=[*([curves] if curves else []), *training.pictures, *_draw_figures(folder, training)],
     )
     provenance = _public(provenance)
     provenance.write(folder)
-    if training.prose is not None or training.transfer is not None:
+    if training.prose is not None or facts.transfer is not None:
         write_card(folder, training.prose)
     return provenance
 

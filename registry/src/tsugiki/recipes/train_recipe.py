@@ -19,7 +19,7 @@ from ..predictions import Predictions
 from ..records import plain, read_record
 from ..registry import registry
 from ..snapshots import environment
-from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures
+from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeChoices, SeedFigures, TrainingFacts
 from ..snapshots.saving import save_part
 from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
@@ -231,40 +231,41 @@ def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRu
             source=data.source,
         )
 
-    several = len(results) > 1
+    validation = data_record(data.validation) if isinstance(data.validation, str) else None
+    by_seed = {name: [one.metrics[name] for one in results] for name in first.metrics if len(results) > 1}
+    facts = TrainingFacts(
+        name=recipe.name,
+        plugin=recipe.plugin,
+        parameters=first.parameters,
+        license=recipe.license,
+        license_name=recipe.license_name,
+        base_model=recipe.base_model,
+        command=f"tsugiki train hub_cards/{recipe.name}",
+        recipe_sha256=recipe_sha256(recipe_folder),
+        recipe=RecipeChoices(recipe.config, recipe.training, recipe.augmentation),
+        citation=recipe.citation,
+        seed=first.seed,
+        commit=environment.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
+        hardware=first.hardware,
+        seconds=first.seconds,
+        data=LearningData(data_record(data.train), validation),
+        seeds={name: SeedFigures.of(values) for name, values in by_seed.items()} or None,
+        history=first.history,
+        samples=first.samples,
+        transfer=None,
+    )
     prose = recipe_folder / "card.md"
     write_snapshot(
         place.begin(),
         FinishedTraining(
-            name=recipe.name,
-            plugin=recipe.plugin,
+            facts=facts,
             family=registry().family(recipe.family),
             task=run.task,
             model=folder / "model",
             processor=run.processor,
-            parameters=first.parameters,
             label_names=run.label_names,
             measured=measured,
             pictures=first.pictures,
-            history=first.history,
-            hardware=first.hardware,
-            seconds=first.seconds,
-            data=LearningData(
-                data_record(data.train), data_record(data.validation) if isinstance(data.validation, str) else None
-            ),
-            command=f"tsugiki train hub_cards/{recipe.name}",
-            seed=first.seed,
-            license=recipe.license,
-            license_name=recipe.license_name,
-            base_model=recipe.base_model,
-            commit=environment.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),
-            recipe_sha256=recipe_sha256(recipe_folder),
-            recipe=RecipeChoices(recipe.config, recipe.training, recipe.augmentation),
-            citation=recipe.citation,
-            seeds={name: SeedFigures.of([one.metrics[name] for one in results]) for name in first.metrics}
-            if several
-            else None,
-            samples=first.samples,
             prose=prose.read_text(encoding="utf-8") if prose.is_file() else None,
         ),
     )

@@ -22,6 +22,12 @@ from .transfer_record import TransferRecord
 
 FILE = "provenance.json"
 FORMAT = 2
+ORDER = (  # of the file's fields, as a reader looks for them
+    *("name", "plugin", "family", "model_type", "task", "pipeline_tag", "parameters", "license", "license_name"),
+    *("base_model", "requires", "command", "recipe_sha256", "recipe", "citation", "seed", "commit", "versions"),
+    *("hardware", "seconds", "date", "weights", "data", "evaluations", "seeds", "history", "samples", "pictures"),
+    *("transfer", "card"),
+)
 WEIGHTS = "model.safetensors"
 
 
@@ -191,71 +197,80 @@ class Seal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """How a snapshot came about.
+class TrainingFacts:
+    """What a training knows of itself when it has finished.
 
     Attributes:
         name: Name of the snapshot.
         plugin: The plugin that it comes with or needs.
-        family: Its architecture.
-        model_type: The architecture's name for transformers.
-        task: What it was trained for.
-        pipeline_tag: What the Hub calls the task, where that is not its name.
         parameters: Their number; tied ones count once.
         license: Licence of the weights.
         license_name: Its name where `license` is ``other``.
         base_model: What it was trained from.
-        requires: Distributions that the network needs besides its family's own.
         command: What makes it again.
         recipe_sha256: Of the recipe file.
         recipe: What the recipe chose.
         citation: Papers.
         seed: Of these weights.
         commit: Of the checkout it was made in.
-        versions: Of Python and the libraries that shape the result.
         hardware: What it ran on.
         seconds: Wall time.
-        date: Day it was finished, in UTC, ISO 8601.
-        weights: The weights file.
         data: What it learned from.
-        evaluations: What was measured.
         seeds: By metric, where several seeds were trained.
         history: One entry per epoch with ``epoch``, ``loss`` and what else the training logged.
         samples: Texts that the model wrote from nothing.
-        pictures: In the order the card shows them.
         transfer: How a fine-tuning went.
-        card: The card's seal.
     """
 
     name: str
     plugin: str
-    family: str
-    model_type: str
-    task: str
-    pipeline_tag: str | None = None
     parameters: int
     license: str
     license_name: str | None = None
     base_model: str | None
-    requires: list[str] = field(default_factory=list)
     command: str
     recipe_sha256: str | None = None
     recipe: RecipeChoices | None = None
     citation: str = ""
     seed: int
     commit: str | None
-    versions: dict[str, str]
     hardware: Hardware
     seconds: float
-    date: str
-    weights: Weights
     data: LearningData
-    evaluations: list[Evaluation]
     seeds: dict[str, SeedFigures] | None
     history: list[dict[str, Any]]
     samples: list[str] = field(default_factory=list)
-    pictures: list[Picture]
     transfer: TransferRecord | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance(TrainingFacts):
+    """How a snapshot came about.
+
+    Attributes:
+        family: Its architecture.
+        model_type: The architecture's name for transformers.
+        task: What it was trained for.
+        pipeline_tag: What the Hub calls the task, where that is not its name.
+        requires: Distributions that the network needs besides its family's own.
+        versions: Of Python and the libraries that shape the result.
+        date: Day it was finished, in UTC, ISO 8601.
+        weights: The weights file.
+        evaluations: What was measured.
+        pictures: In the order the card shows them.
+        card: The card's seal.
+    """
+
+    family: str
+    model_type: str
+    task: str
+    pipeline_tag: str | None = None
+    requires: list[str] = field(default_factory=list)
+    versions: dict[str, str]
+    date: str
+    weights: Weights
+    evaluations: list[Evaluation]
+    pictures: list[Picture]
     card: Seal | None = None
 
     @classmethod
@@ -302,7 +317,8 @@ class Provenance:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return {"format": FORMAT, **plain(self)}
+        values = plain(self)
+        return {"format": FORMAT, **{name: values[name] for name in (*ORDER, *values) if name in values}}
 
     def write(self, folder: str | Path) -> None:
         """Write it into a snapshot."""

@@ -76,40 +76,49 @@ class TrainingRecord:
     metrics: dict[str, Metric] | None = None
 
 
-@dataclass(frozen=True)
-class TransferRecord:
-    """A fine-tuning.
+@dataclass(frozen=True, kw_only=True)
+class TransferFacts:
+    """What a fine-tuning says of itself and provenance keeps as it is.
 
     Attributes:
         base: Name of the base model.
         stages: Names of the base's stages, from input to output.
-        depth: ``head``, the number of stages that were trained besides it, or ``all``.
         asked: The depth that was asked for.
         choice: How ``auto`` chose, or None.
         examples_per_class: Fewest and most training rows of a class.
         rows: Rows by part: ``train``, ``validation``, ``test``.
         measured_on: The rows it was measured on, in words.
-        head: The head that was fitted.
-        training: The training below the head.
-        scratch: That of the same network from fresh weights, or None.
-        estimate: The estimate before it started.
         augmentation: Fields of the augmentation.
         seconds: Wall time by phase.
-        files: How many files of a folder of pictures or recordings were found, read and left out.
     """
 
     base: str
     stages: list[str]
-    depth: str
     asked: str
     choice: DepthChoice | None
     examples_per_class: list[int]
     rows: dict[str, int]
     measured_on: str
+    augmentation: dict[str, Any]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferRecord(TransferFacts):
+    """A fine-tuning.
+
+    Attributes:
+        depth: ``head``, the number of stages that were trained besides it, or ``all``.
+        head: The head that was fitted.
+        training: The training below the head.
+        scratch: That of the same network from fresh weights, or None.
+        estimate: The estimate before it started.
+        files: How many files of a folder of pictures or recordings were found, read and left out.
+    """
+
+    depth: str
     head: HeadRecord
     training: TrainingRecord
     scratch: TrainingRecord | None
     estimate: dict[str, Any]
-    augmentation: dict[str, Any]
-    seconds: dict[str, float]
     files: dict[str, int] = field(default_factory=dict)

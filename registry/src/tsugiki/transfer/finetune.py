@@ -285,7 +285,7 @@ def _transfer(
         depth=depth,
         asked="auto" if asked is None else depth_name(asked, len(stages)),
         choice=choice,
-        examples_per_class=(int(counts.min()), int(counts.max())),
+        examples_per_class=[int(counts.min()), int(counts.max())],
         rows={
             "train": len(splits.train),
             "validation": 0 if splits.validation is None else len(splits.validation),

@@ -13,6 +13,7 @@ from ..evaluation.records import evaluation_record
 from ..predictions import Predictions
 from ..public_record import is_path, public_arguments, public_model_name, public_name
 from ..snapshots import environment
+from ..snapshots.provenance import TrainingFacts
 from ..task import Task
 from .options import Options
 from .report import Report, draw_depths
@@ -62,18 +63,15 @@ def finished_training(
         columns=test.columns,
         selection=test.selection,
     )
-    return FinishedTraining(
+    facts = TrainingFacts(
         name=name,
         plugin=family.plugin_name,
-        family=family,
-        task=task,
-        model=model,
-        processor=processor,
         parameters=environment.parameter_count(model),
-        label_names=splits.label_names,
-        measured=[Measured(task, predictions, splits.test, evaluation)],
-        pictures=[] if depths is None else [depths],
-        history=[] if fit is None else fit.history,
+        license=options.license or "unknown",
+        base_model=report.base,
+        command=command,
+        seed=options.seed,
+        commit=None,
         hardware=environment.hardware(
             device="cpu" if fit is None else fit.device,
             processes=1 if fit is None else fit.processes,
@@ -81,12 +79,20 @@ def finished_training(
         ),
         seconds=sum(report.seconds.values()),
         data=splits.learning,
-        command=command,
-        seed=options.seed,
-        license=options.license or "unknown",
-        base_model=report.base,
-        libraries=["scikit-learn"],
+        seeds=None,
+        history=[] if fit is None else fit.history,
         transfer=report.record(),
+    )
+    return FinishedTraining(
+        facts=facts,
+        family=family,
+        task=task,
+        model=model,
+        processor=processor,
+        label_names=splits.label_names,
+        measured=[Measured(task, predictions, splits.test, evaluation)],
+        pictures=[] if depths is None else [depths],
+        libraries=["scikit-learn"],
     )
 
 

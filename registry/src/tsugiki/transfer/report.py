@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from ..durations import rough_duration
 from ..file_tree import FileCount
 from ..metrics import Metric
-from ..snapshots.transfer_record import DepthChoice, HeadRecord, TrainingRecord, TransferRecord
+from ..snapshots.transfer_record import HeadRecord, TrainingRecord, TransferFacts, TransferRecord
 from ..task import Picture
 from .estimate import Estimate
 from .heads import Head
@@ -21,19 +20,12 @@ DEPTH_FILE = "depth.png"
 LEARNING_CURVES_FILE = "learning_curves.png"
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, kw_only=True)
+class Report(TransferFacts):
     """How a fine-tuning went.
 
     Attributes:
-        base: Name of the base model.
-        stages: Names of the base's stages, from input to output.
-        depth: How many of them were trained besides the head.
-        asked: The depth that was asked for.
-        choice: How ``auto`` chose, or None.
-        examples_per_class: Fewest and most training rows of a class.
-        rows: Rows by part: ``train``, ``validation``, ``test``.
-        measured_on: The rows it was measured on, in words.
+        depth: How many stages were trained besides the head.
         files: What became of the files of a folder of pictures or recordings; None for other data.
         head: The head that was fitted.
         tuned: The training below the head.
@@ -41,18 +33,9 @@ class Report:
         metrics: What was measured.
         scratch_metrics: What was measured from scratch, or None.
         estimate: The estimate before it started.
-        augmentation: Fields of the augmentation.
-        seconds: Wall time by phase.
     """
 
-    base: str
-    stages: list[str]
     depth: int
-    asked: str
-    choice: DepthChoice | None
-    examples_per_class: tuple[int, int]
-    rows: dict[str, int]
-    measured_on: str
     files: FileCount | None
     head: Head
     tuned: Tuned
@@ -60,8 +43,6 @@ class Report:
     metrics: Mapping[str, Metric]
     scratch_metrics: Mapping[str, Metric] | None
     estimate: Estimate
-    augmentation: Mapping[str, Any]
-    seconds: Mapping[str, float]
 
     @property
     def depth_name(self) -> str:
@@ -76,22 +57,16 @@ class Report:
     def record(self) -> TransferRecord:
         """What provenance keeps of it."""
         tried = [{"strength": strength, "accuracy": accuracy} for strength, accuracy in self.head.tried.items()]
+        facts = {item.name: getattr(self, item.name) for item in fields(TransferFacts)}
+        facts["seconds"] = {phase: round(seconds, 2) for phase, seconds in self.seconds.items()}
         return TransferRecord(
-            base=self.base,
-            stages=self.stages,
+            **facts,
             depth=self.depth_name,
-            asked=self.asked,
-            choice=self.choice,
-            examples_per_class=list(self.examples_per_class),
-            rows=self.rows,
-            measured_on=self.measured_on,
             files={} if self.files is None else self.files.numbers,
             head=HeadRecord(self.head.kind, self.head.strength, tried, self.head.scale),
             training=_training_record(self.tuned),
             scratch=None if self.scratch is None else _training_record(self.scratch, self.scratch_metrics),
             estimate=self.estimate.to_dict(),
-            augmentation=dict(self.augmentation),
-            seconds={phase: round(seconds, 2) for phase, seconds in self.seconds.items()},
         )
 
     def __str__(self) -> str:
