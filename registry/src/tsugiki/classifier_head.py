@@ -22,6 +22,12 @@ class ClassifierHeadConfig:
         if self.classifier_hidden_size < 1:
             raise ValueError(f"classifier_hidden_size must be at least 1, not {self.classifier_hidden_size}.")
 
+    def validate_dropout(self) -> None:
+        """Refuse a `dropout` that is no share, or another field whose name ends in it; a config may have none."""
+        for name, share in vars(self).items():
+            if name.endswith("dropout") and not 0 <= share < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {share}.")
+
 
 class HeadFields(Protocol):
     """What `classifier_head` reads of a config."""

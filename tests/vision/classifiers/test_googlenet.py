@@ -134,7 +134,7 @@ def test_backbone_strides_are_those_of_the_maps(stem, strides):
         ({"large_kernel": 7}, "large_kernel"),
         ({"width_multiplier": 0}, "width_multiplier must be above 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
-        ({"auxiliary_weight": -0.1}, "auxiliary_weight at least 0"),
+        ({"auxiliary_weight": -0.1}, "auxiliary_weight must be at least 0"),
     ],
 )
 def test_config_refuses(fields, message):

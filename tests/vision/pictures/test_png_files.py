@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 from tsugiki.errors import OutputError
-from tsugiki_vision.pictures.png_files import check_png_path, write_png
+from tsugiki_vision.pictures.png_files import write_png
 
 
 def test_a_picture_carries_its_text(tmp_path):
@@ -13,21 +13,6 @@ def test_a_picture_carries_its_text(tmp_path):
         assert read.getpixel((2, 1)) == (1, 2, 3)
         assert read.text == {"Description": "接ぎ木"}
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-
-
-def test_other_names_and_places_are_refused(tmp_path):
-    (tmp_path / "folder.png").mkdir()
-    for name, said in (("a.jpg", "name the output something.png"), ("no/a.png", "written"), ("folder.png", "written")):
-        with pytest.raises(OutputError, match=said):
-            check_png_path(tmp_path / name)
-
-
-def test_a_source_is_never_replaced(tmp_path):
-    source = tmp_path / "a.png"
-    source.write_bytes(b"photograph")
-    with pytest.raises(OutputError, match="is one of the pictures to read"):
-        check_png_path(tmp_path / "a.png", tmp_path / "b.png", source)
-    assert check_png_path(tmp_path / "c.png", source) == tmp_path / "c.png"
 
 
 def test_a_write_that_fails_leaves_the_older_picture(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,8 @@ from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
-from tsugiki.errors import DataError, OptionError, OutputError
+from tsugiki.errors import DataError, OptionError
+from tsugiki.output_path import check_output_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ def command(
         raise UsageError("--documents maps texts: --near and --words do not go with it")
     if documents is None and split is not None:
         raise UsageError("--split is a part of --documents, and there are none")
-    path = check_map_path(output)
+    path = check_output_path(output, SUFFIXES, what="a map is a PNG or an HTML file")
     stopwatch = Stopwatch()
     with only_results_on_stdout():
         if documents is None:
@@ -82,23 +82,6 @@ def command(
         return
     print(path)
     note(f"{drawn.title}; took {duration(seconds)}")
-
-
-def check_map_path(output: str | Path) -> Path:
-    """The path of the file to write, refused before any work is done for it.
-
-    Raises:
-        OutputError: The name ends in neither .png nor .html, or the folder is missing or cannot be written.
-    """
-    path = Path(output)
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(
-            f"a map is a PNG or an HTML file: name the output something.png or something.html, not {output}"
-        )
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"{output} cannot be written; name a file in a folder that exists and is yours")
-    return path
 
 
 def words_map(

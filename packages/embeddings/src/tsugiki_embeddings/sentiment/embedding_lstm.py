@@ -39,12 +39,10 @@ class EmbeddingLSTMConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConf
         return self.lstm_size * (2 if self.bidirectional else 1)
 
     def validate_lstm(self) -> None:
-        """Refuse a network without units or layers and a share that is none."""
+        """Refuse a network without units or layers."""
         for name in ("lstm_size", "num_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 class LSTMDirection(nn.RNNBase):

@@ -40,11 +40,9 @@ class EmbeddingMeanConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConf
         return self.layer_sizes[-1] if self.layer_sizes else self.hidden_size
 
     def validate_layers(self) -> None:
-        """Refuse layers without units and a share that is none."""
+        """Refuse layers without units."""
         if self.layer_sizes and min(self.layer_sizes) < 1:
             raise ValueError(f"layer_sizes must be positive numbers, not {self.layer_sizes}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 class AveragingLayer(nn.Module):

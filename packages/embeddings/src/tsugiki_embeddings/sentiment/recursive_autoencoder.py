@@ -45,11 +45,9 @@ class RecursiveAutoencoderConfig(ClassifierHeadConfig, WordInputsConfig, PreTrai
         return self.hidden_size
 
     def validate_shares(self) -> None:
-        """Refuse shares that are none."""
+        """Refuse a weight beyond 0 to 1."""
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, not at {self.alpha}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 @dataclass

@@ -39,9 +39,7 @@ class RNTNConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConfig):
     initializer_range: float | int = 0.1  # deviation of fresh word vectors; the paper's are nearly 0
 
     def validate_rntn(self) -> None:
-        """Refuse shares and ranges that are none."""
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+        """Refuse word vectors without length."""
         if self.initializer_range <= 0:
             raise ValueError(f"initializer_range must be above 0, not {self.initializer_range}.")
 

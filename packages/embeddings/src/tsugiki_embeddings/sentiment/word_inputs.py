@@ -22,14 +22,12 @@ class WordInputsConfig:
     word_dropout: float | int = 0.0  # share of the words read as unknown in training (Iyyer et al. 2015, section 4.1)
 
     def validate_words(self) -> None:
-        """Refuse a table without words or a share that is none."""
+        """Refuse a table without words."""
         for name in ("vocab_size", "hidden_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 <= self.unknown_token_id < self.vocab_size:
             raise ValueError(f"unknown_token_id must lie below vocab_size, not at {self.unknown_token_id}.")
-        if not 0 <= self.word_dropout < 1:
-            raise ValueError(f"word_dropout must be at least 0 and below 1, not {self.word_dropout}.")
 
 
 class WordEmbeddings(nn.Module):

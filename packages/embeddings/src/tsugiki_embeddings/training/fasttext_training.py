@@ -5,7 +5,7 @@ With several workers gensim's threads write over each other in an order that nob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,21 +21,7 @@ from tsugiki.training.options import TrainerOptions, whole
 from ..vectors.fasttext import FastTextModel
 from ..words.word_counts import word_counts
 from ..words.word_tokenizer import SPECIAL, word_list
-
-LONGEST = 10_000  # words of a row; gensim drops the rest of a longer one without a word
-
-
-class _Sentences:
-    """The rows of a corpus as lists of words, unknown ones left out."""
-
-    def __init__(self, tokens: NDArray[np.int32], offsets: NDArray[np.int64], words: Sequence[str]) -> None:
-        self.tokens, self.offsets, self.words = tokens, offsets, words
-
-    def __iter__(self) -> Iterator[list[str]]:
-        for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True):
-            row = [self.words[token] for token in self.tokens[start:end] if token >= SPECIAL]
-            for first in range(0, len(row), LONGEST):
-                yield row[first : first + LONGEST]
+from .gensim_training import NumberedSentences
 
 
 @dataclass(frozen=True)
@@ -100,7 +86,7 @@ def train_fasttext(model: FastTextModel, job: TrainingJob) -> FitResult:
         seed=job.seed,
     )
     trained.build_vocab_from_freq({words[number]: int(counts[number]) for number in np.flatnonzero(counts)})
-    trained.train(_Sentences(tokens, offsets, words), total_examples=len(offsets) - 1, epochs=options.epochs)
+    trained.train(NumberedSentences(tokens, offsets, words), total_examples=len(offsets) - 1, epochs=options.epochs)
     set_fasttext(model, trained.wv, words, counts)
     return FitResult(stopwatch.seconds, steps=options.epochs, processes=1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,25 @@ class VectorTable(NamedTuple):
     matrix: NDArray[np.floating]
     counts: NDArray[np.integer] | None = None
     compose: Callable[[Sequence[str]], NDArray[np.floating]] | None = None
+
+    def check(self, index: Mapping[str, int]) -> None:
+        """Refuse words and vectors that do not fit each other; `index` says where each word was seen last.
+
+        Raises:
+            DataError: There is no word, a word stands twice, or the shapes do not fit.
+        """
+        count, matrix = len(self.words), self.matrix
+        if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
+            raise DataError(f"a matrix of word vectors must be floating (V, D), not {matrix.dtype} {matrix.shape}")
+        if not count or matrix.shape[1] == 0:
+            raise DataError("there are no word vectors: no word, or vectors without numbers")
+        if len(matrix) != count:
+            raise DataError(f"{count:,} words do not fit a matrix of {len(matrix):,} rows")
+        if self.counts is not None and self.counts.shape != (count,):
+            raise DataError(f"{count:,} words do not fit counts of shape {self.counts.shape}")
+        if len(index) < count:
+            word = next(word for row, word in enumerate(self.words) if index[word] != row)
+            raise DataError(f"the word {word!r} stands twice in the vocabulary; each word has one vector")
 
     def first(self, limit: int | None) -> VectorTable:
         """The first `limit` words alone, or all."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import OptionError
 
 from ..words.spelling import WordIndex, plain_word
 from ..words.unknown_words import unknown_words
@@ -68,18 +68,8 @@ class WordVectors:
         self.matrix = matrix
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self._compose = compose
-        if matrix.ndim != 2 or not np.issubdtype(matrix.dtype, np.floating):
-            raise DataError(f"a matrix of word vectors must be floating (V, D), not {matrix.dtype} {matrix.shape}")
-        if not self.words or matrix.shape[1] == 0:
-            raise DataError("there are no word vectors: no word, or vectors without numbers")
-        if len(matrix) != len(self.words):
-            raise DataError(f"{len(self.words):,} words do not fit a matrix of {len(matrix):,} rows")
-        if self.counts is not None and self.counts.shape != (len(self.words),):
-            raise DataError(f"{len(self.words):,} words do not fit counts of shape {self.counts.shape}")
         self.index = WordIndex(self.words)
-        if len(self.index) < len(self.words):
-            word = next(word for row, word in enumerate(self.words) if self.index[word] != row)
-            raise DataError(f"the word {word!r} stands twice in the vocabulary; each word has one vector")
+        self.table.check(self.index)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -97,11 +87,7 @@ class WordVectors:
 
     @classmethod
     def of(cls, table: VectorTable) -> WordVectors:
-        """The object to ask for a table.
-
-        Raises:
-            DataError: As the class says.
-        """
+        """The object to ask for a table, which holds what the class takes."""
         return cls(table.words, table.matrix, table.counts, compose=table.compose)
 
     @property
@@ -111,11 +97,7 @@ class WordVectors:
 
     @cached_property
     def norms(self) -> NDArray[np.float32]:
-        """Lengths of the vectors (V,).
-
-        Raises:
-            DataError: A vector holds NaN or infinity; names its word.
-        """
+        """Lengths of the vectors (V,); NaN and infinity are refused, see `VectorTable.norms`."""
         return self.table.norms()
 
     @cached_property

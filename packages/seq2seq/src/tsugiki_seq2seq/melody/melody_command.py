@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
-from tsugiki.errors import OutputError, TsugikiError
+from tsugiki.errors import TsugikiError
+from tsugiki.output_path import check_output_path
 
 SUFFIXES = (".mid", ".midi", ".png", ".wav")
 
@@ -35,7 +35,7 @@ def command(
         tsugiki melody melody-rnn --start C4 --output tune.mid
         tsugiki melody melody-rnn --start D5 --key G --metre 6/8 --seed 3 --output tune.png
     """
-    path = check_path(output)
+    path = check_output_path(output, SUFFIXES, what="a melody is a MIDI file, a picture or a sound")
     with only_results_on_stdout():
         facts = write_melody(
             name, path, start=start, key=key, metre=metre, temperature=temperature, tempo=tempo, seed=seed
@@ -45,23 +45,6 @@ def command(
         return
     print(facts["path"])
     note(facts["text"])
-
-
-def check_path(output: str) -> Path:
-    """The file to write.
-
-    Raises:
-        OutputError: Its ending is none of those known, or its folder is missing or cannot be written.
-    """
-    path = Path(output)
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{output}: the file must end in {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise OutputError(f"{output} is a folder; name a file")
-    folder = path.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder} is missing or cannot be written; name a file elsewhere")
-    return path
 
 
 def write_melody(

@@ -84,9 +84,6 @@ class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
                 "vocab_size, hidden_size, embedding_size and num_hidden_layers must be at least 1, not "
                 f"{', '.join(map(str, sizes))}."
             )
-        for name in ("dropout", "weight_dropout"):
-            if not 0 <= (rate := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be from 0 to below 1, not {rate}.")
 
 
 class RecurrentPreTrainedModel(PreTrainedModel):

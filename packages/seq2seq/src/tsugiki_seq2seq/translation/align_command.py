@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
-from tsugiki.errors import OutputError
+from tsugiki.output_path import check_output_path
 
 
 def command(
@@ -33,7 +32,7 @@ def command(
         tsugiki align translate-ja-en-gru-attention "彼 は 走 っ た 。"
         tsugiki align translate-ja-en-transformer "彼 は 走 っ た 。" --layer 0 --head 2 --output head2.png
     """
-    path = check_picture_path(output)
+    path = check_output_path(output)
     with only_results_on_stdout():
         facts = write_alignment(name, text, path, target=target, layer=layer, head=head, beam=beam)
     if json:
@@ -78,18 +77,3 @@ def write_alignment(
         "weights": [[round(float(weight), 6) for weight in row] for row in found.weights],
         "stands_for": stands_for,
     }
-
-
-def check_picture_path(output: str) -> Path:
-    """The path of the picture to write, refused before any work is done for it.
-
-    Raises:
-        OutputError: Its name does not end in .png, or its folder is missing or cannot be written.
-    """
-    path = Path(output)
-    folder = path.absolute().parent
-    if path.suffix.lower() != ".png":
-        raise OutputError(f"the picture is a PNG file: name the output something.png, not {output}")
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise OutputError(f"{output} cannot be written; name a file in a folder that exists and is yours")
-    return path

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
 from .layers import (
     LayerChoices,
     LocalResponseNorm,
     Normalization,
+    PictureModel,
     activation,
     initialize,
     initialize_linear,
@@ -124,18 +125,14 @@ class AlexNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
                 f"image_size must be at least {self.minimum_size} with these strides and pooled_size at least 1, not "
                 f"{self.image_size} and {self.pooled_size}."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
-class AlexNetPreTrainedModel(PreTrainedModel):
+class AlexNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: AlexNetConfig
     config_class = AlexNetConfig
     base_model_prefix = "alexnet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

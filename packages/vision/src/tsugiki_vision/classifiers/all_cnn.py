@@ -76,9 +76,6 @@ class AllCNNConfig(StagedConfig, LayerChoices, PreTrainedConfig):
             raise ValueError(f"width_multiplier must be above 0, not {self.width_multiplier}.")
         if self.image_size < self.minimum_size:
             raise ValueError(f"image_size must be at least {self.minimum_size}, not {self.image_size}.")
-        for name in ("input_dropout", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}.")
 
 
 class ConvolutionLayer(nn.Module):

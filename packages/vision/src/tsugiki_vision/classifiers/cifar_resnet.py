@@ -11,10 +11,10 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
-from .layers import initialize_linear
+from .layers import PictureModel, initialize_linear
 from .pixel_values import check_picture
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
@@ -128,14 +128,12 @@ class Stem(nn.Module):
         return F.relu(self.norm(self.convolution(pixel_values)), inplace=True)
 
 
-class CifarResNetPreTrainedModel(PreTrainedModel):
+class CifarResNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: CifarResNetConfig
     config_class = CifarResNetConfig
     base_model_prefix = "cifar_resnet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["BasicBlock"]  # noqa: RUF012
 
     @torch.no_grad()

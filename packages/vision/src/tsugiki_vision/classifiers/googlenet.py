@@ -13,13 +13,10 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig
-from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
-from transformers.utils.generic import can_return_tuple
 
 from .layers import LayerChoices, LocalResponseNorm, Normalization, activation, normalization
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
+from .staged_network import FeatureBackbone, FeatureNetwork, HelpedClassifier, ImageNetwork, Stage, StagedConfig
 
 # Table 1: 1x1, 3x3 reduced, 3x3, 5x5 reduced, 5x5, projection of the pooling.
 MODULES = {
@@ -93,11 +90,8 @@ class GoogLeNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
         for name in ("width_multiplier", "image_size", "norm_eps"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1 or self.auxiliary_weight < 0:
-            raise ValueError(
-                "dropout must be at least 0 and below 1 and auxiliary_weight at least 0, not "
-                f"{self.dropout} and {self.auxiliary_weight}."
-            )
+        if self.auxiliary_weight < 0:
+            raise ValueError(f"auxiliary_weight must be at least 0, not {self.auxiliary_weight}.")
 
 
 class ConvolutionLayer(nn.Sequential):
@@ -213,47 +207,9 @@ class GoogLeNetBackbone(FeatureBackbone, GoogLeNetPreTrainedModel):
     _keys_to_ignore_on_load_unexpected = [r"^classifier\.", r"^auxiliary_heads\."]  # noqa: RUF012
 
 
-class GoogLeNetForImageClassification(FeatureClassifier, GoogLeNetPreTrainedModel):
+class GoogLeNetForImageClassification(HelpedClassifier, GoogLeNetPreTrainedModel):
     """The network with its classifier, and two auxiliary ones for training where the config asks for them."""
 
     network_class = GoogLeNetModel
-    _keys_to_ignore_on_load_unexpected = [r"^auxiliary_heads\."]  # noqa: RUF012
-    googlenet: GoogLeNetModel
-
-    def __init__(self, config: GoogLeNetConfig) -> None:
-        super().__init__(config)
-        self.dropout = nn.Dropout(config.dropout)
-        if config.auxiliary_heads:
-            heads = [AuxiliaryHead(config, config.module_channels(name)) for name in AUXILIARY_AFTER]
-            self.auxiliary_heads = nn.ModuleList(heads)
-            self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
-    ) -> ImageClassifierOutputWithNoAttention:
-        """Classify pictures.
-
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, H, W)`.
-            labels: Class indices `(N,)`, of which -100 leaves a row out, or probabilities of the classes
-                `(N, num_labels)`. With them the output holds the mean cross entropy; in training, those of the
-                auxiliary heads are added with `auxiliary_weight`.
-            output_hidden_states: Return the output of every stage as well; the config's value if `None`.
-
-        Returns:
-            `logits` `(N, num_labels)`, and `loss` and `hidden_states` where asked for.
-        """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        helped = self.config.auxiliary_heads and self.training and labels is not None
-        features = self.googlenet(pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True)
-        logits = self.classifier(self.dropout(features.pooler_output))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        if helped and labels is not None and loss is not None:
-            for head, name in zip(self.auxiliary_heads, AUXILIARY_AFTER, strict=True):
-                maps = features.hidden_states[self.config.stage_names.index(f"inception{name}")]
-                loss = loss + self.config.auxiliary_weight * F.cross_entropy(head(maps).float(), labels)
-        return ImageClassifierOutputWithNoAttention(
-            loss=loss, logits=logits, hidden_states=features.hidden_states if output_hidden_states else None
-        )
+    auxiliary_head = AuxiliaryHead
+    auxiliary_stages = tuple(f"inception{name}" for name in AUXILIARY_AFTER)

@@ -9,14 +9,10 @@ for a thousand labels. The numbers of channels are those of the published networ
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig
-from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
-from transformers.utils.generic import can_return_tuple
 
 from .layers import LayerChoices, activation, normalization
-from .pixel_values import check_picture
-from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
+from .staged_network import FeatureBackbone, FeatureNetwork, HelpedClassifier, ImageNetwork, Stage, StagedConfig
 
 Kernel = int | tuple[int, int]
 
@@ -67,11 +63,8 @@ class InceptionV3Config(StagedConfig, LayerChoices, PreTrainedConfig):
             raise ValueError(
                 f"width_multiplier and norm_eps must be above 0, not {self.width_multiplier} and {self.norm_eps}."
             )
-        if not 0 <= self.dropout < 1 or self.auxiliary_weight < 0:
-            raise ValueError(
-                "dropout must be at least 0 and below 1 and auxiliary_weight at least 0, not "
-                f"{self.dropout} and {self.auxiliary_weight}."
-            )
+        if self.auxiliary_weight < 0:
+            raise ValueError(f"auxiliary_weight must be at least 0, not {self.auxiliary_weight}.")
 
 
 class ConvolutionLayer(nn.Sequential):
@@ -256,51 +249,10 @@ class InceptionV3Backbone(FeatureBackbone, InceptionV3PreTrainedModel):
     _keys_to_ignore_on_load_unexpected = [r"^classifier\.", r"^auxiliary_heads\."]  # noqa: RUF012
 
 
-class InceptionV3ForImageClassification(FeatureClassifier, InceptionV3PreTrainedModel):
+class InceptionV3ForImageClassification(HelpedClassifier, InceptionV3PreTrainedModel):
     """The network with its classifier, and an auxiliary one for training where the config asks for it."""
 
     network_class = InceptionV3Model
-    _keys_to_ignore_on_load_unexpected = [r"^auxiliary_heads\."]  # noqa: RUF012
-    inception_v3: InceptionV3Model
-
-    def __init__(self, config: InceptionV3Config) -> None:
-        super().__init__(config)
-        self.dropout = nn.Dropout(config.dropout)
-        if config.auxiliary_heads:
-            channels = next(stage.channels for stage in config.stage_layout if stage.name == "mixed17")
-            self.auxiliary_heads = nn.ModuleList([AuxiliaryHead(config, channels)])
-            self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
-    ) -> ImageClassifierOutputWithNoAttention:
-        """Classify pictures.
-
-        Args:
-            pixel_values: Normalised pictures `(N, num_channels, H, W)`.
-            labels: Class indices `(N,)`, of which -100 leaves a row out, or probabilities of the classes
-                `(N, num_labels)`. With them the output holds the mean cross entropy; in training, that of the
-                auxiliary head is added with `auxiliary_weight`.
-            output_hidden_states: Return the output of every stage as well; the config's value if `None`.
-
-        Returns:
-            `logits` `(N, num_labels)`, and `loss` and `hidden_states` where asked for.
-        """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        helped = self.config.auxiliary_heads and self.training and labels is not None
-        if helped:
-            check_picture(pixel_values, self.config.num_channels, AUXILIARY_MINIMUM_SIZE)
-        features = self.inception_v3(
-            pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True
-        )
-        logits = self.classifier(self.dropout(features.pooler_output))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        if helped and labels is not None and loss is not None:
-            maps = features.hidden_states[self.config.stage_names.index("mixed17")]
-            guess = self.auxiliary_heads[0](maps).float()
-            loss = loss + self.config.auxiliary_weight * F.cross_entropy(guess, labels)
-        return ImageClassifierOutputWithNoAttention(
-            loss=loss, logits=logits, hidden_states=features.hidden_states if output_hidden_states else None
-        )
+    auxiliary_head = AuxiliaryHead
+    auxiliary_stages = ("mixed17",)
+    auxiliary_minimum_size = AUXILIARY_MINIMUM_SIZE

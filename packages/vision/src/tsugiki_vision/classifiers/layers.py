@@ -128,6 +128,13 @@ def initialize_linear(linear: nn.Linear) -> None:
     init.zeros_(linear.bias)
 
 
+class PictureModel(PreTrainedModel):
+    """A model whose input are pictures."""
+
+    main_input_name = "pixel_values"
+    input_modalities = "image"
+
+
 class LayerChoicesModel(PreTrainedModel):
     """A model whose config has `LayerChoices`, and whose weights begin as they say.
 

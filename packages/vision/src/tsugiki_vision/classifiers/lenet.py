@@ -13,9 +13,10 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
+from .layers import PictureModel
 from .pixel_values import check_picture, check_size
 from .staged_network import (
     WHOLE_PICTURE,
@@ -84,18 +85,14 @@ class LeNetConfig(StagedConfig, PreTrainedConfig):
                 f"{len(self.conv_channels)} convolutions of {KERNEL_SIZE}x{KERNEL_SIZE} with pooling: nothing is left "
                 "of it. Raise image_size or padding, or give fewer conv_channels."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
-class LeNetPreTrainedModel(PreTrainedModel):
+class LeNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: LeNetConfig
     config_class = LeNetConfig
     base_model_prefix = "lenet"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
+from .layers import PictureModel
 from .pixel_values import check_size
 from .staged_network import (
     WHOLE_PICTURE,
@@ -62,19 +63,14 @@ class MLPConfig(StagedConfig, PreTrainedConfig):
             raise ValueError(f"hidden_sizes must be positive numbers, not {list(self.hidden_sizes)}.")
         if self.image_size < 1:
             raise ValueError(f"image_size must be at least 1, not {self.image_size}.")
-        for name in ("input_dropout", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}.")
 
 
-class MLPPreTrainedModel(PreTrainedModel):
+class MLPPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: MLPConfig
     config_class = MLPConfig
     base_model_prefix = "mlp"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -83,8 +83,6 @@ class NINConfig(StagedConfig, LayerChoices, PreTrainedConfig):
                 f"width_multiplier must be above 0 and image_size at least 1, not {self.width_multiplier} and "
                 f"{self.image_size}."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 def pooling(config: NINConfig, number: int) -> nn.Module:

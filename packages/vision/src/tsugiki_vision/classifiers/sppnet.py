@@ -108,8 +108,6 @@ class SPPNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
             )
         if any(size < 1 for size in self.hidden_sizes):
             raise ValueError(f"hidden_sizes must be positive numbers, not {list(self.hidden_sizes)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
         if self.image_size < self.minimum_size:
             raise ValueError(
                 f"image_size must be at least {self.minimum_size} with these convolutions, not {self.image_size}."

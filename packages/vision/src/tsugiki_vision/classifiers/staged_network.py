@@ -26,7 +26,7 @@ from transformers.modeling_outputs import (
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
-from .layers import LayerChoicesModel
+from .layers import LayerChoicesModel, PictureModel
 from .pixel_values import check_picture
 
 
@@ -75,11 +75,8 @@ class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
             raise ValueError(f"num_channels must be at least 1, not {self.num_channels}.")
 
 
-class ImageNetwork(LayerChoicesModel):
+class ImageNetwork(LayerChoicesModel, PictureModel):
     """What the models of a family inherit whose config has `LayerChoices`: pictures in, weights as the config says."""
-
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
 
 class FeatureNetwork(PreTrainedModel):
@@ -195,3 +192,52 @@ class FeatureClassifier(PreTrainedModel):
         logits = self.classifier(features.pooler_output)
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
         return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=features.hidden_states)
+
+
+class HelpedClassifier(FeatureClassifier):
+    """The network with dropout before its classifier, and auxiliary classifiers for training where the config asks.
+
+    Attributes:
+        auxiliary_head: Makes an auxiliary classifier of the config and the channels of the maps that it sees.
+        auxiliary_stages: Names of the stages that have one.
+        auxiliary_minimum_size: Pixels a side of the smallest picture that they take.
+    """
+
+    auxiliary_head: ClassVar[type[nn.Module]]
+    auxiliary_stages: ClassVar[tuple[str, ...]]
+    auxiliary_minimum_size: ClassVar[int] = 1
+    _keys_to_ignore_on_load_unexpected = [r"^auxiliary_heads\."]  # noqa: RUF012
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.dropout = nn.Dropout(config.dropout)
+        if config.auxiliary_heads:
+            channels = {stage.name: stage.channels for stage in config.stage_layout}
+            heads = [self.auxiliary_head(config, channels[name]) for name in self.auxiliary_stages]
+            self.auxiliary_heads = nn.ModuleList(heads)
+            self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> ImageClassifierOutputWithNoAttention:
+        """Classify pictures, as `FeatureClassifier.forward` does.
+
+        In training, the losses of the auxiliary classifiers are added with `auxiliary_weight`.
+        """
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        helped = self.config.auxiliary_heads and self.training and labels is not None
+        if helped:
+            check_picture(pixel_values, self.config.num_channels, self.auxiliary_minimum_size)
+        network: FeatureNetwork = getattr(self, self.base_model_prefix)
+        features = network(pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True)
+        logits = self.classifier(self.dropout(features.pooler_output))
+        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        if helped and labels is not None and loss is not None:
+            for head, name in zip(self.auxiliary_heads, self.auxiliary_stages, strict=True):
+                maps = features.hidden_states[self.config.stage_names.index(name)]
+                loss = loss + self.config.auxiliary_weight * F.cross_entropy(head(maps).float(), labels)
+        return ImageClassifierOutputWithNoAttention(
+            loss=loss, logits=logits, hidden_states=features.hidden_states if output_hidden_states else None
+        )

@@ -85,8 +85,6 @@ class VGGConfig(StagedConfig, LayerChoices, PreTrainedConfig):
                 f"pooled_size must be at least 1 and width_multiplier above 0, not {self.pooled_size} and "
                 f"{self.width_multiplier}."
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 class ConvolutionLayer(nn.Module):

@@ -10,6 +10,7 @@ from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import DataError, OptionError, did_you_mean
+from tsugiki.output_path import PNG, check_output_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,9 +88,9 @@ def explain(
     Raises:
         TsugikiError: The model, the picture, a class or a layer is unknown, or the output cannot be written.
     """
-    from ..pictures.png_files import check_png_path, write_png
+    from ..pictures.png_files import write_png
 
-    path = check_png_path(output, *([image] if image is not None else []))
+    path = check_output_path(output, PNG, *([image] if image is not None else []))
     picture = None if image is None else _open(image)
     from tsugiki.images import Normalize
     from tsugiki.snapshots.snapshot import Snapshot

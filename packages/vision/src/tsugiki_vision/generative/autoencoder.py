@@ -13,11 +13,11 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..classifiers.layers import Activation, WeightInit, activation, initialize
+from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
 from ..classifiers.pixel_values import check_size
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
@@ -91,14 +91,12 @@ class ImageReconstructionOutput(ModelOutput):
     codes: Tensor | None = None
 
 
-class AutoencoderPreTrainedModel(PreTrainedModel):
+class AutoencoderPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: AutoencoderConfig
     config_class = AutoencoderConfig
     base_model_prefix = "autoencoder"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _keys_to_ignore_on_load_unexpected = [r"^classifier\.", r"^decoder\."]  # noqa: RUF012
 
     @torch.no_grad()

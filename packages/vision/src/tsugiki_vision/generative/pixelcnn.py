@@ -14,12 +14,12 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..classifiers.layers import initialize
+from ..classifiers.layers import PictureModel, initialize
 from ..classifiers.pixel_values import check_size
 from .pixel_levels import Rounding, rounding_draws, to_levels
 
@@ -129,14 +129,12 @@ class ResidualBlock(nn.Module):
         return maps + self.expand(hidden)
 
 
-class PixelCNNForImageGeneration(PreTrainedModel):
+class PixelCNNForImageGeneration(PictureModel):
     """The network, which gives every pixel a distribution over its levels."""
 
     config: PixelCNNConfig
     config_class = PixelCNNConfig
     base_model_prefix = "pixelcnn"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__(config)

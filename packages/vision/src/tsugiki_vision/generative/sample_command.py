@@ -9,6 +9,7 @@ import typer
 from tsugiki.cli.options import Json, ModelName
 from tsugiki.cli.output import only_results_on_stdout, print_json
 from tsugiki.errors import TsugikiError
+from tsugiki.output_path import check_output_path
 
 MOST = 10_000  # pictures in one file
 
@@ -42,9 +43,9 @@ def sample(name: str, *, count: int, seed: int, output: str) -> dict[str, Any]:
     Raises:
         TsugikiError: The model is unknown or draws no pictures, or the output cannot be written.
     """
-    from ..pictures.png_files import check_png_path, write_png
+    from ..pictures.png_files import write_png
 
-    path = check_png_path(output)
+    path = check_output_path(output)
     import torch
     import tsugiki
 

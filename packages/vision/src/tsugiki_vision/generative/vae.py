@@ -14,11 +14,11 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..classifiers.layers import Activation, WeightInit, activation, initialize
+from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
 from ..classifiers.pixel_values import check_size
 from .pixel_levels import LATENT_STREAM, Rounding, picture_normal, rounding_draws, to_levels
 
@@ -86,14 +86,12 @@ def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
 
 
-class VAEForImageGeneration(PreTrainedModel):
+class VAEForImageGeneration(PictureModel):
     """Encoder and decoder."""
 
     config: VAEConfig
     config_class = VAEConfig
     base_model_prefix = "vae"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__(config)

@@ -14,13 +14,13 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.registry import registry
 
-from ..classifiers.layers import initialize_linear
+from ..classifiers.layers import PictureModel, initialize_linear
 
 MISSING = -100  # the label of a row whose class is not known, as cross entropy has it
 SEPARATOR = ": "  # between a task and a class in `id2label`
@@ -90,8 +90,6 @@ class MultiTaskConfig(ClassifierHeadConfig, PreTrainedConfig):
                 raise ValueError(f"The name {task!r} of a task must not be empty nor contain {SEPARATOR!r}.")
             if len(classes) < 2 or len(set(classes)) != len(classes):
                 raise ValueError(f"Task {task!r} must have two or more different classes, not {classes}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 def logit_names(tasks: dict[str, list[str]]) -> list[str]:
@@ -163,14 +161,12 @@ class TaskHeads(nn.Module):
         return torch.cat([head(features) for head in self.heads], dim=1)
 
 
-class MultiTaskPreTrainedModel(PreTrainedModel):
+class MultiTaskPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: MultiTaskConfig
     config_class = MultiTaskConfig
     base_model_prefix = "backbone"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from tsugiki.cli.options import Json
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
+from tsugiki.output_path import PNG, check_output_path
 from tsugiki.public_record import public_name
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ def stylize(
     Raises:
         TsugikiError: A file or the network cannot be read, an option does not fit, or the output cannot be written.
     """
-    from ..pictures.png_files import check_png_path
-
-    path = check_png_path(output, content, style)
+    path = check_output_path(output, PNG, content, style)
     photograph, painting = _open(content), _open(style)
     from tqdm.auto import tqdm
 
@@ -158,9 +157,7 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
     Raises:
         TsugikiError: The file or the model cannot be read, the model is no stylizer, or the output cannot be written.
     """
-    from ..pictures.png_files import check_png_path
-
-    path = check_png_path(output, content)
+    path = check_output_path(output, PNG, content)
     picture = _open(content)
     import tsugiki
     from tsugiki.errors import OptionError

@@ -12,11 +12,11 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageSuperResolutionOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..classifiers.layers import initialize
+from ..classifiers.layers import PictureModel, initialize
 from ..classifiers.pixel_values import check_picture
 
 MINIMUM_SIZE = 8  # pixels a side: padding by reflection needs two places where the maps are smallest
@@ -95,14 +95,12 @@ class ResidualBlock(nn.Module):
         return hidden + self.norm(self.second(self.first(hidden)))
 
 
-class StylizerPreTrainedModel(PreTrainedModel):
+class StylizerPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: StylizerConfig
     config_class = StylizerConfig
     base_model_prefix = "stylizer"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
     _no_split_modules = ["ResidualBlock"]  # noqa: RUF012
 
     @torch.no_grad()

@@ -13,11 +13,12 @@ from typing import Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
+from ..classifiers.layers import PictureModel
 from ..classifiers.pixel_values import check_size
 
 SINGULAR = 1e-6  # patterns that are linear combinations of others, relative to the largest singular value
@@ -175,14 +176,12 @@ def _answer(inputs: Tensor, states: Tensor) -> Tensor:
     return torch.where(inputs == 0, states, torch.where(inputs > 0, 1.0, -1.0).to(states.dtype))
 
 
-class HopfieldPreTrainedModel(PreTrainedModel):
+class HopfieldPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: HopfieldConfig
     config_class = HopfieldConfig
     base_model_prefix = "hopfield"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

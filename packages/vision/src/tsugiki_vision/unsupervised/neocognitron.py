@@ -20,9 +20,10 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 
+from ..classifiers.layers import PictureModel
 from ..classifiers.pixel_values import check_picture, check_size
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
@@ -171,14 +172,12 @@ class CCells(nn.Module):
         return blurred / (blurred + self.saturation)
 
 
-class NeocognitronPreTrainedModel(PreTrainedModel):
+class NeocognitronPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: NeocognitronConfig
     config_class = NeocognitronConfig
     base_model_prefix = "neocognitron"
-    main_input_name = "pixel_values"
-    input_modalities = "image"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

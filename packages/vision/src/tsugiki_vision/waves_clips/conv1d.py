@@ -55,8 +55,6 @@ class Conv1dConfig(ClassifierHeadConfig, LayerChoices, PreTrainedConfig):
         for name in LISTS:
             if min(getattr(self, name)) < 1:
                 raise ValueError(f"{name} must be positive numbers, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
 
 
 class SeriesStage(nn.Module):

@@ -73,8 +73,6 @@ class Conv3dConfig(ClassifierHeadConfig, LayerChoices, PreTrainedConfig):
         for name in PAIRS:
             if any(len(pair) != 2 or min(pair) < 1 for pair in getattr(self, name)):
                 raise ValueError(f"{name} must be pairs of positive numbers, not {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
         if self.image_size < self.minimum_size or self.num_frames < self.minimum_frames:
             raise ValueError(
                 f"Clips of {self.num_frames} frames of {self.image_size} pixels are too small for these poolings and "
