@@ -168,9 +168,7 @@ class EpochOfTable(TrainerCallback):
     def __init__(self, table: TensorTable) -> None:
         self.table = table
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Count the epochs that are complete."""
         self.table.epoch = int((state.epoch or 0) + 1e-6)
 
@@ -183,9 +181,7 @@ class ProgressBar(TrainerCallback):
         self.bar: tqdm | None = None
         self.figures: dict[str, str] = {}
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Open the bar at the step the run is at."""
         if state.is_world_process_zero:
             self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, dynamic_ncols=True)
@@ -196,12 +192,7 @@ class ProgressBar(TrainerCallback):
             self.bar.update(state.global_step - self.bar.n)
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
+        self, args: Any, state: TrainerState, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         """Show the last loss and validation figures."""
         shown = {key: value for key, value in (logs or {}).items() if key == "loss" or key.startswith("eval_")}
@@ -212,9 +203,7 @@ class ProgressBar(TrainerCallback):
         if self.bar is not None:
             self.bar.set_postfix(epoch=f"{state.epoch or 0:.0f}", **self.figures, refresh=False)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()
@@ -228,15 +217,11 @@ class TrainingTime(TrainerCallback, ExportableState):
         self.seconds = seconds
         self._stopwatch: Stopwatch | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Start."""
         self._stopwatch = Stopwatch(self.seconds)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Stop."""
         self.seconds, self._stopwatch = self.total(), None
 

@@ -89,7 +89,6 @@ class SCDVPreTrainedModel(PreTrainedModel):
     """Weight initialisation and loading for the family."""
 
     config: SCDVConfig
-    config_class = SCDVConfig
     base_model_prefix = "scdv"
     main_input_name = "input_ids"
     _input_embed_layer = "word_vectors"

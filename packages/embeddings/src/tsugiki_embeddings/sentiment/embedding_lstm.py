@@ -129,7 +129,6 @@ class EmbeddingLSTMPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: EmbeddingLSTMConfig
-    config_class = EmbeddingLSTMConfig
     base_model_prefix = "embedding_lstm"
 
     @torch.no_grad()

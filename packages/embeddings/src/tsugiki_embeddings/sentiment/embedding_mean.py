@@ -63,7 +63,6 @@ class EmbeddingMeanPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: EmbeddingMeanConfig
-    config_class = EmbeddingMeanConfig
     base_model_prefix = "embedding_mean"
 
 

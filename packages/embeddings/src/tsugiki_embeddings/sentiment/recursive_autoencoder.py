@@ -97,7 +97,6 @@ class RecursiveAutoencoderPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: RecursiveAutoencoderConfig
-    config_class = RecursiveAutoencoderConfig
     base_model_prefix = "recursive_autoencoder"
 
     @property

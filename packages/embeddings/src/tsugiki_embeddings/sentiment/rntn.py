@@ -67,7 +67,6 @@ class RNTNPreTrainedModel(WordModel):
     """Weight initialisation and loading for the family."""
 
     config: RNTNConfig
-    config_class = RNTNConfig
     base_model_prefix = "rntn"
 
     @torch.no_grad()

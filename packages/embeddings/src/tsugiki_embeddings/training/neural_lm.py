@@ -72,7 +72,6 @@ class NeuralLMPreTrainedModel(PreTrainedModel):
     """Weight initialisation and loading for the family."""
 
     config: NeuralLMConfig
-    config_class = NeuralLMConfig
     base_model_prefix = "neural_lm"
     main_input_name = "input_ids"
     _input_embed_layer = "embeddings"

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
 
 from ..words.subwords import subword_ids
 from ..words.word_tokenizer import SPECIAL, UNKNOWN
+from .word_vectors_model import WordTableModel
 
 NO_BUCKET = -1  # fills the subwords of a batch up
 
@@ -58,24 +58,12 @@ class FastTextConfig(PreTrainedConfig):
             raise ValueError(f"min_n must be at least 1 and at most max_n, not {self.min_n} to {self.max_n}.")
 
 
-class FastTextPreTrainedModel(PreTrainedModel):
-    """Weight initialisation and loading for the family."""
+class FastTextPreTrainedModel(WordTableModel):
+    """Weight initialisation, as in fastText, and loading for the family."""
 
     config: FastTextConfig
-    config_class = FastTextConfig
     base_model_prefix = "fasttext"
-    main_input_name = "input_ids"
-    _input_embed_layer = "embeddings"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """Uniform within one over the width, as in fastText; the special rows are zero."""
-        if isinstance(module, nn.Embedding):
-            init.uniform_(module.weight, -1 / module.embedding_dim, 1 / module.embedding_dim)
-        if isinstance(module, FastTextModel):
-            init.zeros_(module.counts)
-            if not getattr(module.embeddings.weight, "_is_hf_initialized", False):  # set for what was loaded
-                module.embeddings.weight[:SPECIAL] = 0
+    first_bound = 1.0
 
 
 class FastTextModel(FastTextPreTrainedModel):
@@ -86,8 +74,6 @@ class FastTextModel(FastTextPreTrainedModel):
         buckets: Vectors of the n-grams by hash (num_buckets, D).
         counts: int64 (V,), how often each word occurred in the corpus; zero where nobody counted.
     """
-
-    counts: Tensor
 
     def __init__(self, config: FastTextConfig) -> None:
         super().__init__(config)

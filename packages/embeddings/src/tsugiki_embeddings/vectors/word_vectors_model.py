@@ -4,6 +4,8 @@ Whatever trained them (word2vec, GloVe, a neural language model), this is the ne
 numbers of words into their vectors, and a text into the mean of its words' vectors.
 """
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from huggingface_hub.dataclasses import strict
@@ -42,23 +44,37 @@ class WordVectorsConfig(PreTrainedConfig):
             )
 
 
-class WordVectorsPreTrainedModel(PreTrainedModel):
-    """Base of the networks of word vectors."""
+class WordTableModel(PreTrainedModel):
+    """A network that is a table of word vectors, `embeddings`, with `counts` of the words.
 
-    config_class = WordVectorsConfig
-    base_model_prefix = "word_vectors"
+    Attributes:
+        first_bound: Fresh vectors are uniform within so much over their width.
+    """
+
     main_input_name = "input_ids"
     _input_embed_layer = "embeddings"
+    first_bound: ClassVar[float]
+    embeddings: nn.Embedding
+    counts: Tensor
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """As the C code of word2vec: uniform within half a unit over the width; the special rows are zero."""
+        """Uniform; the special rows are zero."""
         if isinstance(module, nn.Embedding):
-            init.uniform_(module.weight, -0.5 / module.embedding_dim, 0.5 / module.embedding_dim)
-        if isinstance(module, WordVectorsModel):
+            bound = self.first_bound / module.embedding_dim
+            init.uniform_(module.weight, -bound, bound)
+        if isinstance(module, WordTableModel):
             init.zeros_(module.counts)
             if not getattr(module.embeddings.weight, "_is_hf_initialized", False):  # set for what was loaded
                 module.embeddings.weight[:SPECIAL] = 0
+
+
+class WordVectorsPreTrainedModel(WordTableModel):
+    """Base of the networks of word vectors, which begin as in the C code of word2vec."""
+
+    config_class = WordVectorsConfig
+    base_model_prefix = "word_vectors"
+    first_bound = 0.5
 
 
 class WordVectorsModel(WordVectorsPreTrainedModel):
@@ -68,8 +84,6 @@ class WordVectorsModel(WordVectorsPreTrainedModel):
         embeddings: The matrix (V, D). Rows 0 (padding) and 1 (unknown) are zero.
         counts: int64 (V,), how often each word occurred in the corpus; zero where nobody counted.
     """
-
-    counts: Tensor
 
     def __init__(self, config: WordVectorsConfig) -> None:
         super().__init__(config)

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.tensor_table import IGNORED
 
-from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
@@ -174,19 +174,13 @@ class CaptionDecoder(nn.Module):
         return self.dropout(hidden), torch.cat(weights, dim=1), state
 
 
-class ImageCaptionerPreTrainedModel(PreTrainedModel):
+class ImageCaptionerPreTrainedModel(RecurrentNetwork):
     """Weight initialisation and loading for the family."""
 
     config: ImageCaptionerConfig
-    config_class = ImageCaptionerConfig
     base_model_prefix = "captioner"
     main_input_name = "pixel_values"
     input_modalities = "image"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """As `initialize_layer` says; the encoder knows its own."""
-        initialize_layer(module, float(self.config.initializer_range))
 
 
 class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptionerPreTrainedModel):
@@ -256,28 +250,19 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
             encoder_outputs = self.encoder(pixel_values)
         features = encoder_outputs[0]  # (B, S, D)
         decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
-        state = past_key_values if past_key_values is not None else RecurrentState()
-        source = self.decoder.dropout(self.decoder.norm(features))
-        keys = state.keys
-        if keys is None and self.decoder.attention is not None:
-            keys = self.decoder.attention.keys(source)
-        begin = self.decoder.begin(source) if state.tensors is None else state.tensors
-        hidden, weights, end = self.decoder(decoder_input_ids, source, keys, begin)
-        logits = self.lm_head(hidden)
-        if use_cache:
-            state.keys = keys
-            state.advance(end, decoder_input_ids.shape[1])
-        return Seq2SeqLMOutput(
-            loss=None if labels is None else self._loss(logits, labels, weights),
-            logits=logits,
-            past_key_values=state if use_cache else None,  # type: ignore[arg-type]
-            cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
-            encoder_last_hidden_state=features,
+        return self.write(
+            decoder_input_ids,
+            (self.decoder.dropout(self.decoder.norm(features)),),
+            past_key_values,
+            labels,
+            use_cache=use_cache,
+            output_attentions=output_attentions,
+            encoded=features,
         )
 
-    def _loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+    def token_loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
         """Cross entropy of logits (B, T, V) and labels (B, T), and in training what is asked for besides."""
-        loss = self.token_loss(logits, labels)
+        loss = super().token_loss(logits, labels, weights)
         if self.training and self.config.attention_penalty and weights is not None:
             looked = (weights.float() * (labels != IGNORED)[..., None]).sum(1)  # (B, S)
             loss = loss + float(self.config.attention_penalty) * (1 - looked).square().sum(1).mean()

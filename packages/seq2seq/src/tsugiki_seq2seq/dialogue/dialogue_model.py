@@ -11,11 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, ModelOutput
 from tsugiki.tensor_table import IGNORED
 
-from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import RecurrentGenerationMixin, read_before
 from ..recurrent.recurrent_state import RecurrentState
 from .dialogue_layers import DialogueConfig, DialogueEncoder, UtteranceDecoder
@@ -85,7 +84,7 @@ class Utterances:
         return values.unflatten(0, self.shape)
 
 
-class DialogueModel(RecurrentGenerationMixin, PreTrainedModel):
+class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
     """Encoder, decoder and softmax; what the decoder is conditioned on is the family's own.
 
     Args:
@@ -95,7 +94,6 @@ class DialogueModel(RecurrentGenerationMixin, PreTrainedModel):
 
     config: DialogueConfig
     base_model_prefix = "dialogue"
-    main_input_name = "input_ids"
     _tied_weights_keys = {"lm_head.weight": "encoder.embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: DialogueConfig, condition_size: int) -> None:
@@ -104,11 +102,6 @@ class DialogueModel(RecurrentGenerationMixin, PreTrainedModel):
         self.decoder = UtteranceDecoder(config, condition_size)
         self.dropout = nn.Dropout(config.dropout)
         self.lm_head = nn.Linear(config.token_size, config.vocab_size)
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """As `initialize_layer` says."""
-        initialize_layer(module, float(self.config.initializer_range))
 
     def get_input_embeddings(self) -> nn.Embedding:
         """The embeddings, of what is read and what is written."""
@@ -214,13 +207,20 @@ class DialogueModel(RecurrentGenerationMixin, PreTrainedModel):
         dropped[:, 0] = False
         return tokens.masked_fill(dropped, self.config.unk_token_id)
 
-    def states_of(
+    def states_to_answer(
         self,
         input_ids: Tensor | None,
         attention_mask: Tensor | None,
         encoder_outputs: BaseModelOutput | tuple[Tensor] | None,
+        labels: Tensor | None,
     ) -> Tensor:
-        """The dialogues' states (B, C), read anew where `encoder_outputs` has them not."""
+        """The states (B, C) of dialogues whose next utterance is written, read anew where the encoder gave none.
+
+        Raises:
+            ValueError: There are labels, which ask for the utterances of the dialogues themselves.
+        """
+        if labels is not None:
+            raise ValueError("labels ask for the utterances of input_ids; leave decoder_input_ids out")
         if encoder_outputs is None:
             encoder_outputs = self.encoder(input_ids, attention_mask)
         return encoder_outputs[0][:, 0]

@@ -26,7 +26,6 @@ class HREDForConditionalGeneration(DialogueModel):
     """P(utterance | all utterances before it)."""
 
     config: HREDConfig
-    config_class = HREDConfig
 
     def __init__(self, config: HREDConfig) -> None:
         super().__init__(config, config.state_size)
@@ -64,9 +63,7 @@ class HREDForConditionalGeneration(DialogueModel):
             ValueError: There is no dialogue, or `labels` come with `decoder_input_ids`.
         """
         if decoder_input_ids is not None:
-            if labels is not None:
-                raise ValueError("labels ask for the utterances of input_ids; leave decoder_input_ids out")
-            states = self.states_of(input_ids, attention_mask, encoder_outputs)
+            states = self.states_to_answer(input_ids, attention_mask, encoder_outputs, labels)
             return self.write(decoder_input_ids, states, past_key_values, use_cache=use_cache)
         utterances = self.read(input_ids, attention_mask, labels)
         nats = self.nats(utterances, utterances.before)

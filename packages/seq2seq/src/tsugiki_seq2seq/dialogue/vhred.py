@@ -112,7 +112,6 @@ class VHREDForConditionalGeneration(DialogueModel):
     """
 
     config: VHREDConfig
-    config_class = VHREDConfig
     training_passes: Tensor
 
     def __init__(self, config: VHREDConfig) -> None:
@@ -149,18 +148,9 @@ class VHREDForConditionalGeneration(DialogueModel):
         in training, else from numbers that are a function of the dialogue up to and with the utterance. Those of an
         utterance that is written are the prior's mean.
 
-        Args:
-            input_ids: Tokens of dialogues (B, U, L); each utterance ends in the end token.
-            attention_mask: 1 for tokens and 0 for padding (B, U, L), which may stand anywhere; or the same of whole
-                utterances (B, U). By default everything but the padding token counts.
-            decoder_input_ids: Tokens written so far (B, T), the start token first.
-            encoder_outputs: What the encoder gave, instead of dialogues to answer.
-            past_key_values: The decoder's state to go on from.
-            labels: The tokens to guess where they stand in `input_ids` (B, U, L), -100 where nothing is asked; by
-                default all but those of the first utterances.
+        Args, besides those of `HREDForConditionalGeneration.forward`:
             latent_noise: Standard normal numbers (B, Z) that draw the latent numbers of an utterance that is written
                 from the prior, for ``generate(latent_noise=torch.randn(B, Z))``.
-            use_cache: Give the decoder's state back.
 
         Returns:
             ``reconstruction`` and ``kl`` (B, U), ``posterior_mean`` and ``prior_mean`` (B, U, Z). With `labels` the
@@ -171,9 +161,7 @@ class VHREDForConditionalGeneration(DialogueModel):
             ValueError: There is no dialogue, or `labels` come with `decoder_input_ids`.
         """
         if decoder_input_ids is not None:
-            if labels is not None:
-                raise ValueError("labels ask for the utterances of input_ids; leave decoder_input_ids out")
-            states = self.states_of(input_ids, attention_mask, encoder_outputs)
+            states = self.states_to_answer(input_ids, attention_mask, encoder_outputs, labels)
             prior = self.prior(states)
             latent = prior.mean if latent_noise is None else prior.at(latent_noise)
             condition = torch.cat([states, latent.to(states.dtype)], dim=1)

@@ -10,7 +10,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
     CausalLMOutputWithPast,
@@ -21,7 +21,7 @@ from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.tensor_table import IGNORED
 from tsugiki.text_classifier import TextClassifier
 
-from .recurrent_cells import initialize_layer
+from .recurrent_cells import RecurrentNetwork
 from .recurrent_generation import RecurrentGenerationMixin
 from .recurrent_layers import CellType, RecurrentStack, VariationalDropout
 from .recurrent_state import RecurrentState
@@ -86,19 +86,12 @@ class RecurrentConfig(ClassifierHeadConfig, PreTrainedConfig):
             )
 
 
-class RecurrentPreTrainedModel(PreTrainedModel):
+class RecurrentPreTrainedModel(RecurrentNetwork):
     """Weight initialisation and loading for the family."""
 
     config: RecurrentConfig
-    config_class = RecurrentConfig
     base_model_prefix = "recurrent"
-    main_input_name = "input_ids"
     _input_embed_layer = "embeddings"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """As `initialize_layer` says."""
-        initialize_layer(module, float(self.config.initializer_range))
 
 
 class RecurrentModel(RecurrentPreTrainedModel):

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from transformers import PreTrainedModel
 from transformers import initialization as init
 
 State = tuple[Tensor, ...]  # h, and c of an LSTM
@@ -284,3 +285,13 @@ def initialize_layer(layer: nn.Module, std: float) -> None:
     elif isinstance(layer, nn.LayerNorm):
         init.ones_(layer.weight)
         init.zeros_(layer.bias)
+
+
+class RecurrentNetwork(PreTrainedModel):
+    """A model of recurrent layers that reads tokens; its weights begin as `initialize_layer` says."""
+
+    main_input_name = "input_ids"
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        initialize_layer(module, float(self.config.initializer_range))

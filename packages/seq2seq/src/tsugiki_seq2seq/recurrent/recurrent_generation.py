@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import GenerationMixin
+from transformers.modeling_outputs import Seq2SeqLMOutput
 from tsugiki.tensor_table import IGNORED
+
+from .recurrent_state import RecurrentState
 
 
 def read_before(tokens: Tensor, config: Any) -> Tensor:
@@ -60,9 +63,53 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
             raise ValueError("give decoder_input_ids or labels")
         return self.prepare_decoder_input_ids_from_labels(labels)
 
-    def token_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross entropy in nats of logits (B, T, V) and labels (B, T); in training with the config's smoothing."""
+    def token_loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        """Mean cross entropy in nats of logits (B, T, V) and labels (B, T); in training with the config's smoothing.
+
+        What the attention looked at, `weights` (B, T, S), may be judged too.
+        """
         smoothing = float(self.config.label_smoothing) if self.training else 0.0
         return F.cross_entropy(
             logits.float().flatten(0, 1), labels.flatten().long(), ignore_index=IGNORED, label_smoothing=smoothing
+        )
+
+    def write(
+        self,
+        decoder_input_ids: Tensor,
+        source: tuple[Tensor, ...],
+        past_key_values: RecurrentState | None,
+        labels: Tensor | None,
+        *,
+        use_cache: bool | None,
+        output_attentions: bool | None,
+        encoded: Tensor,
+    ) -> Seq2SeqLMOutput:
+        """Go on from a state, or from the source, with some given tokens.
+
+        Args:
+            decoder_input_ids: Tokens (B, T).
+            source: What the decoder's `begin` and `forward` take of the source, its outputs or features first.
+            past_key_values: The state to go on from.
+            labels: Tokens to write (B, T), if the loss is wanted.
+            use_cache: Give the state after the last token back.
+            output_attentions: Give the attention's weights back.
+            encoded: What the encoder gave (B, S, D).
+        """
+        model: Any = self
+        state = past_key_values if past_key_values is not None else RecurrentState()
+        keys = state.keys
+        if keys is None and model.decoder.attention is not None:
+            keys = model.decoder.attention.keys(source[0])
+        begin = model.decoder.begin(*source) if state.tensors is None else state.tensors
+        hidden, weights, end = model.decoder(decoder_input_ids, *source, keys, begin)
+        logits = model.lm_head(hidden)
+        if use_cache:
+            state.keys = keys
+            state.advance(end, decoder_input_ids.shape[1])
+        return Seq2SeqLMOutput(
+            loss=None if labels is None else self.token_loss(logits, labels, weights),
+            logits=logits,
+            past_key_values=state if use_cache else None,  # type: ignore[arg-type]
+            cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
+            encoder_last_hidden_state=encoded,
         )

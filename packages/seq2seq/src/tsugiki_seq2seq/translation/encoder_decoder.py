@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
 
 from ..recurrent.recurrent import final_states
-from ..recurrent.recurrent_cells import initialize_layer
+from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
@@ -227,18 +227,11 @@ class RecurrentDecoder(nn.Module):
         return torch.cat(hidden, dim=1), torch.cat(weights, dim=1), (*cells, fed)
 
 
-class RecurrentSeq2SeqPreTrainedModel(PreTrainedModel):
+class RecurrentSeq2SeqPreTrainedModel(RecurrentNetwork):
     """Weight initialisation and loading for the family."""
 
     config: RecurrentSeq2SeqConfig
-    config_class = RecurrentSeq2SeqConfig
     base_model_prefix = "seq2seq"
-    main_input_name = "input_ids"
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        """As `initialize_layer` says."""
-        initialize_layer(module, float(self.config.initializer_range))
 
 
 class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2SeqPreTrainedModel):
@@ -324,20 +317,12 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
         source = encoder_outputs[0]  # (B, S, H)
         decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
         mask = source.new_ones(source.shape[:2]).bool() if attention_mask is None else attention_mask.bool()
-        state = past_key_values if past_key_values is not None else RecurrentState()
-        keys = state.keys
-        if keys is None and self.decoder.attention is not None:
-            keys = self.decoder.attention.keys(source)
-        begin = self.decoder.begin(source, mask) if state.tensors is None else state.tensors
-        hidden, weights, end = self.decoder(decoder_input_ids, source, mask, keys, begin)
-        logits = self.lm_head(hidden)
-        if use_cache:
-            state.keys = keys
-            state.advance(end, decoder_input_ids.shape[1])
-        return Seq2SeqLMOutput(
-            loss=None if labels is None else self.token_loss(logits, labels),
-            logits=logits,
-            past_key_values=state if use_cache else None,  # type: ignore[arg-type]
-            cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
-            encoder_last_hidden_state=source,
+        return self.write(
+            decoder_input_ids,
+            (source, mask),
+            past_key_values,
+            labels,
+            use_cache=use_cache,
+            output_attentions=output_attentions,
+            encoded=source,
         )

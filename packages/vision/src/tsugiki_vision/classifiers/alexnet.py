@@ -131,7 +131,6 @@ class AlexNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: AlexNetConfig
-    config_class = AlexNetConfig
     base_model_prefix = "alexnet"
 
     @torch.no_grad()

@@ -133,7 +133,6 @@ class AllCNNPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: AllCNNConfig
-    config_class = AllCNNConfig
     base_model_prefix = "all_cnn"
 
 

@@ -132,7 +132,6 @@ class CifarResNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: CifarResNetConfig
-    config_class = CifarResNetConfig
     base_model_prefix = "cifar_resnet"
     _no_split_modules = ["BasicBlock"]  # noqa: RUF012
 

@@ -195,7 +195,6 @@ class DenseNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: DenseNetConfig
-    config_class = DenseNetConfig
     base_model_prefix = "densenet"
     _no_split_modules = ["DenseLayer"]  # noqa: RUF012
 

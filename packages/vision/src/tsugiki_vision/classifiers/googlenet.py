@@ -176,7 +176,6 @@ class GoogLeNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: GoogLeNetConfig
-    config_class = GoogLeNetConfig
     base_model_prefix = "googlenet"
     _no_split_modules = ["InceptionModule"]  # noqa: RUF012
 

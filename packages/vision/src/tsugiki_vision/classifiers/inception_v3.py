@@ -210,7 +210,6 @@ class InceptionV3PreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: InceptionV3Config
-    config_class = InceptionV3Config
     base_model_prefix = "inception_v3"
     _no_split_modules = ["Branches"]  # noqa: RUF012
 

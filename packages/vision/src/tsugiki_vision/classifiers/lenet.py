@@ -91,7 +91,6 @@ class LeNetPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: LeNetConfig
-    config_class = LeNetConfig
     base_model_prefix = "lenet"
 
     @torch.no_grad()

@@ -69,7 +69,6 @@ class MLPPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: MLPConfig
-    config_class = MLPConfig
     base_model_prefix = "mlp"
 
     @torch.no_grad()

@@ -152,7 +152,6 @@ class MobileNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: MobileNetConfig
-    config_class = MobileNetConfig
     base_model_prefix = "mobilenet"
     _no_split_modules = ["SeparableBlock"]  # noqa: RUF012
 

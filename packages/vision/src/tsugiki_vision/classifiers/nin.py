@@ -119,7 +119,6 @@ class NINPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: NINConfig
-    config_class = NINConfig
     base_model_prefix = "nin"
     _no_split_modules = ["MLPConv"]  # noqa: RUF012
 

@@ -140,7 +140,6 @@ class SPPNetPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: SPPNetConfig
-    config_class = SPPNetConfig
     base_model_prefix = "sppnet"
     weight_init_draws_linear = True
 

@@ -121,7 +121,6 @@ class VGGPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: VGGConfig
-    config_class = VGGConfig
     base_model_prefix = "vgg"
     _no_split_modules = ["Block"]  # noqa: RUF012
 

@@ -95,7 +95,6 @@ class AutoencoderPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: AutoencoderConfig
-    config_class = AutoencoderConfig
     base_model_prefix = "autoencoder"
     _keys_to_ignore_on_load_unexpected = [r"^classifier\.", r"^decoder\."]  # noqa: RUF012
 

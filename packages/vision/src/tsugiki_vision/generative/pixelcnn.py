@@ -133,7 +133,6 @@ class PixelCNNForImageGeneration(PictureModel):
     """The network, which gives every pixel a distribution over its levels."""
 
     config: PixelCNNConfig
-    config_class = PixelCNNConfig
     base_model_prefix = "pixelcnn"
 
     def __init__(self, config: PixelCNNConfig) -> None:

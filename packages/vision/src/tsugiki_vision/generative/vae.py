@@ -90,7 +90,6 @@ class VAEForImageGeneration(PictureModel):
     """Encoder and decoder."""
 
     config: VAEConfig
-    config_class = VAEConfig
     base_model_prefix = "vae"
 
     def __init__(self, config: VAEConfig) -> None:

@@ -165,7 +165,6 @@ class MultiTaskPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: MultiTaskConfig
-    config_class = MultiTaskConfig
     base_model_prefix = "backbone"
 
     @property

@@ -99,7 +99,6 @@ class StylizerPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: StylizerConfig
-    config_class = StylizerConfig
     base_model_prefix = "stylizer"
     _no_split_modules = ["ResidualBlock"]  # noqa: RUF012
 

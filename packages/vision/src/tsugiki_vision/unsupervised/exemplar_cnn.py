@@ -82,7 +82,6 @@ class ExemplarCNNPreTrainedModel(ImageNetwork):
     """Weight initialisation and loading for the family."""
 
     config: ExemplarCNNConfig
-    config_class = ExemplarCNNConfig
     base_model_prefix = "exemplar_cnn"
     weight_init_draws_linear = True
 

@@ -180,7 +180,6 @@ class HopfieldPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: HopfieldConfig
-    config_class = HopfieldConfig
     base_model_prefix = "hopfield"
 
     @torch.no_grad()

@@ -176,7 +176,6 @@ class NeocognitronPreTrainedModel(PictureModel):
     """Weight initialisation and loading for the family."""
 
     config: NeocognitronConfig
-    config_class = NeocognitronConfig
     base_model_prefix = "neocognitron"
 
     @torch.no_grad()

@@ -85,7 +85,6 @@ class Conv1dPreTrainedModel(LayerChoicesModel):
     """Weight initialisation and loading for the family."""
 
     config: Conv1dConfig
-    config_class = Conv1dConfig
     base_model_prefix = "conv1d"
     main_input_name = "input_values"
     input_modalities = "audio"

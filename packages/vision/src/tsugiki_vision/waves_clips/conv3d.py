@@ -113,7 +113,6 @@ class Conv3dPreTrainedModel(LayerChoicesModel):
     """Weight initialisation and loading for the family."""
 
     config: Conv3dConfig
-    config_class = Conv3dConfig
     base_model_prefix = "conv3d"
     main_input_name = "pixel_values"
     input_modalities = "video"
