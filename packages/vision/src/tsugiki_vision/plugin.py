@@ -13,7 +13,11 @@ GRAYSCALE = "tsugiki_vision.pictures.processing:GrayscaleImageProcessor"
 def classifier(
     name: str, module: str, prefix: str, *, others: Mapping[str, str] | None = None, **options: Any
 ) -> Family:
-    """A family with the three faces of an image classifier in `tsugiki_vision.<module>`, and other models besides."""
+    """A family with the three faces of an image classifier in `tsugiki_vision.<module>`, and other models besides.
+
+    Where the options do not say otherwise, its pictures have colours, and its stages are the network's `stages`.
+    """
+    network = module.rpartition(".")[2]
     return Family(
         name,
         config=f"tsugiki_vision.{module}:{prefix}Config",
@@ -23,7 +27,7 @@ def classifier(
             "image-classification": f"tsugiki_vision.{module}:{prefix}ForImageClassification",
             **(others or {}),
         },
-        **options,
+        **{"processor": COLOR, "stages": (f"{network}.stages.*",), **options},
     )
 
 
@@ -74,9 +78,7 @@ plugin = Plugin(
             "alexnet",
             "classifiers.alexnet",
             "AlexNet",
-            processor=COLOR,
             paper="Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional networks",
-            stages=("alexnet.stages.*",),
             example={
                 "image_size": 63,
                 "channels": (8, 8, 8, 8, 8),
@@ -89,18 +91,14 @@ plugin = Plugin(
             "nin",
             "classifiers.nin",
             "NIN",
-            processor=COLOR,
             paper="Lin, Chen & Yan 2013, Network in network",
-            stages=("nin.stages.*",),
             example={"image_size": 16, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "vgg",
             "classifiers.vgg",
             "VGG",
-            processor=COLOR,
             paper="Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition",
-            stages=("vgg.stages.*",),
             example={
                 "image_size": 32,
                 "depth": 11,
@@ -114,27 +112,21 @@ plugin = Plugin(
             "googlenet",
             "classifiers.googlenet",
             "GoogLeNet",
-            processor=COLOR,
             paper="Szegedy et al. 2014, Going deeper with convolutions",
-            stages=("googlenet.stages.*",),
             example={"image_size": 64, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "inception-v3",
             "classifiers.inception_v3",
             "InceptionV3",
-            processor=COLOR,
             paper="Szegedy et al. 2015, Rethinking the Inception architecture for computer vision",
-            stages=("inception_v3.stages.*",),
             example={"image_size": 75, "width_multiplier": 0.1, "dropout": 0.0},
         ),
         classifier(
             "sppnet",
             "classifiers.sppnet",
             "SPPNet",
-            processor=COLOR,
             paper="He et al. 2014, Spatial pyramid pooling in deep convolutional networks for visual recognition",
-            stages=("sppnet.stages.*",),
             trainers={"image-classification": "tsugiki_vision.classifiers.multi_size_training:train_multi_size"},
             example={
                 "image_size": 32,
@@ -152,24 +144,19 @@ plugin = Plugin(
             "all-cnn",
             "classifiers.all_cnn",
             "AllCNN",
-            processor=COLOR,
             paper="Springenberg et al. 2014, Striving for simplicity: the all convolutional net",
-            stages=("all_cnn.stages.*",),
         ),
         classifier(
             "exemplar-cnn",
             "unsupervised.exemplar_cnn",
             "ExemplarCNN",
-            processor=COLOR,
             paper="Dosovitskiy et al. 2014, Discriminative unsupervised feature learning with exemplar CNNs",
-            stages=("exemplar_cnn.stages.*",),
             trainers={"image-classification": "tsugiki_vision.unsupervised.exemplar_training:train_exemplar"},
         ),
         classifier(
             "cifar-resnet",
             "classifiers.cifar_resnet",
             "CifarResNet",
-            processor=COLOR,
             paper="He et al. 2015, Deep residual learning for image recognition, section 4.2",
             stages=("cifar_resnet.stem", "cifar_resnet.stages.*"),
         ),
@@ -190,18 +177,14 @@ plugin = Plugin(
             "densenet",
             "classifiers.densenet",
             "DenseNet",
-            processor=COLOR,
             paper="Huang et al. 2016, Densely connected convolutional networks",
-            stages=("densenet.stages.*",),
             example={"image_size": 64, "block_layers": (2, 2, 2, 2), "growth_rate": 8, "initial_channels": 16},
         ),
         classifier(
             "mobilenet",
             "classifiers.mobilenet",
             "MobileNet",
-            processor=COLOR,
             paper="Howard et al. 2017, MobileNets: efficient convolutional neural networks for mobile vision",
-            stages=("mobilenet.stages.*",),
             example={"image_size": 64, "width_multiplier": 0.25},
         ),
         classifier(
@@ -211,7 +194,6 @@ plugin = Plugin(
             others={"image-reconstruction": "tsugiki_vision.generative.autoencoder:AutoencoderForImageReconstruction"},
             processor=GRAYSCALE,
             paper="Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
-            stages=("autoencoder.stages.*",),
             heads={"image-reconstruction": "decoder"},
             trainers={"image-reconstruction": "tsugiki_vision.generative.autoencoder_training:train_autoencoder"},
         ),
