@@ -9,9 +9,11 @@ from typing import Literal, Protocol
 
 from torch import nn
 
+from .list_fields import ListFields
+
 
 @dataclass(kw_only=True)
-class ClassifierHeadConfig:
+class ClassifierHeadConfig(ListFields):
     """The config fields of the head. Inherit from it before `PreTrainedConfig`; `@strict` then checks it as well."""
 
     classifier: Literal["linear", "mlp"] = "linear"  # one linear layer, or Linear-ReLU-Linear

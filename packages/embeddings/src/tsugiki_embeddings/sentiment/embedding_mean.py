@@ -7,7 +7,7 @@ are the same text, and three times "good" outweighs the one "lacking" before it.
 """
 
 import itertools
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -29,10 +29,6 @@ class EmbeddingMeanConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConf
     layer_sizes: list[int] | tuple[int, ...] = ()  # units of hidden layers between the mean and the classifier
     activation: Literal["relu", "tanh"] = "relu"  # of the hidden layers
     dropout: float | int = 0.0  # share of the features silenced in training, before every layer
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.layer_sizes = list(self.layer_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def num_features(self) -> int:

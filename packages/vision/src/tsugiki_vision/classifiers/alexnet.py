@@ -59,11 +59,6 @@ class AlexNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     dropout: float | int = 0.5  # share of hidden units silenced in training
     normalization: Normalization = "none"  # after every convolution
 
-    def __post_init__(self, **kwargs: Any) -> None:
-        for name in ("channels", "kernel_sizes", "strides", "paddings", "groups", "pooled_after", "hidden_sizes"):
-            setattr(self, name, list(getattr(self, name)))
-        super().__post_init__(**kwargs)
-
     @classmethod
     def torchvision(cls, **fields: Any) -> "AlexNetConfig":
         """The form of `torchvision.models.alexnet`."""

@@ -15,7 +15,7 @@ that mean without the ReLU between them: a class may have negative evidence at a
 like that of any other network.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -47,10 +47,6 @@ class AllCNNConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     input_dropout: float | int = 0.2  # share of the picture's values silenced in training
     dropout: float | int = 0.5  # share of the values silenced after each reduction
     normalization: Normalization = "none"  # after each convolution; none in the paper
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.channels = list(self.channels)
-        super().__post_init__(**kwargs)
 
     @property
     def widths(self) -> list[int]:

@@ -5,7 +5,7 @@ all places, a linear classifier: 6n + 2 layers with weights. Between stages the 
 which gives 269,722 parameters at depth 20 and 853,018 at depth 56 with ten labels.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -33,10 +33,6 @@ class CifarResNetConfig(StagedConfig, PreTrainedConfig):
     shortcut: Literal["identity", "projection"] = (
         "identity"  # option A: subsample and pad with zeros; B: 1x1 convolution
     )
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.stage_channels = list(self.stage_channels)
-        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

@@ -6,7 +6,7 @@ first layer, and one for 32-pixel pictures, both here by config: DenseNet-121 ha
 labels, the 40-layer net for CIFAR-10 has 1,019,722.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -45,10 +45,6 @@ class DenseNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     bottleneck: bool = True  # the B of the paper: a 1x1 convolution to 4k maps before each 3x3
     compression: float = 0.5  # the C, theta: share of the channels that a transition keeps; 1 keeps all
     drop_rate: float | int = 0.0  # dropout after each convolution but the first; 0.2 in the paper without augmentation
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.block_layers = list(self.block_layers)
-        super().__post_init__(**kwargs)
 
     @property
     def stage_channels(self) -> list[int]:

@@ -8,7 +8,7 @@ the 96 pairs, to save time), and the output is a linear layer under a softmax, n
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -48,11 +48,6 @@ class LeNetConfig(StagedConfig, PreTrainedConfig):
     dropout: float | int = (
         0.0  # share of hidden units silenced in training; 0 in the paper, wide nets on small data need it
     )
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.conv_channels = list(self.conv_channels)
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

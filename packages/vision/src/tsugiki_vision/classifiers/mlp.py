@@ -5,7 +5,7 @@ The activation, the way weights start (Xavier: Glorot & Bengio 2010; He: He et a
 classifier, which cannot learn XOR.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -40,10 +40,6 @@ class MLPConfig(StagedConfig, PreTrainedConfig):
     weight_init: Literal["xavier", "he"] = "he"  # he suits relu and leaky_relu, xavier suits sigmoid and tanh
     input_dropout: float | int = 0.0  # share of pixels silenced in training; 0.2 in the dropout paper
     dropout: float | int = 0.0  # share of hidden units silenced in training; 0.5 in the dropout paper
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

@@ -7,7 +7,6 @@ and thirteen such blocks give 4,231,976 parameters with a thousand labels; `widt
 """
 
 import math
-from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -39,11 +38,6 @@ class MobileNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     tf_padding: bool = False  # TensorFlow's "same": where a layer halves an even size, zeros below and right only
     norm_eps: float = 1e-3  # the published weights'; timm's have 1e-5
     norm_momentum: float = 0.1  # share of each batch in the running statistics
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.channels = list(self.channels)
-        self.strides = list(self.strides)
-        super().__post_init__(**kwargs)
 
     @property
     def widths(self) -> list[int]:

@@ -9,7 +9,7 @@ fine-tuning can replace. Mean and 1x1 convolution may change places, so that giv
 thing: the authors' code has a ReLU on the maps of the classes, below which no logit can fall. It is left out.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 from torch import nn
@@ -42,12 +42,6 @@ class NINConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     pooling: Literal["max_then_mean", "max"] = "max_then_mean"  # after the first block, then after the others but last
     dropout: float | int = 0.5  # share of units silenced in training, after each pooling
     normalization: Normalization = "none"  # after every convolution
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.block_channels = [list(channels) for channels in self.block_channels]
-        self.kernel_sizes = list(self.kernel_sizes)
-        self.strides = list(self.strides)
-        super().__post_init__(**kwargs)
 
     @property
     def widths(self) -> list[list[int]]:

@@ -5,8 +5,6 @@ are pooled into the bins of a pyramid, so that no picture has to be cropped or w
 and evaluated at several sizes (`train_multi_size` in `multi_size_training.py`).
 """
 
-from typing import Any
-
 from huggingface_hub.dataclasses import strict
 from torch import nn
 from transformers import PreTrainedConfig
@@ -53,12 +51,6 @@ class SPPNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
         True  # normalise pooled convolutions across channels (Krizhevsky et al. 2012, section 3.3)
     )
     normalization: Normalization = "none"  # after each convolution
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        for name in ("conv_channels", "kernel_sizes", "strides", "paddings", "pooled_after", "pyramid_levels"):
-            setattr(self, name, list(getattr(self, name)))
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def pyramid_size(self) -> int:

@@ -57,7 +57,7 @@ class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
         self.set_output_features_output_indices(
             out_features=kwargs.pop("out_features", None), out_indices=kwargs.pop("out_indices", None)
         )
-        super().__post_init__(**kwargs)  # type: ignore[misc]  # PreTrainedConfig's, next in line
+        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

@@ -8,7 +8,7 @@ sizes are averaged, so that pictures of any size of at least 32 pixels run.
 """
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -47,10 +47,6 @@ class VGGConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     pooled_size: int = 7  # places a side that the first hidden layer sees
     dropout: float | int = 0.5  # share of hidden units silenced in training
     normalization: Normalization = "none"  # after every convolution
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def block_channels(self) -> list[int]:

@@ -7,7 +7,7 @@ random weights such a stack was out of reach in 2006; `autoencoder_training` sta
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -45,10 +45,6 @@ class AutoencoderConfig(StagedConfig, PreTrainedConfig):
     activation: Activation = "sigmoid"  # of all layers but the code, which is linear, and the pixels, always sigmoid
     weight_init: WeightInit = "xavier"  # he suits relu and its kin, xavier suits sigmoid and tanh
     reconstruction_loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"  # of pixels from 0 to 1
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

@@ -8,7 +8,6 @@ the encoder's distribution from the standard normal one.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.list_fields import ListFields
 
 from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
 from ..classifiers.pixel_values import check_size
@@ -27,7 +27,7 @@ WIDEST = 10.0  # log variance of a latent number beyond which exp would grow wit
 
 
 @strict
-class VAEConfig(PreTrainedConfig):
+class VAEConfig(ListFields, PreTrainedConfig):
     """Sizes and choices of a variational autoencoder; by default of the size of the paper's for MNIST (section 5)."""
 
     model_type = "tsugiki_vae"
@@ -39,10 +39,6 @@ class VAEConfig(PreTrainedConfig):
     activation: Activation = "tanh"  # of the hidden layers
     weight_init: WeightInit = "xavier"  # xavier suits tanh and sigmoid, he suits relu and its kin
     rounding: Rounding = "sampled"  # how gray pixels become black and white: see pixel_levels.py
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.hidden_sizes = list(self.hidden_sizes)
-        super().__post_init__(**kwargs)
 
     @property
     def num_pixels(self) -> int:

@@ -6,8 +6,6 @@ repeating pixels before a convolution, which leaves no checkerboard (Odena et al
 four of its five blocks it has 350,787 parameters.
 """
 
-from typing import Any
-
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -15,6 +13,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageSuperResolutionOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.list_fields import ListFields
 
 from ..classifiers.layers import PictureModel, initialize
 from ..classifiers.pixel_values import check_picture
@@ -23,7 +22,7 @@ MINIMUM_SIZE = 8  # pixels a side: padding by reflection needs two places where 
 
 
 @strict
-class StylizerConfig(PreTrainedConfig):
+class StylizerConfig(ListFields, PreTrainedConfig):
     """Sizes of a stylizer, and what it was trained for."""
 
     model_type = "tsugiki_stylizer"
@@ -40,10 +39,6 @@ class StylizerConfig(PreTrainedConfig):
     style_data: str = "tsugiki/style_images"  # the data set that holds it, with columns `image` and `title`
     style_size: int = 256  # pixels of the painting's longer side: the brush strokes' size
     loss_network: str = "vgg16bn-half-cifar10"  # the VGG that judged content and style
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.hidden_channels = list(self.hidden_channels)
-        super().__post_init__(**kwargs)
 
     def validate_sizes(self) -> None:
         """Refuse sizes that describe no network."""

@@ -9,8 +9,6 @@ The paper pools the maps of every layer in quadrants, its fully connected layer 
 the last convolution is kept, so that features stay few; the fully connected layer serves the learning alone.
 """
 
-from typing import Any
-
 from huggingface_hub.dataclasses import strict
 from torch import nn
 from transformers import PreTrainedConfig
@@ -43,10 +41,6 @@ class ExemplarCNNConfig(StagedConfig, LayerChoices, PreTrainedConfig):
     quadrants: int = 2  # the last maps are pooled into so many bins a side
     pooling: Pooling = "max"  # in the quadrants
     normalization: Normalization = "none"  # after each convolution; none in the paper
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.conv_channels = list(self.conv_channels)
-        super().__post_init__(**kwargs)
 
     @property
     def feature_size(self) -> int:

@@ -14,7 +14,6 @@ read-out is a linear layer, where Fukushima's last layer learns with labels.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -54,11 +53,6 @@ class NeocognitronConfig(StagedConfig, PreTrainedConfig):
     c_kernel_sizes: list[int] | tuple[int, ...] = (5, 7)  # side of the blur of C-cells, odd
     c_strides: list[int] | tuple[int, ...] = (2, 4)  # steps of S-cells from one C-cell to the next
     saturation: float = 0.1  # input at which a C-cell gives half of what it can
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        for name in (*PER_LAYER, "contrast_sigmas"):
-            setattr(self, name, list(getattr(self, name)))
-        super().__post_init__(**kwargs)
 
     @property
     def stage_layout(self) -> list[Stage]:

@@ -6,8 +6,6 @@ the mean over time; a linear classifier. The defaults are the paper's M5. Cost i
 one dimension less: T * kernel * channels_in * channels_out per layer.
 """
 
-from typing import Any
-
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -33,11 +31,6 @@ class Conv1dConfig(ClassifierHeadConfig, LayerChoices, PreTrainedConfig):
     strides: list[int] | tuple[int, ...] = (4, 1, 1, 1)
     poolings: list[int] | tuple[int, ...] = (4, 4, 4, 4)  # steps per maximum; 1 for none
     dropout: float | int = 0.0  # share of the pooled features silenced in training; 0 in the paper
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        for name in LISTS:
-            setattr(self, name, list(getattr(self, name)))
-        super().__post_init__(**kwargs)
 
     @property
     def minimum_length(self) -> int:

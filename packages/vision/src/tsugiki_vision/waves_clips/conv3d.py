@@ -9,7 +9,6 @@ clips of any size and length run.
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -39,12 +38,6 @@ class Conv3dConfig(ClassifierHeadConfig, LayerChoices, PreTrainedConfig):
     strides: list[list[int]] | tuple[tuple[int, int], ...] = ((1, 1), (1, 1), (1, 1))
     poolings: list[list[int]] | tuple[tuple[int, int], ...] = ((1, 2), (2, 2), (2, 2))  # 1 for none
     dropout: float | int = 0.0  # share of the pooled features silenced in training
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        self.channels = list(self.channels)
-        for name in PAIRS:
-            setattr(self, name, [list(pair) for pair in getattr(self, name)])
-        super().__post_init__(**kwargs)
 
     @property
     def minimum_frames(self) -> int:
