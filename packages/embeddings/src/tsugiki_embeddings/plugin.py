@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tsugiki import Family, Plugin
 
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
@@ -11,10 +13,16 @@ LSTM = "tsugiki_embeddings.sentiment.embedding_lstm"
 SENTIMENT = "tsugiki_embeddings.sentiment.sentiment_training:train_from_vectors"
 WORDS_AND_VECTORS = "tsugiki_embeddings.sentiment.sentiment_training:train_tokenizer_with_vectors"
 
+
+def words(name: str, **options: Any) -> Family:
+    """A family that reads words, which the training texts teach its tokenizer; other options as they are given."""
+    return Family(name, **{"processor": TOKENIZER, "processor_trainer": WORDS, **options})
+
+
 plugin = Plugin(
     name="embeddings",
     families=(
-        Family(
+        words(
             "word-vectors",
             config="tsugiki_embeddings.vectors.word_vectors_model:WordVectorsConfig",
             models={
@@ -22,8 +30,6 @@ plugin = Plugin(
                 "word-analogy": "tsugiki_embeddings.vectors.word_vectors_model:WordVectorsModel",
                 "base": "tsugiki_embeddings.vectors.word_vectors_model:WordVectorsModel",
             },
-            processor=TOKENIZER,
-            processor_trainer=WORDS,
             paper="Mikolov et al. 2013, Distributed representations of words and phrases and their compositionality; "
             "Pennington, Socher and Manning 2014, GloVe",
             trainers={"word-similarity": "tsugiki_embeddings.training.word_vector_training:train_word_vectors"},
@@ -31,7 +37,7 @@ plugin = Plugin(
             head="",
             onnx=False,
         ),
-        Family(
+        words(
             "fasttext",
             config="tsugiki_embeddings.vectors.fasttext:FastTextConfig",
             models={
@@ -39,8 +45,6 @@ plugin = Plugin(
                 "word-analogy": "tsugiki_embeddings.vectors.fasttext:FastTextModel",
                 "base": "tsugiki_embeddings.vectors.fasttext:FastTextModel",
             },
-            processor=TOKENIZER,
-            processor_trainer=WORDS,
             paper="Bojanowski, Grave, Joulin and Mikolov 2017, Enriching word vectors with subword information",
             trainers={"word-similarity": "tsugiki_embeddings.training.fasttext_training:train_fasttext"},
             stages=("embeddings", "buckets"),
@@ -48,43 +52,38 @@ plugin = Plugin(
             onnx=False,
             example={"vocab_size": 50, "hidden_size": 6, "num_buckets": 40},
         ),
-        Family(
+        words(
             "neural-lm",
             config="tsugiki_embeddings.training.neural_lm:NeuralLMConfig",
             models={
                 "word-prediction": "tsugiki_embeddings.training.neural_lm:NeuralLMForWordPrediction",
                 "base": "tsugiki_embeddings.training.neural_lm:NeuralLMModel",
             },
-            processor=TOKENIZER,
-            processor_trainer=WORDS,
             paper="Bengio, Ducharme, Vincent and Jauvin 2003, A neural probabilistic language model",
             stages=("neural_lm.embeddings", "neural_lm.hidden"),
             head="output",
             example={"vocab_size": 50, "hidden_size": 6, "intermediate_size": 8},
         ),
-        Family(
+        words(
             "scdv",
             config="tsugiki_embeddings.scdv.scdv:SCDVConfig",
             models={
                 "base": "tsugiki_embeddings.scdv.scdv:SCDVModel",
                 "text-classification": "tsugiki_embeddings.scdv.scdv:SCDVForSequenceClassification",
             },
-            processor=TOKENIZER,
-            processor_trainer=WORDS,
             paper="Mekala, Gupta, Paranjape and Karnick 2017, SCDV: sparse composite document vectors using soft "
             "clustering over distributional representations",
             stages=("scdv",),
             trainers={"text-classification": "tsugiki_embeddings.scdv.scdv_training:train_scdv"},
             example={"vocab_size": 50, "hidden_size": 6, "num_clusters": 3},
         ),
-        Family(
+        words(
             "embedding-mean",
             config=f"{MEAN}:EmbeddingMeanConfig",
             models={
                 "base": f"{MEAN}:EmbeddingMeanModel",
                 "text-classification": f"{MEAN}:EmbeddingMeanForSequenceClassification",
             },
-            processor=TOKENIZER,
             processor_trainer=WORDS_AND_VECTORS,
             paper="Iyyer, Manjunatha, Boyd-Graber and Daume 2015, Deep unordered composition rivals syntactic methods "
             "for text classification",
@@ -92,21 +91,20 @@ plugin = Plugin(
             trainers={"text-classification": SENTIMENT},
             example={"vocab_size": 50, "hidden_size": 6, "layer_sizes": (5,)},
         ),
-        Family(
+        words(
             "embedding-lstm",
             config=f"{LSTM}:EmbeddingLSTMConfig",
             models={
                 "base": f"{LSTM}:EmbeddingLSTMModel",
                 "text-classification": f"{LSTM}:EmbeddingLSTMForSequenceClassification",
             },
-            processor=TOKENIZER,
             processor_trainer=WORDS_AND_VECTORS,
             paper="Hochreiter and Schmidhuber 1997, Long short-term memory",
             stages=("embedding_lstm.words", "embedding_lstm.layers.*"),
             trainers={"text-classification": SENTIMENT},
             example={"vocab_size": 50, "hidden_size": 6, "lstm_size": 5, "num_layers": 2, "bidirectional": True},
         ),
-        Family(
+        words(
             "recursive-autoencoder",
             config="tsugiki_embeddings.sentiment.recursive_autoencoder:RecursiveAutoencoderConfig",
             models={
@@ -114,7 +112,6 @@ plugin = Plugin(
                 "text-classification": "tsugiki_embeddings.sentiment.recursive_autoencoder:"
                 "RecursiveAutoencoderForSequenceClassification",
             },
-            processor=TOKENIZER,
             processor_trainer=WORDS_AND_VECTORS,
             paper="Socher et al. 2011, Semi-supervised recursive autoencoders for predicting sentiment distributions",
             stages=("recursive_autoencoder.words", "recursive_autoencoder.autoencoder"),
@@ -122,14 +119,13 @@ plugin = Plugin(
             onnx=False,  # a traced graph would have the steps of one length of text
             example={"vocab_size": 50, "hidden_size": 6},
         ),
-        Family(
+        words(
             "rntn",
             config="tsugiki_embeddings.sentiment.rntn:RNTNConfig",
             models={
                 "base": "tsugiki_embeddings.sentiment.rntn:RNTNModel",
                 "tree-classification": "tsugiki_embeddings.sentiment.rntn:RNTNForTreeClassification",
             },
-            processor=TOKENIZER,
             processor_trainer="tsugiki_embeddings.sentiment.tree_classification:train_tree_tokenizer",
             paper="Socher et al. 2013, Recursive deep models for semantic compositionality over a sentiment treebank",
             stages=("rntn.words", "rntn.composition"),

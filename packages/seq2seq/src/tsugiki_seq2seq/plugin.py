@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tsugiki import Family, Plugin
 
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
 LEARNT = "tsugiki_seq2seq.texts.tokenizer_training:train_tokenizer"
 LEARNT_OF_DIALOGUES = "tsugiki_seq2seq.dialogue.dialogue_tables:train_dialogue_tokenizer"
 
+
+def texts(name: str, **options: Any) -> Family:
+    """A family that reads and writes texts, whose tokens the training texts teach; other options as they are given."""
+    usual = {"processor": TOKENIZER, "processor_trainer": LEARNT, "head": "", "onnx": False}
+    return Family(name, **{**usual, **options})
+
+
 plugin = Plugin(
     name="seq2seq",
     families=(
-        Family(
+        texts(
             "recurrent",
             config="tsugiki_seq2seq.recurrent.recurrent:RecurrentConfig",
             models={
@@ -20,31 +29,25 @@ plugin = Plugin(
                 "token-classification": "tsugiki_seq2seq.recurrent.recurrent:RecurrentForTokenClassification",
                 "text-classification": "tsugiki_seq2seq.recurrent.recurrent:RecurrentForSequenceClassification",
             },
-            processor=TOKENIZER,
-            processor_trainer=LEARNT,
             paper="Elman 1990, Finding structure in time; Hochreiter and Schmidhuber 1997, Long short-term memory; "
             "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder",
             stages=("recurrent.embeddings", "recurrent.layers"),
+            head="classifier",
             heads={"text-generation": ""},
             trainers={
                 "text-generation": "tsugiki_seq2seq.language_models.language_model_training:train_language_model"
             },
-            onnx=False,
             example={"vocab_size": 50, "hidden_size": 8, "num_hidden_layers": 2},
         ),
-        Family(
+        texts(
             "recurrent-seq2seq",
             config="tsugiki_seq2seq.translation.encoder_decoder:RecurrentSeq2SeqConfig",
             models={
                 "text-translation": "tsugiki_seq2seq.translation.encoder_decoder:RecurrentForConditionalGeneration"
             },
-            processor=TOKENIZER,
-            processor_trainer=LEARNT,
             paper="Sutskever, Vinyals and Le 2014, Sequence to sequence learning with neural networks; Bahdanau, Cho "
             "and Bengio 2015; Luong, Pham and Manning 2015",
             stages=("encoder", "decoder"),
-            head="",
-            onnx=False,
             example={"vocab_size": 50, "hidden_size": 8},
         ),
         Family(
@@ -73,43 +76,33 @@ plugin = Plugin(
                 "hidden_size": 8,
             },
         ),
-        Family(
+        texts(
             "hred",
             config="tsugiki_seq2seq.dialogue.hred:HREDConfig",
             models={"dialogue": "tsugiki_seq2seq.dialogue.hred:HREDForConditionalGeneration"},
-            processor=TOKENIZER,
             processor_trainer=LEARNT_OF_DIALOGUES,
             paper="Sordoni et al. 2015, A hierarchical recurrent encoder-decoder for generative context-aware query "
             "suggestion; Serban et al. 2016, Building end-to-end dialogue systems using generative hierarchical neural "
             "network models",
             stages=("encoder", "decoder"),
-            head="",
-            onnx=False,
             example={"vocab_size": 50, "hidden_size": 8},
         ),
-        Family(
+        texts(
             "vhred",
             config="tsugiki_seq2seq.dialogue.vhred:VHREDConfig",
             models={"dialogue": "tsugiki_seq2seq.dialogue.vhred:VHREDForConditionalGeneration"},
-            processor=TOKENIZER,
             processor_trainer=LEARNT_OF_DIALOGUES,
             paper="Serban et al. 2017, A hierarchical latent variable encoder-decoder model for generating dialogues",
             stages=("encoder", "prior", "posterior", "decoder"),
-            head="",
-            onnx=False,
             example={"vocab_size": 50, "hidden_size": 8, "latent_size": 3, "latent_hidden_size": 5},
         ),
-        Family(
+        texts(
             "marian",
             config="transformers:MarianConfig",
             models={"text-translation": "transformers:MarianMTModel"},
             model_type="marian",
-            processor=TOKENIZER,
-            processor_trainer=LEARNT,
             paper="Vaswani et al. 2017, Attention is all you need",
             stages=("model.encoder", "model.decoder"),
-            head="",
-            onnx=False,
             example={
                 "vocab_size": 50,
                 "d_model": 16,
@@ -125,18 +118,14 @@ plugin = Plugin(
                 "forced_eos_token_id": None,
             },
         ),
-        Family(
+        texts(
             "bert",
             config="transformers:BertConfig",
             models={"base": "transformers:BertModel", "fill-mask": "transformers:BertForMaskedLM"},
             model_type="bert",
-            processor=TOKENIZER,
-            processor_trainer=LEARNT,
             paper="Devlin, Chang, Lee and Toutanova 2019, BERT: pre-training of deep bidirectional transformers for "
             "language understanding",
             stages=("bert.embeddings", "bert.encoder.layer.*"),
-            head="",
-            onnx=False,
             example={
                 "vocab_size": 50,
                 "hidden_size": 16,
@@ -146,18 +135,14 @@ plugin = Plugin(
                 "max_position_embeddings": 128,
             },
         ),
-        Family(
+        texts(
             "gpt2",
             config="transformers:GPT2Config",
             models={"base": "transformers:GPT2Model", "text-generation": "transformers:GPT2LMHeadModel"},
             model_type="gpt2",
-            processor=TOKENIZER,
-            processor_trainer=LEARNT,
             trainers={"text-generation": "tsugiki_seq2seq.language_models.whole_windows:train_on_whole_windows"},
             paper="Radford et al. 2019, Language models are unsupervised multitask learners",
             stages=("transformer.wte", "transformer.wpe", "transformer.h.*", "transformer.ln_f"),
-            head="",
-            onnx=False,
             example={
                 "vocab_size": 50,
                 "n_positions": 256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from .stages import depth_name
 from .tuning import Tuned
 
 DEPTH_FILE = "depth.png"
-LEARNING_CURVES_FILE = "learning_curves.png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,40 +149,3 @@ def draw_depths(report: Report, folder: Path) -> Picture | None:
         f"What a linear classifier makes of each stage's frozen features, on rows it did not see. Depth "
         f"{report.depth_name} was chosen: {report.why}",
     )
-
-
-def draw_learning_curves(
-    examples: Sequence[int],
-    curves: Mapping[str, Sequence[Sequence[float]]],
-    folder: str | Path,
-    *,
-    file: str = LEARNING_CURVES_FILE,
-) -> Picture:
-    """Draw the error against the examples per class, such as transfer's beside that of training from scratch.
-
-    Args:
-        examples: Examples per class, rising.
-        curves: Name -> for each number of examples the accuracies of its seeds.
-        folder: Where the picture goes.
-        file: Its name.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
-    axes = figure.subplots()
-    for name, accuracies in curves.items():
-        errors = [[100 * (1 - accuracy) for accuracy in seeds] for seeds in accuracies]
-        means = [sum(seeds) / len(seeds) for seeds in errors]
-        (line,) = axes.plot(examples, means, marker="o", label=name)
-        axes.fill_between(
-            examples, [min(s) for s in errors], [max(s) for s in errors], color=line.get_color(), alpha=0.2
-        )
-    axes.set(xlabel="examples per class", ylabel="error, %", xscale="log", yscale="log")
-    axes.set_xticks(list(examples), [str(count) for count in examples])
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    path = Path(folder) / file
-    figure.savefig(path, dpi=110)
-    return Picture(file, "Error against examples per class; lines are means and bands the range over the seeds.")
