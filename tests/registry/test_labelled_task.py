@@ -20,10 +20,7 @@ TABLE = TensorTable({"input_ids": torch.zeros(1, 2)})
 class Plain(Task):
     name = "plain"
 
-    def columns(self, dataset, given=None):
-        return {}
-
-    def table(self, dataset, processor, columns=None):
+    def read_rows(self, dataset, processor, columns):
         return TABLE
 
     def row_scores(self, predictions):
@@ -45,7 +42,7 @@ class Labelled(Plain, LabelledTask):
     def label_names(self, dataset, columns):
         return ["x", "y"]
 
-    def table(self, dataset, processor, columns=None, *, label_names=None):
+    def read_rows(self, dataset, processor, columns, label_names=()):
         return list(label_names)
 
     def figures(self, predictions, table, folder, *, label_names=()):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .columns import check_rows
 from .picture import Picture
 from .predictions import Predictions
 from .task import Task
@@ -36,7 +37,6 @@ class LabelledTask(Task):
         """Fields of the model's config that follow from the labels: ``id2label`` and ``label2id``."""
         return {"id2label": dict(enumerate(label_names)), "label2id": {name: n for n, name in enumerate(label_names)}}
 
-    @abstractmethod
     def table(
         self,
         dataset: Dataset,
@@ -45,17 +45,25 @@ class LabelledTask(Task):
         *,
         label_names: Sequence[str] | None = None,
     ) -> TensorTable:
-        """Decode the rows once.
+        """Decode the rows once, as `Task.table` says.
 
         Args:
-            dataset: The data.
+            dataset: The data, at least one row.
             processor: The model's processor.
-            columns: Columns by role; found when None.
-            label_names: The model's labels, matched by name; by default the data's own.
-
-        Raises:
-            DataError: A row does not decode, a label is unknown to the model.
+            columns: Columns by role; roles that it leaves out are found.
+            label_names: The model's labels, matched by name, so that the order in the data is free; by default the
+                data's own, see `label_names`.
         """
+        found = self.columns(dataset, columns)
+        check_rows(dataset)
+        names = self.label_names(dataset, found) if label_names is None else label_names
+        return self.read_rows(dataset, processor, found, list(names))
+
+    @abstractmethod
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
+    ) -> TensorTable:
+        """What `table` makes of data that has rows, of `columns` found in it and of the model's labels."""
 
     def figures(
         self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()

@@ -72,6 +72,29 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def score_metric(
+    statistic: Callable[[NDArray[np.int64]], float],
+    rows: int,
+    *,
+    n: float | None = None,
+    kind: Kind = "score",
+    seed: int = 0,
+) -> Metric:
+    """A figure of all examples together, with its bootstrap interval.
+
+    Args:
+        statistic: Takes row numbers (rows,) and returns the figure on them.
+        rows: Number of examples.
+        n: How many things it is measured on; by default the examples.
+        kind: Of the figure.
+        seed: Seed of the draws.
+    """
+    import numpy as np
+
+    low, high = bootstrap_interval(rows, statistic, seed=seed)
+    return Metric(statistic(np.arange(rows)), low, high, rows if n is None else int(n), kind)
+
+
 def mean_metric(values: NDArray[np.generic], *, resamples: int = 1000, seed: int = 0) -> Metric:
     """The mean of one score per example, with its bootstrap interval.
 

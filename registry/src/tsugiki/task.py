@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .answers import Answers, answered
-from .columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, find_column, read_column
+from .columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, check_rows, find_column, find_columns, read_column
 from .errors import OptionError
 from .inputs import InputKind
 from .metrics import Metric
@@ -40,6 +40,7 @@ class Task(ABC):
         main_metric: The metric that early stopping and depth choice look at.
         greater_is_better: Whether more of it is better.
         inputs: What `predict` takes, and how `tsugiki predict` finds it; see `tsugiki.inputs`.
+        roles: What each column of the data holds, by the part that it plays.
         pipeline_class: The pipeline of a task that transformers has none for: a subclass of its ``Pipeline``, or a
             reference of one (``"package.module:Class"``).
         pipeline_key: Key of `tsugiki.snapshots.auto_classes.AUTO_CLASSES` whose Auto class loads the models of that
@@ -55,40 +56,51 @@ class Task(ABC):
     main_metric: ClassVar[str]
     greater_is_better: ClassVar[bool] = True
     inputs: ClassVar[InputKind]
+    roles: ClassVar[Mapping[str, Role]] = {}
     pipeline_class: ClassVar[str | type | None] = None
     pipeline_key: ClassVar[str | None] = None
     refined_pipeline_class: ClassVar[str | None] = None
     pipeline_tag: ClassVar[str | None] = None
     validates_by_loss: ClassVar[bool] = False
 
-    @abstractmethod
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Which column plays which role, found by feature type or as named by the user.
+        """Which column plays which role, found by what it holds or as named by the user.
 
         Args:
             dataset: The data.
-            given: Roles the user named, such as ``{"image": "photo"}``.
+            given: Roles the user named, such as ``{"image": "photo"}``; the others are found. A part of a structured
+                column is named by itself or with the column, ``en`` or ``translation.en``.
 
         Raises:
-            DataError: A column is missing or of the wrong type.
+            DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
         """
+        return find_columns(dataset, self.roles, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """Fields of the model's config that follow from its processor, such as a tokenizer's ``vocab_size``."""
         return {}
 
-    @abstractmethod
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode the rows once.
 
         Args:
-            dataset: The data.
+            dataset: The data, at least one row.
             processor: The model's processor.
-            columns: Roles as `columns` returns them; found when None.
+            columns: Columns by role; roles that it leaves out are found.
+
+        Returns:
+            What `read_rows` says.
 
         Raises:
-            DataError: A row does not decode, or there are none.
+            DataError: A column is missing or of the wrong type, there are no rows, or one does not decode.
         """
+        found = self.columns(dataset, columns)
+        check_rows(dataset)
+        return self.read_rows(dataset, processor, found)
+
+    @abstractmethod
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
+        """What `table` makes of data that has rows, and of `columns` that were found in it."""
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor | list[Any]:
         """What evaluation keeps of a forward pass: the logits, unless a task says otherwise.

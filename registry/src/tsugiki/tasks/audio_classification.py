@@ -38,21 +38,10 @@ class AudioClassification(Classification):
         recordings = [read_waveform(source, processor.sampling_rate) for source in inputs]
         return _extracted(recordings, processor)
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Decode every recording once, with soundfile.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's feature extractor.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: The model's classes, matched by name; by default the data's own.
 
         Returns:
             What the feature extractor gives, such as `input_values` float32 (N, T), and `labels` int64 (N,).
@@ -61,7 +50,6 @@ class AudioClassification(Classification):
             DataError: A recording does not decode or has another sampling rate than the model, or a label is missing
                 or unknown to the model.
         """
-        columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         return TensorTable({**_decode(dataset, columns["audio"], processor), "labels": labels})
 

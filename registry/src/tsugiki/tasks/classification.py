@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..answers import Answers
 from ..class_labels import class_names, class_numbers, find_label_column
-from ..columns import ColumnKind, Role, check_roles, check_rows, find_column, read_column, refuse_shared_columns
+from ..columns import ColumnKind, Role, check_roles, find_column, read_column, refuse_shared_columns
 from ..labelled_task import LabelledTask
 from ..metrics import Metric, share_metric
 from ..predictions import Predictions
@@ -58,18 +58,7 @@ class Classification(LabelledTask, CountedTask):
         """
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the columns by feature type, or check the ones that the user named.
-
-        Args:
-            dataset: The data.
-            given: Columns by role, such as `{"label": "fine_label"}`; roles that it leaves out are found.
-
-        Returns:
-            The columns of the roles `input_role` and `label`.
-
-        Raises:
-            DataError: A column is missing, of the wrong type, or one of several.
-        """
+        """The columns of the roles `input_role` and `label`; see `Task.columns`."""
         check_roles(given, (self.input_role, "label"), task=self.name)
         label = find_label_column(dataset, (given or {}).get("label"))
         needed = Role(self.input_kind, self.usual_columns)
@@ -92,23 +81,13 @@ class Classification(LabelledTask, CountedTask):
         """
         return class_names(dataset, columns["label"])
 
-    def labels(self, dataset: Dataset, columns: Mapping[str, str], label_names: Sequence[str] | None) -> Tensor:
-        """The numbers of the rows' classes, matched by name, so that the order in the data is free.
-
-        Args:
-            dataset: The data, at least one row.
-            columns: Columns by role.
-            label_names: The model's classes; by default the data's own, each of which must then have rows.
-
-        Returns:
-            int64 (N,).
+    def labels(self, dataset: Dataset, columns: Mapping[str, str], label_names: Sequence[str]) -> Tensor:
+        """The numbers of the rows' classes among `label_names`, int64 (N,).
 
         Raises:
-            DataError: There are no rows, or a label is missing or unknown to the model.
+            DataError: A label is missing or unknown to the model.
         """
-        check_rows(dataset)
-        names = self.label_names(dataset, columns) if label_names is None else label_names
-        return torch.from_numpy(class_numbers(dataset, columns["label"], names))
+        return torch.from_numpy(class_numbers(dataset, columns["label"], label_names))
 
     def correct(self, predictions: Predictions) -> NDArray[np.bool_]:
         """Whether the class with the highest logit is the labelled one (N,)."""
@@ -137,10 +116,7 @@ class Classification(LabelledTask, CountedTask):
         """Classify single inputs.
 
         Args:
-            model: A classifier of this task.
-            processor: Its processor.
             inputs: What the processor takes, such as Pillow images.
-            top_k: Classes to return for each, at most.
 
         Returns:
             For each input its likeliest classes, best first, as `{"label": name, "score": probability}`.

@@ -38,22 +38,10 @@ class ImageClassification(Classification):
         """`pixel_values` (N, C, H, W) of Pillow images and whatever else the processor takes."""
         return {"pixel_values": processor(images=inputs, return_tensors="pt")["pixel_values"]}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Decode every picture once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's image processor.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: The model's classes. Labels are matched by name, so that the order in the data is free. By
-                default the data's own, each of which must then have rows.
 
         Returns:
             `pixel_values` uint8 (N, C, H, W), normalised batch by batch, and `labels` int64 (N,).
@@ -61,7 +49,6 @@ class ImageClassification(Classification):
         Raises:
             DataError: A picture does not decode, or a label is missing or unknown to the model.
         """
-        columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         return TensorTable(
             {"pixel_values": decode_image_column(dataset, columns["image"], processor), "labels": labels},

@@ -48,21 +48,10 @@ class TextClassification(Classification):
         encoded = processor(list(inputs), padding=True, truncation=True, return_tensors="pt")
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Tokenise every text once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's tokenizer.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: The model's classes, matched by name; by default the data's own.
 
         Returns:
             Rows of `input_ids` and `attention_mask`, padded a batch at a time, and `labels` int64 (N,).
@@ -70,7 +59,6 @@ class TextClassification(Classification):
         Raises:
             DataError: A text is missing, a label is missing or unknown to the model, or every text is its own label.
         """
-        columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         texts = read_texts(dataset, columns["text"])
         refuse_labels_as_texts(dataset, columns["label"], texts)

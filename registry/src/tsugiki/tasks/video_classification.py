@@ -41,21 +41,10 @@ class VideoClassification(Classification):
         clips = [processor([clip], return_tensors="pt")["pixel_values"] for clip in inputs]
         return {"pixel_values": torch.cat(clips)}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Decode every clip once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's clip processor.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: The model's classes, matched by name; by default the data's own.
 
         Returns:
             `pixel_values` uint8 (N, T, C, H, W), normalised batch by batch, and `labels` int64 (N,).
@@ -63,7 +52,6 @@ class VideoClassification(Classification):
         Raises:
             DataError: A clip does not decode, or a label is missing or unknown to the model.
         """
-        columns = self.columns(dataset, columns)
         labels = self.labels(dataset, columns, label_names)
         return TensorTable(
             {"pixel_values": _decode(dataset, columns["video"], processor), "labels": labels},

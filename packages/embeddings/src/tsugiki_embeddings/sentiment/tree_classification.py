@@ -113,21 +113,10 @@ class TreeClassification(LabelledTask, CountedTask):
         columns = tree_columns([read_tree(text) for text in inputs], _numbers(processor), pad_token_id=_pad(processor))
         return {name: columns[name] for name in ("input_ids", "left", "right")}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
-        """Read every tree once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's tokenizer; it must split at spaces alone.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: The model's classes, in the order of the numbers in the trees; by default the data's own.
+        """Read every tree once; the tokenizer must split at spaces alone.
 
         Returns:
             `input_ids`, `left`, `right` and `labels`, int64 (N, M), as `parse_trees.tree_columns` makes them.
@@ -136,9 +125,8 @@ class TreeClassification(LabelledTask, CountedTask):
             DataError: A tree is broken or missing, a class is none of the model's, or the trees and the label column
                 contradict each other.
         """
-        columns = self.columns(dataset, columns)
         trees = read_trees(dataset, columns)
-        names = list(label_names) if label_names is not None else self.label_names(dataset, columns)
+        names = list(label_names)
         table = tree_columns(trees, _numbers(processor), pad_token_id=_pad(processor))
         if (greatest := int(table["labels"].max())) >= len(names):
             raise DataError(f"a tree has the class {greatest}, and the model tells apart {listed(names)}, from 0 on")
@@ -195,10 +183,7 @@ class TreeClassification(LabelledTask, CountedTask):
         """Classify sentences by the roots of their trees.
 
         Args:
-            model: A network of this task.
-            processor: Its tokenizer.
             inputs: Trees in either notation of `parse_trees`, or plain sentences of words between spaces.
-            top_k: Classes to return for each, at most.
 
         Returns:
             For each its likeliest classes, best first, as `{"label": name, "score": probability}`.

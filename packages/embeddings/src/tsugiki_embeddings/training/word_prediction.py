@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.answers import Answers
-from tsugiki.columns import TEXT_COLUMN, Role, find_columns, read_texts
+from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, InputKind
-from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.metrics import Metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
 from tsugiki.tensor_table import IGNORED, TensorTable
@@ -40,41 +40,25 @@ class WordPrediction(Task):
 
     name: ClassVar[str] = "word-prediction"
     inputs: ClassVar[InputKind] = TEXTS
+    roles: ClassVar[Mapping[str, Role]] = {ROLE: Role(TEXT_COLUMN, (ROLE,))}
     main_metric: ClassVar[str] = "perplexity"
     greater_is_better: ClassVar[bool] = False
     pipeline_tag: ClassVar[str | None] = "fill-mask"
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the column of texts.
-
-        Args:
-            dataset: The data.
-            given: `{"text": column}`, needed where it has another name and is not the only one.
-
-        Raises:
-            DataError: It is missing, holds no strings, or is one of several.
-        """
-        return find_columns(dataset, {ROLE: Role(TEXT_COLUMN, (ROLE,))}, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`, which are the tokenizer's."""
         return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the texts and cut them into rows.
-
-        Args:
-            dataset: The data, at least one word.
-            processor: The model's tokenizer.
-            columns: Columns by role; found where left out.
 
         Returns:
             `input_ids` and `attention_mask` (N, 72), and `labels` (N, 72) with -100 where nothing is asked.
 
         Raises:
-            DataError: There are no rows, a text is missing, or there is no word.
+            DataError: A text is missing, or there is no word.
         """
-        texts = read_texts(dataset, self.columns(dataset, columns)[ROLE])
+        texts = read_texts(dataset, columns[ROLE])
         numbers: list[list[int]] = []
         for start in range(0, len(texts), BATCH):
             numbers += processor(texts[start : start + BATCH], add_special_tokens=False)["input_ids"]
@@ -97,17 +81,13 @@ class WordPrediction(Task):
         def perplexity(rows: NDArray[np.int64]) -> float:
             return float(np.exp(nats[rows].sum() / words[rows].sum()))
 
-        low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
-        return {"perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(words.sum()), "score")}
+        return {"perplexity": score_metric(perplexity, len(nats), n=words.sum(), seed=seed)}
 
     def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The likeliest words at the one place of each text that is written `<unk>`.
 
         Args:
-            model: A model of this task.
-            processor: Its tokenizer.
             inputs: Texts, each with one `<unk>` where a word is wanted.
-            top_k: How many words.
 
         Returns:
             For each text the words as `{"label": word, "score": probability}`, best first.

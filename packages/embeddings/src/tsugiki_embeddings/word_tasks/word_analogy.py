@@ -61,13 +61,8 @@ class WordAnalogy(CountedTask, WordTask):
     asked_roles: ClassVar[tuple[str, ...]] = ("word1", "word2", "word3")
     other_roles: ClassVar[Mapping[str, bool]] = {"category": False}
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Look up every word once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's tokenizer, its words by falling frequency.
-            columns: Columns by role; roles that it leaves out are found.
 
         Returns:
             `input_ids` int64 (N, 3), the given words; `labels` int64 (N,), the answer, or -1 where one of the four
@@ -76,7 +71,6 @@ class WordAnalogy(CountedTask, WordTask):
         Raises:
             DataError: A word is missing.
         """
-        columns = self.columns(dataset, columns)
         vocabulary = Vocabulary(processor, most=FREQUENT)
         words = np.stack([vocabulary.numbers(spelled) for spelled in self.read_words(dataset, columns)], axis=1)
         answers = np.where((words >= SPECIAL).all(axis=1), words[:, 3], NOT_COUNTED)
@@ -137,10 +131,7 @@ class WordAnalogy(CountedTask, WordTask):
         """Complete analogies.
 
         Args:
-            model: Word vectors.
-            processor: Their tokenizer.
             inputs: Three words each, as a list or in one string: ``"man woman king"`` asks man : woman = king : ?.
-            top_k: Answers to return for each, at most.
 
         Returns:
             For each question its best answers as ``{"label": word, "score": cosine}``, best first.

@@ -16,7 +16,7 @@ from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role, find_column, read_column, read_texts
 from tsugiki.errors import DataError
 from tsugiki.inputs import PAIRS, InputKind
-from tsugiki.metrics import Metric, bootstrap_interval, share_metric
+from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
 from tsugiki.tasks.text_classification import tokenize
@@ -49,15 +49,7 @@ class WordSimilarity(WordTask):
     other_roles: ClassVar[Mapping[str, bool]] = {"score": True}
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the columns of pairs by their names, or the text column of a corpus.
-
-        Args:
-            dataset: The data.
-            given: Columns by role; roles that it leaves out are found.
-
-        Raises:
-            DataError: A column is missing or of the wrong type.
-        """
+        """Find the columns of pairs by their names, or the text column of a corpus; see `Task.columns`."""
         given = given or {}
         of_pairs = (*self.word_roles, *self.other_roles)
         if TEXT not in given and any(given.get(role, role) in dataset.features for role in of_pairs):
@@ -73,13 +65,8 @@ class WordSimilarity(WordTask):
             )
         return {TEXT: find_column(dataset, TEXT, corpus, given)}
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Look up every word once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's tokenizer.
-            columns: Columns by role; roles that it leaves out are found.
 
         Returns:
             Of pairs, `input_ids` int64 (N, 2) with 1 for an unknown word, and `labels` float32 (N,), the scores; of a
@@ -88,7 +75,6 @@ class WordSimilarity(WordTask):
         Raises:
             DataError: A word, a score or a text is missing.
         """
-        columns = self.columns(dataset, columns)
         if TEXT in columns:
             texts = tokenize(processor, read_texts(dataset, columns[TEXT]))
             return text_table(texts, pad_token_id=processor.pad_token_id or 0)
@@ -122,11 +108,8 @@ class WordSimilarity(WordTask):
         """
         known = known_pairs(predictions)
         cosines, scores = predictions.outputs[known, 0], predictions.labels[known]
-        low, high = bootstrap_interval(
-            len(cosines), lambda rows: spearman(cosines[rows], scores[rows]), resamples=1000, seed=seed
-        )
         return {
-            "spearman": Metric(spearman(cosines, scores), low, high, len(cosines), "score"),
+            "spearman": score_metric(lambda rows: spearman(cosines[rows], scores[rows]), len(cosines), seed=seed),
             "coverage": share_metric(known, seed=seed),
         }
 
@@ -141,10 +124,7 @@ class WordSimilarity(WordTask):
         """Answer for single words, or for pairs.
 
         Args:
-            model: Word vectors.
-            processor: Their tokenizer.
             inputs: A word each, whose neighbours are asked for, or two words, whose similarity is.
-            top_k: Neighbours of a word, at most.
 
         Returns:
             For a word its neighbours as ``{"label": word, "score": cosine}``, nearest first; for a pair one such entry

@@ -35,15 +35,7 @@ class WordTask(Task):
     other_roles: ClassVar[Mapping[str, bool]] = {}
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the columns by their names, which are those of the roles, or check the ones that the user named.
-
-        Args:
-            dataset: The data.
-            given: Columns by role; roles that it leaves out are found.
-
-        Raises:
-            DataError: A column is missing or holds no words.
-        """
+        """Find the columns by their names, which are those of the roles; see `Task.columns`."""
         given = given or {}
         roles = (*self.word_roles, *self.other_roles)
         check_roles(given, roles, task=self.name)

@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import check_rows
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, mean_metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
 from tsugiki.tensor_table import Batch, TensorTable
@@ -71,41 +70,26 @@ class ImageCaptioning(Task):
     pipeline_class = "tsugiki_seq2seq.captions.image_captioning_pipeline:ImageCaptioningPipeline"
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the picture and its captions.
-
-        Args:
-            dataset: The data.
-            given: Roles that the user named, such as `{"image": "photo", "caption": "text"}`.
-
-        Raises:
-            DataError: A column is missing, of the wrong type, or one of several.
-        """
+        """Find the picture and its captions; see `Task.columns`."""
         return find_columns(dataset, given, task=self.name)
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
         return special_token_fields(processor.tokenizer)
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Decode every picture once. A row is a picture, so that a part held out shares none with the rest.
-
-        Args:
-            dataset: The data.
-            processor: The model's.
-            columns: Columns by role; found where left out.
 
         Returns:
             Batches of ``pixel_values``; the captions stand in the table's `CaptionedPictures`.
 
         Raises:
-            DataError: A column is missing, a picture does not decode or has no caption, or there are no rows.
+            DataError: A picture does not decode or has no caption.
         """
-        found = self.columns(dataset, columns)
-        check_rows(dataset)
-        references = list(caption_lists(dataset, found))
+        references = list(caption_lists(dataset, columns))
         if [] in references:
             raise DataError(f"row {references.index([])} has no caption; remove it")
-        pixels = decode_image_column(dataset, found[IMAGE], processor.image_processor)
+        pixels = decode_image_column(dataset, columns[IMAGE], processor.image_processor)
         return TensorTable(
             {"pixel_values": pixels, PICTURE: torch.arange(len(pixels))},
             transform=CaptionedPictures(
@@ -135,23 +119,19 @@ class ImageCaptioning(Task):
         The document frequencies of CIDEr-D stay those of all pictures in every draw.
         """
         counts = predictions.outputs.astype(np.float64)
-        rows = np.arange(len(counts))
         figures = {"cider": mean_metric(counts[:, -1], seed=seed)}
         for order in range(1, ORDER + 1):
 
             def of_rows(drawn: NDArray[np.int64], order: int = order) -> float:
                 return bleu_of(counts[drawn, :-1].sum(0), order)
 
-            low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
-            figures[f"bleu_{order}"] = Metric(of_rows(rows), low, high, len(counts), "score")
+            figures[f"bleu_{order}"] = score_metric(of_rows, len(counts), seed=seed)
         return figures
 
     def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
         """The best captions of each picture.
 
         Args:
-            model: A model of this task.
-            processor: Its processor.
             inputs: Pillow images.
             top_k: How many captions; more than one are those that a beam search of so many ends with.
 

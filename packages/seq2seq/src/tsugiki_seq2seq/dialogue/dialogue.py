@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_LIST_COLUMN, Role
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Kind, Metric, bootstrap_interval
+from tsugiki.metrics import Kind, Metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import Batch, TensorTable
 
@@ -74,22 +74,17 @@ class Dialogue(TextTask):
             fields["unk_token_id"] = processor.unk_token_id
         return fields
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the dialogues, a row each.
-
-        Args:
-            dataset: The data.
-            processor: The model's tokenizer.
-            columns: Columns by role; found where left out.
 
         Returns:
             Batches of ``input_ids``, ``attention_mask`` and ``labels``, as `WholeDialogues` makes them, or for a flat
             encoder-decoder `FlatResponses`. Utterances of more than 64 tokens lose their end.
 
         Raises:
-            DataError: A column is missing, there are no rows, or a dialogue has fewer than two utterances.
+            DataError: A dialogue has fewer than two utterances.
         """
-        dialogues = column_dialogues(dataset, self.columns(dataset, columns)[ROLE])
+        dialogues = column_dialogues(dataset, columns[ROLE])
         return dialogue_table(dialogues, processor, flat_context=self.flat_context)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
@@ -124,8 +119,7 @@ class Dialogue(TextTask):
         tokens, responses = (int(sums[:, column].sum()) for column in (2, 3))
 
         def figure(of: Callable[[NDArray[np.float64]], float], n: int, kind: Kind = "score") -> Metric:
-            low, high = bootstrap_interval(len(sums), lambda rows: of(sums[rows].sum(0)), seed=seed)
-            return Metric(of(sums.sum(0)), low, high, n, kind)
+            return score_metric(lambda rows: of(sums[rows].sum(0)), len(sums), n=n, kind=kind, seed=seed)
 
         has_latent = sums.shape[1] > COUNTS
         figures = {
@@ -146,8 +140,6 @@ class Dialogue(TextTask):
         """The best responses to each dialogue.
 
         Args:
-            model: A hierarchical model of this task.
-            processor: Its tokenizer.
             inputs: Dialogues: lists of utterances, or texts with ``||`` between the utterances.
             top_k: How many responses; more than one are those a beam search of so many ends with.
 

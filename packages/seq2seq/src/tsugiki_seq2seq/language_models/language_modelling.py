@@ -14,7 +14,7 @@ from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
-from tsugiki.metrics import Metric, bootstrap_interval
+from tsugiki.metrics import Metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
@@ -82,18 +82,13 @@ class TextGeneration(TextTask):
         fields = super().processor_fields(processor)
         return {**fields, "bos_token_id": fields["eos_token_id"]}
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the texts and lay them out.
-
-        Args:
-            dataset: The data.
-            processor: The model's tokenizer.
-            columns: Columns by role; found where left out.
 
         Raises:
             DataError: There is no text.
         """
-        return window_table(read_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+        return window_table(read_texts(dataset, columns[ROLE]), processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Guess every token once.
@@ -133,9 +128,8 @@ class TextGeneration(TextTask):
         def bits(rows: NDArray[np.int64]) -> float:
             return float(nats[rows].sum() / math.log(2) / max(characters[rows].sum(), 1))
 
-        rows = np.arange(len(nats))
         return {
-            name: Metric(of(rows), *bootstrap_interval(len(nats), of, seed=seed), n=int(count.sum()), kind="score")
+            name: score_metric(of, len(nats), n=count.sum(), seed=seed)
             for name, of, count in (("perplexity", perplexity, tokens), ("bits_per_character", bits, characters))
         }
 
@@ -159,10 +153,7 @@ class TextGeneration(TextTask):
         """The likeliest next tokens of each text; `tsugiki.pipeline` writes whole continuations.
 
         Args:
-            model: A model of this task.
-            processor: Its tokenizer.
             inputs: Texts, which may be empty.
-            top_k: How many tokens.
 
         Returns:
             For each text the tokens as `{"label": token, "score": probability}`, best first.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
-from tsugiki.metrics import Metric, bootstrap_interval, share_metric
+from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
@@ -44,18 +44,13 @@ class FillMask(TextTask):
     main_metric: ClassVar[str] = "masked_perplexity"
     greater_is_better: ClassVar[bool] = False
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the texts and lay them out.
-
-        Args:
-            dataset: The data.
-            processor: The model's tokenizer.
-            columns: Columns by role; found where left out.
 
         Raises:
             DataError: The tokenizer has no mask token, or there is no text.
         """
-        return masked_table(read_texts(dataset, self.columns(dataset, columns)[ROLE]), processor)
+        return masked_table(read_texts(dataset, columns[ROLE]), processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Guess the masked tokens of every row.
@@ -90,9 +85,8 @@ class FillMask(TextTask):
         def perplexity(rows: NDArray[np.int64]) -> float:
             return float(np.exp(nats[rows].sum() / max(tokens[rows].sum(), 1)))
 
-        low, high = bootstrap_interval(len(nats), perplexity, seed=seed)
         return {
-            "masked_perplexity": Metric(perplexity(np.arange(len(nats))), low, high, int(tokens.sum()), "score"),
+            "masked_perplexity": score_metric(perplexity, len(nats), n=tokens.sum(), seed=seed),
             "accuracy": share_metric(right, tokens, seed=seed),
         }
 
@@ -100,10 +94,7 @@ class FillMask(TextTask):
         """The likeliest tokens for the mask of each text.
 
         Args:
-            model: A model of this task.
-            processor: Its tokenizer.
             inputs: Texts with one mask token each, such as `"The <mask> was dark."`.
-            top_k: How many tokens.
 
         Returns:
             For each text the tokens as `{"label": token, "score": probability}`, best first.

@@ -14,7 +14,6 @@ from tsugiki.columns import (
     TEXT_LIST_COLUMN,
     ColumnKind,
     Role,
-    check_rows,
     is_list_of_texts,
     item_of,
     read_column,
@@ -87,35 +86,22 @@ class TokenClassification(LabelledTask, TextTask):
         """The vocabulary's size and the number of padding."""
         return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
-        """Tokenise the sentences.
-
-        Args:
-            dataset: The data.
-            processor: The model's tokenizer, a fast one.
-            columns: Columns by role; found where left out.
-            label_names: The model's tags, matched by name; by default the data's own.
+        """Tokenise the sentences with a fast tokenizer.
 
         Returns:
             Batches of ``input_ids``, ``attention_mask`` and ``labels`` (B, L).
 
         Raises:
-            DataError: There are no rows, a row has not as many tags as words, or a tag is unknown to the model.
+            DataError: A row has not as many tags as words, or a tag is unknown to the model.
         """
-        found = self.columns(dataset, columns)
-        own = self.label_names(dataset, found)
-        names = list(own if label_names is None else label_names)
+        own = self.label_names(dataset, columns)
+        names = list(label_names)
         numbers = {name: number for number, name in enumerate(names)}
-        check_rows(dataset)
-        sentences, tags = (read_column(dataset, found[role]) for role in (TOKENS, TAGS))
-        numbered = is_class(item_of(dataset.features[found[TAGS]]))
+        sentences, tags = (read_column(dataset, columns[role]) for role in (TOKENS, TAGS))
+        numbered = is_class(item_of(dataset.features[columns[TAGS]]))
         rows = []
         for row, (words, given) in enumerate(zip(sentences, tags, strict=True)):
             if words is None or given is None or len(words) != len(given):
@@ -171,10 +157,7 @@ class TokenClassification(LabelledTask, TextTask):
         """The entities of each text.
 
         Args:
-            model: A model of this task.
-            processor: Its tokenizer.
             inputs: Texts, which may be empty, or lists of words, which are read with spaces between them.
-            top_k: How many entities of a text, the surest ones.
 
         Returns:
             For each text its entities as ``{"label": the words, "score": mean probability of its tags, "entity": its

@@ -11,7 +11,6 @@ from tsugiki.columns import (
     Role,
     check_roles,
     find_column,
-    find_columns,
     named_column,
     read_column,
 )
@@ -25,27 +24,10 @@ if TYPE_CHECKING:
 
 
 class TextTask(Task):
-    """A task whose inputs are texts and whose figures cost more than the loss that validation looks at.
-
-    Attributes:
-        roles: What each column holds.
-    """
+    """A task whose inputs are texts and whose figures cost more than the loss that validation looks at."""
 
     inputs: ClassVar[InputKind] = TEXTS
     validates_by_loss: ClassVar[bool] = True
-    roles: ClassVar[Mapping[str, Role]]
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the columns of the task's roles.
-
-        Args:
-            dataset: The data.
-            given: Columns by role; of a column of translations a language by its name alone.
-
-        Raises:
-            DataError: A column is missing, of the wrong kind, one of several, or plays two roles.
-        """
-        return find_columns(dataset, self.roles, given, task=self.name)
 
     def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
         """The column of the task's first role, or of plain texts in its place."""

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import TEXT_COLUMN, Role, check_rows, read_column
+from tsugiki.columns import TEXT_COLUMN, Role, read_column
 from tsugiki.errors import DataError
-from tsugiki.metrics import Metric, bootstrap_interval, share_metric
+from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
@@ -44,27 +44,20 @@ class TextTranslation(TextTask):
         "tsugiki_seq2seq.translation.translation_pipeline:TextTranslationPipeline"
     )
 
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the pairs.
-
-        Args:
-            dataset: The data.
-            processor: The model's tokenizer.
-            columns: Columns by role; found where left out.
 
         Returns:
             Batches of ``input_ids``, ``attention_mask`` and ``labels``.
 
         Raises:
-            DataError: A column is missing, there are no rows, or a source or target is empty.
+            DataError: A source or target is empty.
         """
-        found = self.columns(dataset, columns)
-        check_rows(dataset)
-        sources, targets = ([text or "" for text in read_column(dataset, found[role])] for role in ROLES)
+        sources, targets = ([text or "" for text in read_column(dataset, columns[role])] for role in ROLES)
         for role, texts in zip(ROLES, (sources, targets), strict=True):
             if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
                 raise DataError(
-                    f"row {empty[0]} has an empty {role} in column {found[role]!r}"
+                    f"row {empty[0]} has an empty {role} in column {columns[role]!r}"
                     f"{f', and so have {len(empty) - 1:,} more' if len(empty) > 1 else ''}; leave such rows out"
                 )
         return pair_table(sources, targets, processor)
@@ -92,15 +85,13 @@ class TextTranslation(TextTask):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`bleu` and `chrf` of the corpus, 0 to 100 as usual, and the share of `exact_match`."""
         counts = predictions.outputs.astype(np.float64)
-        rows = np.arange(len(counts))
         figures = {}
         for name, score in (("bleu", bleu_of_counts), ("chrf", _chrf)):
 
             def of_rows(drawn: NDArray[np.int64], score: Any = score) -> float:
                 return float(score(counts[drawn].sum(0)))
 
-            low, high = bootstrap_interval(len(counts), of_rows, seed=seed)
-            figures[name] = Metric(of_rows(rows), low, high, len(counts), "score")
+            figures[name] = score_metric(of_rows, len(counts), seed=seed)
         return {**figures, "exact_match": share_metric(counts[:, -1], seed=seed)}
 
     def signatures(self, processor: Any) -> dict[str, str]:
@@ -118,8 +109,6 @@ class TextTranslation(TextTask):
         """The best translations of each text.
 
         Args:
-            model: A model of this task.
-            processor: Its tokenizer.
             inputs: Texts.
             top_k: How many translations; more than one are those a beam search of so many ends with.
 

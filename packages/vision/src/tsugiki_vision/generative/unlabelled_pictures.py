@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
+from tsugiki.columns import PICTURE_COLUMN, Role
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
@@ -27,36 +27,20 @@ class UnlabelledPictures(Task):
 
     greater_is_better: ClassVar[bool] = False
     inputs: ClassVar[InputKind] = PICTURES
+    roles: ClassVar[Mapping[str, Role]] = {ROLE: Role(PICTURE_COLUMN)}
     score_name: ClassVar[str]  # of what `score` measures
 
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Find the column of pictures.
-
-        Args:
-            dataset: The data.
-            given: `{"image": column}`, needed where there are several.
-
-        Raises:
-            DataError: It is missing, of the wrong type, or one of several.
-        """
-        return find_columns(dataset, {ROLE: Role(PICTURE_COLUMN)}, given, task=self.name)
-
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
-        """Decode every picture once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's image processor, which must leave pixels from 0 to 1.
-            columns: Columns by role; found where left out.
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
+        """Decode every picture once; the image processor must leave pixels from 0 to 1.
 
         Returns:
             `pixel_values` uint8 (N, C, H, W), from 0 to 1 batch by batch, and as `labels` the same, uint8.
 
         Raises:
-            DataError: There are no rows, a picture does not decode, or the processor gives other pixels.
+            DataError: A picture does not decode, or the processor gives other pixels.
         """
         normalize = unit_normalization(processor, self.name)
-        pixels = decode_image_column(dataset, self.columns(dataset, columns)[ROLE], processor)
+        pixels = decode_image_column(dataset, columns[ROLE], processor)
         return TensorTable({"pixel_values": pixels, "labels": pixels}, transform=normalize)
 
     def score(self, model: Any, pixel_values: Tensor) -> NDArray[Any]:
@@ -67,10 +51,7 @@ class UnlabelledPictures(Task):
         """Measure single pictures.
 
         Args:
-            model: A model of this task.
-            processor: Its image processor.
             inputs: Pictures that the processor takes, such as Pillow images.
-            top_k: Unused: there is one answer.
 
         Returns:
             For each picture one entry, `{"label": name of the figure, "score": figure}`.

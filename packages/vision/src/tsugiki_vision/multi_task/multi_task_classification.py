@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
-from tsugiki.columns import PICTURE_COLUMN, Role, check_rows, find_column, listed, refuse_shared_columns
+from tsugiki.columns import PICTURE_COLUMN, Role, find_column, listed, refuse_shared_columns
 from tsugiki.errors import DataError, did_you_mean
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
-from tsugiki.metrics import Metric, bootstrap_interval, share_metric
+from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import CountedTask, Picture
 from tsugiki.tensor_table import TensorTable
@@ -105,21 +105,10 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         """`tasks`, and the `id2label` and `label2id` that follow from it."""
         return {"tasks": tasks_of(list(label_names)), **super().config_fields(label_names)}
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Decode every picture once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's image processor.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: Names of the model's logits; classes are matched by name. By default the data's own.
 
         Returns:
             `pixel_values` uint8 (N, C, H, W), normalised batch by batch, and `labels` int64 (N, number of tasks) with
@@ -128,9 +117,7 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         Raises:
             DataError: A picture does not decode, a task of the model has no column, or a class is unknown to it.
         """
-        columns = self.columns(dataset, columns)
-        check_rows(dataset)
-        tasks = tasks_of(list(label_names) if label_names is not None else self.label_names(dataset, columns))
+        tasks = tasks_of(list(label_names))
         labels = [_labels_of_task(dataset, columns, task, classes) for task, classes in tasks.items()]
         self._tasks = list(tasks)
         return TensorTable(
@@ -163,9 +150,8 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
             measured = counts > 0
             return float((right[rows].sum(axis=0)[measured] / counts[measured]).mean())
 
-        everything = np.arange(len(known))
-        low, high = bootstrap_interval(len(known), mean_over_tasks, seed=seed)
-        metrics = {"accuracy": Metric(mean_over_tasks(everything), low, high, int(known.sum()), "share")}
+        mean = score_metric(mean_over_tasks, len(known), n=known.sum(), kind="share", seed=seed)
+        metrics = {"accuracy": mean}
         tasks = self._tasks if len(self._tasks) == known.shape[1] else [str(n + 1) for n in range(known.shape[1])]
         for number, task in enumerate(tasks):
             if known[:, number].any():
@@ -187,10 +173,7 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         """Answer single pictures.
 
         Args:
-            model: A model of this task.
-            processor: Its image processor.
             inputs: Pictures that the processor takes, such as Pillow images.
-            top_k: Classes to return for each task, at most.
 
         Returns:
             For each picture, task after task, the likeliest classes, best first, as

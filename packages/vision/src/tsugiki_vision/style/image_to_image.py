@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import PICTURE_COLUMN, Role, find_columns
+from tsugiki.columns import PICTURE_COLUMN, Role
 from tsugiki.errors import OptionError
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.metrics import Metric, bootstrap_interval, mean_metric
+from tsugiki.metrics import Metric, mean_metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Picture, Task
 from tsugiki.tensor_table import TensorTable
@@ -39,32 +39,20 @@ class ImageToImage(Task):
 
     name: ClassVar[str] = "image-to-image"
     inputs: ClassVar[InputKind] = PICTURES
+    roles: ClassVar[Mapping[str, Role]] = {"image": Role(PICTURE_COLUMN)}
     main_metric: ClassVar[str] = "style_loss_ratio"
     greater_is_better: ClassVar[bool] = False
 
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The column of pictures, found by feature type or as named by the user.
-
-        Raises:
-            DataError: It is missing, of the wrong type, or one of several.
-        """
-        return find_columns(dataset, {"image": Role(PICTURE_COLUMN)}, given, task=self.name)
-
-    def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
+    def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Decode every picture once.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's image processor.
-            columns: Columns by role; found when None.
 
         Returns:
             `pixel_values` uint8 (N, 3, H, W), normalised batch by batch.
 
         Raises:
-            DataError: A picture does not decode, or there are none.
+            DataError: A picture does not decode.
         """
-        column = self.columns(dataset, columns)["image"]
+        column = columns["image"]
         pixels = decode_image_column(dataset, column, processor)
         return TensorTable({"pixel_values": pixels}, transform=Normalize.from_processor(processor))
 
@@ -92,9 +80,8 @@ class ImageToImage(Task):
         def ratio(rows: NDArray[np.int64]) -> float:
             return float(losses[rows, STYLE].mean() / losses[rows, STYLE_BEFORE].mean())
 
-        low, high = bootstrap_interval(len(losses), ratio, seed=seed)
         return {
-            "style_loss_ratio": Metric(ratio(np.arange(len(losses))), low, high, len(losses), "score"),
+            "style_loss_ratio": score_metric(ratio, len(losses), seed=seed),
             "content_loss": mean_metric(losses[:, CONTENT], seed=seed),
         }
 

@@ -94,21 +94,10 @@ class PatternRecall(LabelledTask, CountedTask):
         """Names of the patterns, as those of classes."""
         return class_names(dataset, columns["label"])
 
-    def table(
-        self,
-        dataset: Dataset,
-        processor: Any,
-        columns: Mapping[str, str] | None = None,
-        *,
-        label_names: Sequence[str] | None = None,
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:
         """Decode every picture once, and split it into bits.
-
-        Args:
-            dataset: The data, at least one row.
-            processor: The model's image processor.
-            columns: Columns by role; roles that it leaves out are found.
-            label_names: Names of the stored patterns; labels are matched by name.
 
         Returns:
             `pixel_values` uint8 0 or 255 (N, C, H, W), damaged batch by batch; `labels` int64 (N, C * H * W), the clean
@@ -117,9 +106,7 @@ class PatternRecall(LabelledTask, CountedTask):
         Raises:
             DataError: A picture does not decode, or a label is missing or unknown to the model.
         """
-        columns = self.columns(dataset, columns)
-        names = self.label_names(dataset, columns) if label_names is None else label_names
-        numbers = torch.from_numpy(class_numbers(dataset, columns["label"], names))
+        numbers = torch.from_numpy(class_numbers(dataset, columns["label"], label_names))
         white = decode_image_column(dataset, columns["image"], processor) >= BLACK
         return TensorTable(
             {
@@ -158,10 +145,7 @@ class PatternRecall(LabelledTask, CountedTask):
         """Tell which stored pattern the network recalls from single pictures.
 
         Args:
-            model: A network of this task.
-            processor: Its image processor.
             inputs: Pictures that the processor takes, such as Pillow images.
-            top_k: Patterns to return for each, at most.
 
         Returns:
             For each picture the patterns nearest to the state in which the network rests, as
