@@ -68,3 +68,12 @@ def test_errors_are_one_line(tmp_path, capsys, vectors, command, message):
     assert message in printed.err
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_an_unknown_word_loses_no_answer_to_another(tmp_path, capsys, vectors):
+    assert main(["similar", str(tmp_path / "tiny"), "kingg", "king", "--json"]) == 1
+    captured = capsys.readouterr()
+    unknown, known = json.loads(captured.out)
+    assert unknown["word"] == "kingg" and "Did you mean 'king'?" in unknown["error"]
+    assert known["neighbors"][0]["label"] == vectors.most_similar("king")[0][0]
+    assert captured.err == f"tsugiki: {unknown['error']}\n"
