@@ -9,6 +9,7 @@ import torch
 import tsugiki
 from gensim.models import KeyedVectors
 from transformers import AutoModel, AutoTokenizer
+from tsugiki import cli
 from tsugiki.errors import DataError, OptionError, OutputError
 from tsugiki_embeddings.vectors import nearest_rows
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
@@ -268,3 +269,18 @@ def test_bfloat16_becomes_float32():
     vectors = WordVectors.from_model(model.to(torch.bfloat16), tokenizer)
     assert vectors.matrix.dtype == np.float32
     np.testing.assert_allclose(vectors.matrix, some_vectors(30).matrix, rtol=1e-2)
+
+
+def test_import_vectors_tells_nothing_of_the_folders_it_read_from(tmp_path, capsys):
+    home = tmp_path / "home-of-alice"
+    home.mkdir()
+    (home / "vectors.txt").write_text("".join(f"word{number} 0.1 0.2 {number}\n" for number in range(20)))
+    first, again = home / "first", home / "again"
+    assert cli.main(["import-vectors", str(home / "vectors.txt"), "--output-dir", str(first), "--half"]) == 0
+    WordVectors.load(first).save(again)
+    for file in (*first.iterdir(), *again.iterdir()):
+        assert b"alice" not in file.read_bytes(), file
+    for option in ("--format", "--limit", "--unicode-errors"):
+        arguments = ["import-vectors", str(home / "vectors.txt"), "--output-dir", str(home / "x"), option, "Alice"]
+        assert cli.main(arguments) != 0
+        assert not (home / "x").exists()

@@ -131,6 +131,10 @@ def accepted_by_the_trainer(folder: Path, value: str) -> dict[str, str]:
     return accepted
 
 
+def test_the_trainers_checkpoints_get_no_token(tmp_path):
+    assert training_arguments(tmp_path, {"hub_token": TOKEN}).hub_token is None
+
+
 @pytest.mark.parametrize("value", PRIVATE.values(), ids=PRIVATE)
 def test_finetune_with_a_training_tells_nothing_of_its_options(home, value, tmp_path):
     accepted = accepted_by_the_trainer(tmp_path / "unused", value)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from tsugiki.errors import OptionError, OutputError
+from tsugiki.output import Unfinished
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training import resumable
 from tsugiki.training.job import FitResult, TrainingJob
@@ -42,6 +43,18 @@ def test_the_state_of_another_run_is_refused(tmp_path):
     StateFile(tmp_path / STATE, {"seed": 0}).write({"a": torch.zeros(1)}, {})
     with pytest.raises(OptionError, match="other options or other data; remove it to start anew"):
         StateFile(tmp_path / STATE, {"seed": 1}).read()
+
+
+def test_what_tells_runs_apart_is_not_legible_in_their_folders(tmp_path):
+    run = {"options": {"hub_token": "hf_secret"}, "data": "/home/alice/clinic"}
+    unfinished = Unfinished(tmp_path / "out")
+    unfinished.claim(run, replace=False)
+    StateFile(unfinished.folder / STATE, run).write({"a": torch.zeros(1)}, {})
+    files = list(unfinished.folder.iterdir())
+    assert len(files) == 2
+    for file in files:
+        assert b"hf_secret" not in file.read_bytes()
+        assert b"alice" not in file.read_bytes()
 
 
 def test_a_write_that_fails_leaves_the_state_before_it(tmp_path, monkeypatch):
