@@ -155,5 +155,15 @@ def test_config_refuses(fields):
         small(**fields)
 
 
+def test_runs_under_autocast_to_bfloat16():
+    model, labels = small().float(), torch.tensor([0, 1, 0, 1, 1])
+    expected = model(padded(TEXTS), labels=labels)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(padded(TEXTS), labels=labels)
+    torch.testing.assert_close(output.logits.float(), expected.logits, rtol=0.05, atol=0.05)
+    output.loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_passes_the_conformance_checks():
     check_family("embeddings", "recursive-autoencoder")

@@ -80,4 +80,4 @@ def _score_pairs(
     counts = torch.stack([count.gather(1, first), count.gather(1, second)], dim=2)  # (B, n, 2)
     parents, errors = score(children.flatten(0, 1), counts.flatten(0, 1))
     errors = errors.view(first.shape).masked_fill(second == states.shape[1] - 1, torch.inf)
-    return parents.view(*first.shape, size), errors
+    return parents.view(*first.shape, size).to(states.dtype), errors  # autocast may have made them another
