@@ -100,7 +100,7 @@ class Rows:
 def read_text(
     file: BinaryIO, path: str | Path, *, header: bool, limit: int | None = None, unicode_errors: str = "strict"
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Read text of word2vec (with a first line of sizes) or of GloVe (without), its numbers with points or commas.
+    """Read text of word2vec (with a first line of sizes) or of GloVe (without).
 
     Args:
         file: At its start.
@@ -113,7 +113,6 @@ def read_text(
         DataError: Something does not fit; names the line.
     """
     rows: Rows | None = None
-    has_commas = False
     if header:
         count, dimension = read_sizes(file.readline(), path)
         rows = Rows(path, dimension, count, "line", 2, unicode_errors)
@@ -125,11 +124,8 @@ def read_text(
                 if file.read().strip():
                     raise DataError(f"{_line(path, rows)}: is empty")
                 break
-            if rows is None or not rows.words:
-                has_commas = _has_decimal_commas(stripped)
-            if has_commas:
-                word, space, numbers = stripped.partition(b" ")
-                stripped = word + space + decimal_points(numbers)
+            if (rows is None or not rows.words) and _has_decimal_commas(stripped):
+                raise DataError(f"{_line(path, rows)}: its numbers have decimal commas; write them with points")
             if rows is None:
                 rows = Rows(path, _count_numbers(stripped, path), None, "line", 1, unicode_errors)
             if len(rows.words) == limit:
