@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from tsugiki.errors import DataError
-from tsugiki.images import Normalize, decode_images, open_image
+from tsugiki.images import PIXELS_AT_ONCE, Normalize, decode_images, open_image
 from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
 
 
@@ -69,3 +70,19 @@ def test_a_truncated_picture_is_named():
 def test_no_images_at_all():
     with pytest.raises(DataError, match="no images"):
         decode_images([], ColorImageProcessor(size={"height": 4, "width": 4}))
+
+
+def test_large_pictures_go_through_the_processor_one_by_one_and_small_ones_together():
+    class Counting(ColorImageProcessor):
+        given: ClassVar[list[int]] = []
+
+        def preprocess(self, images, *args, **kwargs):
+            self.given.append(len(images))
+            return super().preprocess(images, *args, **kwargs)
+
+    processor = Counting(size={"height": 4, "width": 4})
+    side = int(PIXELS_AT_ONCE**0.5)
+    pictures = [*photographs([(9, 9)] * 3), *[Image.new("RGB", (side, side), "red")] * 2, *photographs([(9, 9)] * 600)]
+    decoded = decode_images(pictures, processor)
+    assert processor.given == [3, 1, 1, 512, 88]
+    assert decoded.equal(torch.cat([decode_images([picture], processor) for picture in pictures]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ROWS_AT_ONCE = 1000
+_MEDIA_AT_ONCE = 64
 
 
 def content_fingerprint(dataset: Dataset) -> str:
@@ -40,19 +41,37 @@ def content_fingerprint(dataset: Dataset) -> str:
     columns = sorted(dataset.column_names)
     digest = hashlib.sha256(json.dumps([columns, len(dataset)]).encode())
     listed = [name for name in columns if name not in arrays]
-    for rows in dataset.with_format(None).select_columns(listed).iter(_ROWS_AT_ONCE):
-        for name in listed:
+    by_column = {name: dataset.select_columns([name]) for name in listed}
+    for start in range(0, len(dataset), _ROWS_AT_ONCE):
+        rows = range(start, min(start + _ROWS_AT_ONCE, len(dataset)))
+        for name, column in by_column.items():
             if name in media:
-                for value in rows[name]:
+                for value in encoded_media(column, name, rows):
                     digest.update(hashlib.sha256(_media_bytes(value)).digest())
             else:
-                digest.update(json.dumps(rows[name], ensure_ascii=False, sort_keys=True, default=str).encode())
+                values = column.with_format(None)[rows][name]
+                digest.update(json.dumps(values, ensure_ascii=False, sort_keys=True, default=str).encode())
     if arrays:  # as bytes: a list of their numbers takes a hundred times as long
         for rows in dataset.with_format("numpy").select_columns(arrays).iter(_ROWS_AT_ONCE):
             for name in arrays:
                 digest.update(f"{rows[name].dtype}{rows[name].shape}".encode())
                 digest.update(rows[name].tobytes())
     return digest.hexdigest()[:16]
+
+
+def encoded_media(dataset: Dataset, column: str, rows: range | None = None) -> Iterator[dict[str, Any] | None]:
+    """The records of bytes and path of a column that is not decoded, of which few are held at once.
+
+    Args:
+        dataset: The data.
+        column: Of pictures or recordings, cast to ``decode=False``.
+        rows: Which rows, next to each other; all by default.
+    """
+    encoded = dataset.select_columns([column]).with_format("arrow")
+    rows = range(len(dataset)) if rows is None else rows
+    for start in range(rows.start, rows.stop, _MEDIA_AT_ONCE):
+        for value in encoded[range(start, min(start + _MEDIA_AT_ONCE, rows.stop))][column]:
+            yield value.as_py()
 
 
 def checked_fingerprint(

@@ -20,11 +20,13 @@ from torch import Tensor
 from .columns import check_rows
 from .deep_pixels import eight_bits
 from .errors import DataError
+from .fingerprint import encoded_media
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_CHUNK = 512
+_CHUNK = 512  # small pictures that a processor gets at once
+PIXELS_AT_ONCE = 2**22  # of pictures that are held decoded; one that is larger is held alone
 _ONLY_RECOGNISED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # and not decoded, but where another package does
 _OPENED_BY_JPEG = {"MPO"}  # the format of cameras with two lenses, which begins with a JPEG
 
@@ -59,6 +61,11 @@ def open_image(source: Any, *, name: str = "image", all_frames: bool = False) ->
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
         reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__
         raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
+
+
+def pixels_of(picture: Any) -> int:
+    """Height times width of a Pillow image; 0 of anything else."""
+    return picture.width * picture.height if isinstance(picture, Image.Image) else 0
 
 
 def fetch_image(source: Any, *, timeout: float | None = None) -> Any:
@@ -106,21 +113,24 @@ def decode_images(
     """
     parts: list[Tensor] = []
     chunk: list[Image.Image] = []
-    done = 0
+    pixels, done = 0, 0
 
     def flush() -> None:
-        nonlocal done
+        nonlocal pixels, done
         if chunk:
             parts.append(_process(chunk, processor))
             done += len(chunk)
             chunk.clear()
+            pixels = 0
             if progress is not None:
                 progress(done)
 
     for number, source in enumerate(sources):
-        chunk.append(open_image(source, name=name(number) if name else f"image {number}"))
-        if len(chunk) == _CHUNK:
+        picture = open_image(source, name=name(number) if name else f"image {number}")
+        if len(chunk) == _CHUNK or pixels + pixels_of(picture) > PIXELS_AT_ONCE:
             flush()
+        chunk.append(picture)
+        pixels += pixels_of(picture)
     flush()
     if not parts:
         raise DataError("there are no images to decode")
@@ -138,15 +148,14 @@ def decode_image_column(dataset: Dataset, column: str, processor: Any) -> Tensor
     from datasets import Image as ImageFeature
 
     check_rows(dataset)
-    encoded = dataset.with_format(None).select_columns([column]).cast_column(column, ImageFeature(decode=False))
+    encoded = dataset.select_columns([column]).cast_column(column, ImageFeature(decode=False))
     path: str | None = None
 
     def sources() -> Iterator[Any]:
         nonlocal path
-        for batch in encoded.iter(batch_size=512):
-            for source in batch[column]:
-                path = source["path"] if source else None
-                yield source
+        for source in encoded_media(encoded, column):
+            path = source["path"] if source else None
+            yield source
 
     # The name is asked for right after its picture was taken, while `path` is that picture's.
     return decode_images(sources(), processor, name=lambda row: f"image {path!r} (row {row})" if path else f"row {row}")

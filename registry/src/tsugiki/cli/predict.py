@@ -185,26 +185,40 @@ def answer(
         model, processor = snapshot.model(), snapshot.processor()
         task = task_named(task_of(model))
     inputs = given.of_kind(task.inputs, lambda path: _table_inputs(task, path, columns))
-    for start in range(0, len(inputs), batch_size):
-        batch = inputs[start : start + batch_size]
-        opened: list[Any] = []
-        answers: list[Answer | None] = []
-        for label, content in batch:
-            try:
-                if isinstance(content, DataError):
-                    raise content
-                opened.append(task.inputs.open(content, label, processor))
-                answers.append(None)
-            except DataError as error:
-                answers.append(Answer(label, error=str(error)))
+    for batch in _opened(inputs, task.inputs, processor, batch_size):
+        opened = [content for _, content, error in batch if error is None]
         found = iter(task.predict(model, processor, opened, top_k=top_k))
-        for (label, _), refused in zip(batch, answers, strict=True):
-            if refused is None:
-                predictions = next(found)
-                why = error_of(predictions)
-                yield Answer(label, predictions) if why is None else Answer(label, error=f"{_shown(label)}: {why}")
-            else:
-                yield refused
+        for label, _, error in batch:
+            if error is not None:
+                yield Answer(label, error=error)
+                continue
+            predictions = next(found)
+            why = error_of(predictions)
+            yield Answer(label, predictions) if why is None else Answer(label, error=f"{_shown(label)}: {why}")
+
+
+def _opened(
+    inputs: Sequence[Source], kind: InputKind, processor: Any, batch_size: int
+) -> Iterator[list[tuple[str, Any, str | None]]]:
+    """Batches of inputs by their labels, opened or with the reason why not; few where they are large pictures."""
+    from ..images import PIXELS_AT_ONCE, pixels_of
+
+    batch: list[tuple[str, Any, str | None]] = []
+    pixels = 0
+    for label, content in inputs:
+        try:
+            if isinstance(content, DataError):
+                raise content
+            opened, error = kind.open(content, label, processor), None
+        except DataError as failure:
+            opened, error = None, str(failure)
+        if batch and (len(batch) == batch_size or pixels + pixels_of(opened) > PIXELS_AT_ONCE):
+            yield batch
+            batch, pixels = [], 0
+        batch.append((label, opened, error))
+        pixels += pixels_of(opened)
+    if batch:
+        yield batch
 
 
 def _shown(label: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..columns import CLIP_COLUMN, ColumnKind
+from ..columns import CLIP_COLUMN, ColumnKind, item_of
 from ..errors import DataError
-from ..images import Normalize
+from ..fingerprint import encoded_media
+from ..images import Normalize, open_image
 from ..inputs import CLIPS, InputKind
 from ..tensor_table import TensorTable
 from .classification import Classification
@@ -63,14 +64,31 @@ def _decode(dataset: Dataset, column: str, processor: Any) -> Tensor:
     """All clips of a column as uint8 (N, T, C, H, W)."""
     from datasets import Array3D, Array4D
 
-    is_array = isinstance(dataset.features[column], Array3D | Array4D)
-    rows = dataset.select_columns([column]).with_format("numpy" if is_array else None)
+    batches: Iterator[list[Any]]
+    if isinstance(dataset.features[column], Array3D | Array4D):
+        rows = dataset.select_columns([column]).with_format("numpy")
+        batches = ([list(clip) for clip in batch[column]] for batch in rows.iter(ROWS_AT_ONCE))  # as their frames
+    else:
+        batches = _opened_clips(dataset, column)
     parts = []
-    for batch in rows.iter(ROWS_AT_ONCE):
+    for clips in batches:
         try:
-            clips = [list(clip) if is_array else clip for clip in batch[column]]  # arrays as their frames
             arrays = processor(clips, do_rescale=False, do_normalize=False)["pixel_values"]
         except (ValueError, TypeError, OSError) as error:
             raise DataError(f"column {column!r}: a clip does not decode: {' '.join(str(error).split())}") from error
         parts.append(torch.from_numpy(np.clip(np.rint(arrays), 0, 255).astype(np.uint8)))
     return torch.cat(parts)
+
+
+def _opened_clips(dataset: Dataset, column: str) -> Iterator[list[Any]]:
+    """The clips of a column of animated pictures or of lists of pictures, each in a batch of its own."""
+    from datasets import Image, List
+
+    is_list = item_of(dataset.features[column]) is not None
+    encoded = dataset.cast_column(column, List(Image(decode=False)) if is_list else Image(decode=False))
+    for row, source in enumerate(encoded_media(encoded, column)):
+        name = f"column {column!r}: the clip of row {row}"
+        if is_list:
+            yield [[open_image(frame, name=name) for frame in source or ()]]
+        else:
+            yield [open_image(source, name=name, all_frames=True)]

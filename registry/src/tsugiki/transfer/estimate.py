@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MEASURED = 3  # batches, after one that warms up
 _STATES = 3  # what Adam keeps beside a trained weight: its gradient and two moments
+_LIBRARIES = 100_000_000  # bytes that scikit-learn and matplotlib take, which fit the head and draw
 OVERHEAD = 0.002  # seconds that the Trainer adds to a step
 
 
@@ -32,7 +33,8 @@ class Estimate:
         seconds_per_step: One optimizer step.
         steps: Optimizer steps of one training.
         trainings: Number of trainings: candidates of the learning rate, and the last one.
-        memory_bytes: Weights, gradients, optimizer states, activations of one batch, and the data.
+        memory_bytes: The most that is taken beyond what the process held when it started: libraries, the data and its
+            decoding, weights, gradients, optimizer states, and activations of one batch.
         exact: Whether the depth was known; else it is that of training everything, the most there can be.
     """
 
@@ -69,6 +71,7 @@ def estimate(
     trainings: int,
     device: str | None = None,
     exact: bool = True,
+    taken: int = 0,
 ) -> Estimate:
     """Run a few steps on a copy of the model.
 
@@ -80,6 +83,7 @@ def estimate(
         trainings: How many trainings there will be.
         device: Where they will run.
         exact: Whether the depth is the one that will be trained.
+        taken: Bytes that were taken for the data at the fullest moment of decoding it.
     """
     target = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
     trial = copy.deepcopy(model).to(target)  # type: ignore[arg-type]
@@ -87,6 +91,7 @@ def estimate(
     rows = torch.arange(batch) % len(table)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
     data = sum(column.numel() * column.element_size() for column in table.columns.values())
+    fixed = max(taken, data) + weights + _LIBRARIES
     if depth == 0:
         inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
         with torch.inference_mode():
@@ -95,7 +100,7 @@ def estimate(
             trial(**inputs).logits.sum().item()
         per_row = stopwatch.seconds / batch
         passes = per_row * len(table) * (1 + number_of_views(len(table)))
-        return Estimate(round(passes, 2), 0.0, 0, 0, weights + data, exact)
+        return Estimate(round(passes, 2), 0.0, 0, 0, fixed, exact)
 
     activations = 0
     seen: set[int] = set()
@@ -137,7 +142,7 @@ def estimate(
         seconds_per_step=round(per_step, 5),
         steps=steps,
         trainings=trainings,
-        memory_bytes=weights + states + activations + data,
+        memory_bytes=fixed + states + activations,
         exact=exact,
     )
 

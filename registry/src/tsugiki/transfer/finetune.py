@@ -225,6 +225,7 @@ def _transfer(
                         trainings=trainings,
                         device=options.device,
                         exact=asked is not None,
+                        taken=splits.memory,
                     ).to_dict()
                 ),
             )

@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..file_tree import FileCount
 from ..fingerprint import content_fingerprint
 from ..load_data import IN_MEMORY, file_count, load_split, splits
+from ..peak_memory import peak_memory
 from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..splitting import check_classes, hold_out, pick_examples
 from ..tasks.classification import Classification
@@ -36,6 +37,7 @@ class Splits:
         test_record: What the test rows are.
         measured_on: The test rows, in words.
         files: What became of the files of a folder of pictures or recordings; None for other data.
+        memory: Bytes that reading and decoding all of it took at the fullest moment.
     """
 
     label_names: list[str]
@@ -46,6 +48,7 @@ class Splits:
     test_record: DataRecord
     measured_on: str
     files: FileCount | None = None
+    memory: int = 0
 
 
 def read_splits(data: Any, task: Classification, processor: Any, options: Options) -> Splits:
@@ -60,6 +63,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     Raises:
         DataError: Data, a split or a column is missing, a class is empty, or nothing is left to measure on.
     """
+    held_before = peak_memory()
     names = splits(data)
     train_name, validation_name, test_name = _roles(names, options)
     train_set = load_split(data, train_name, revision=options.revision)
@@ -111,7 +115,17 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         selection = Selection(options.seed, examples_per_class=options.examples_per_class)
         train_record = replace(train_record, selection=selection)
     learning = LearningData(train_record, validation_record)
-    return Splits(label_names, train, validation, test, learning, test_record, measured_on, file_count(data))
+    return Splits(
+        label_names,
+        train,
+        validation,
+        test,
+        learning,
+        test_record,
+        measured_on,
+        file_count(data),
+        peak_memory() - held_before,
+    )
 
 
 def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
