@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import datasets
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import tsugiki
 from datasets import Dataset, Features, Image, Value
 from huggingface_hub.errors import StrictDataclassError
 from PIL import Image as PillowImage
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError, OptionError, SnapshotError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize
 from tsugiki.labelled_task import BoundTask
@@ -247,7 +249,7 @@ def test_predicting_labels_is_refused(config):
         TASK.predict(stylizer(config), None, [None])
 
 
-def test_a_recipe_trains_and_measures_it(config, tmp_path):
+def test_a_recipe_trains_and_measures_it(config, tmp_path, monkeypatch):
     import yaml
     from tsugiki.recipes.train_recipe import train
 
@@ -272,5 +274,8 @@ def test_a_recipe_trains_and_measures_it(config, tmp_path):
         "config.json", "model.safetensors", "painted.png", "preprocessor_config.json", "provenance.json"
     ]  # fmt: skip
     assert isinstance(tsugiki.load(output), StylizerModel)
+    with pytest.raises(SnapshotError, match=r"judges this style lay in a folder, \./vgg, .* run the command beside it"):
+        tsugiki.evaluate(output, str(tmp_path / "data"), split="test")
+    monkeypatch.chdir(Path(config["loss_network"]).parent)
     metrics = tsugiki.evaluate(output, str(tmp_path / "data"), split="test")
     assert set(metrics) == {"style_loss_ratio", "content_loss"}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from tsugiki.errors import DataError, did_you_mean
+from tsugiki.errors import DataError, SnapshotError, did_you_mean
+from tsugiki.public_record import is_path
 
 from .style_losses import (
     CONTENT_LAYER,
@@ -72,7 +73,16 @@ def judge_of(config: StylizerConfig) -> StyleJudge:
 @functools.lru_cache(maxsize=1)
 def _judge(loss_network: str, style_data: str, style: str, style_size: int) -> StyleJudge:
     with torch.inference_mode(False):  # first asked for by an evaluation, it must still serve a training
-        return StyleJudge(LossNetwork.load(loss_network), picture_of_size(painting(style_data, style), style_size))
+        try:
+            network = LossNetwork.load(loss_network)
+        except SnapshotError as error:
+            if not is_path(loss_network):
+                raise
+            raise SnapshotError(
+                f"the network that judges this style lay in a folder, {loss_network}, and snapshots do not tell where; "
+                f"run the command beside it ({error})"
+            ) from error
+        return StyleJudge(network, picture_of_size(painting(style_data, style), style_size))
 
 
 def painting(style_data: str, title: str) -> Tensor:
