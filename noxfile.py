@@ -88,6 +88,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def core(session: nox.Session) -> None:
+    """The core's tests where no plugin is installed: they run on a toy of their own."""
+    install(session, "torch", f"{CORE}[audio,onnx]", *group("test"))
+    offline(session)
+    session.run("pytest", *WORKERS, "tests/registry", *session.posargs)
+
+
+@nox.session
 def isolated(session: nox.Session) -> None:
     """Each plugin's wheel alone: its declared dependencies must be enough to load, predict and fine-tune."""
     wheels = build_wheels(session)

@@ -7,6 +7,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,16 +98,38 @@ InstallPlugin = Callable[..., Path]
 
 def _registrations() -> list[dict]:
     """The tables that registering a family adds to: those of transformers' Auto classes and the project's own."""
-    from transformers.pipelines import PIPELINE_REGISTRY
     from tsugiki.snapshots import auto_classes
 
     tables = [auto_classes._registered, auto_classes._processors, auto_classes._pipelines]
-    tables += [PIPELINE_REGISTRY.supported_tasks]
     for name in ("configuration", "modeling", "tokenization", "image_processing", "feature_extraction", "processing"):
-        module = importlib.import_module(f"transformers.models.auto.{name}_auto")
-        extras = [getattr(mapping, "_extra_content", None) for mapping in vars(module).values()]
+        module = vars(importlib.import_module(f"transformers.models.auto.{name}_auto"))
+        tables += [
+            module[name] for name in ("REGISTERED_TOKENIZER_CLASSES", "REGISTERED_FAST_ALIASES") if name in module
+        ]
+        extras = [getattr(mapping, "_extra_content", None) for mapping in module.values()]
         tables += [extra for extra in extras if isinstance(extra, dict)]
     return tables
+
+
+@contextmanager
+def own_registrations(*, empty: bool = False) -> Iterator[None]:
+    """Forget what is registered in here when it is left, and, where `empty`, until then what was registered before."""
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    pipelines = PIPELINE_REGISTRY.supported_tasks
+    tables = [*_registrations(), pipelines]
+    before = [(table, dict(table)) for table in tables]
+    if empty:
+        for task in _registrations()[2]:
+            pipelines.pop(task, None)
+        for table in tables[:-1]:
+            table.clear()
+    try:
+        yield
+    finally:
+        for table, content in before:
+            table.clear()
+            table.update(content)
 
 
 @pytest.fixture
@@ -117,8 +140,6 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     registered during the test is forgotten after it.
     """
     from tsugiki.registry import refresh
-
-    before = [(table, dict(table)) for table in _registrations()]
 
     site = tmp_path / "site"
     site.mkdir()
@@ -155,10 +176,8 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         refresh()
         return folder
 
-    yield install
-    for table, content in before:
-        table.clear()
-        table.update(content)
+    with own_registrations():
+        yield install
     for package in packages:
         for module in [module for module in sys.modules if module.partition(".")[0] == package]:
             del sys.modules[module]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from tsugiki.first_party import CHECKPOINTS
+from tsugiki.snapshots.provenance import Provenance
 from tsugiki.snapshots.resolve import resolve
 from tsugiki.snapshots.strict_config import read_json
 
+PUBLISHED = sorted(Path(__file__).parents[2].glob("packages/*/src/*/pretrained/*/provenance.json"))
 USAGE = re.compile(r"## How to use it\n\n```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -26,3 +29,9 @@ def test_the_usage_on_a_card_runs(name):
 def test_plain_transformers_computes_in_float32(name):
     """Weights are stored as float16 in part; who trains them with `from_pretrained` alone must not train in it."""
     assert read_json(resolve(name) / "config.json")["dtype"] == "float32"
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
+def test_every_published_record_is_as_it_would_be_written_now(path, tmp_path):
+    Provenance.read(path.parent).write(tmp_path)
+    assert (tmp_path / path.name).read_bytes() == path.read_bytes()

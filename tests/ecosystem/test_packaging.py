@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from tsugiki import first_party
 from tsugiki.scaffold import new_plugin
+from tsugiki.shared_tasks import SHARED_TASKS
 
 REPO = Path(__file__).parents[2]
 FOLDERS = [REPO / "registry", *sorted(path.parent for path in REPO.glob("packages/*/pyproject.toml"))]
@@ -134,3 +136,18 @@ def test_the_workflow_runs_the_test_command_of_the_readme():
     (command,) = re.findall(r"^python3 -m venv .*nox -s tests$", README, re.MULTILINE)
     assert command in (REPO / ".ci" / "run").read_text(encoding="utf-8")
     assert f"({command}) 2>&1" in (REPO / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+
+
+def test_hint_tables_name_exactly_what_the_first_party_plugins_bring():
+    families, checkpoints, tasks = {}, {}, {}
+    for path in REPO.glob("packages/*/src/*/plugin.py"):
+        distribution = f"tsugiki-{path.parts[-4]}"
+        declared = runpy.run_path(str(path))["plugin"]
+        families |= {family.name: distribution for family in declared.families}
+        tasks |= dict.fromkeys(declared.tasks, distribution)
+    for path in REPO.glob("packages/*/src/*/pretrained/*/config.json"):
+        checkpoints[path.parent.name] = f"tsugiki-{path.parts[-6]}"
+    assert families == first_party.FAMILIES
+    assert tasks == first_party.TASKS
+    assert not set(tasks) & set(SHARED_TASKS)
+    assert checkpoints == first_party.CHECKPOINTS

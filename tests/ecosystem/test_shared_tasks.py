@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import numpy as np
@@ -11,7 +12,11 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 from tsugiki import cli
+from tsugiki.inputs import KINDS
+from tsugiki.labelled_task import LabelledTask
 from tsugiki.registry import refresh, registry
+from tsugiki.task import CountedTask
+from tsugiki.tasks.classification import Classification
 
 LABELS = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
 SPEECH = """
@@ -112,3 +117,17 @@ def test_two_plugins_with_models_for_one_task_both_work(install_plugin, tmp_path
         assert metric.value == pytest.approx((answers == [0, 1] * 3).mean())
         result = tsugiki.finetune(tmp_path / flower, data, output_dir=tmp_path / f"{flower} tuned", depth="head")
         assert tsugiki.load(result.path).config.model_type == f"tsugiki_{flower}"
+
+
+@pytest.mark.parametrize("name", sorted(registry().tasks()))
+def test_only_tasks_with_labels_take_their_names(name):
+    task = registry().task_class(name)
+    takes = "label_names" in inspect.signature(task.table).parameters
+    assert takes == issubclass(task, LabelledTask)
+    assert hasattr(task, "correct") == issubclass(task, CountedTask)
+    assert not issubclass(task, Classification) or issubclass(task, LabelledTask)
+
+
+def test_every_task_says_what_it_reads():
+    for name in registry().tasks():
+        assert registry().task_class(name).inputs in KINDS, name

@@ -65,9 +65,9 @@ def provenance_record(name: str = "tiny-net", **changes: Any) -> dict[str, Any]:
     record = {
         "format": 2,
         "name": name,
-        "plugin": "vision",
-        "family": "lenet",
-        "model_type": "tsugiki_lenet",
+        "plugin": "toy",
+        "family": "plain",
+        "model_type": "tsugiki_plain",
         "task": "image-classification",
         "parameters": 61706,
         "license": "mit",

@@ -54,8 +54,8 @@ def write_recipe(folder: Path) -> Path:
     folder.mkdir()
     recipe = {
         "name": "stripes-mlp",
-        "plugin": "vision",
-        "family": "mlp",
+        "plugin": "toy",
+        "family": "flat",
         "task": "image-classification",
         "license": "apache-2.0",
         "config": {"image_size": 16, "hidden_sizes": [8]},

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tsugiki.errors import DataError
 from tsugiki.images import PIXELS_AT_ONCE, Normalize, decode_images, open_image
-from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
+from tsugiki_toy.processing import ToyColorProcessor, ToyGrayProcessor
 
 
 def photographs(sizes: list[tuple[int, int]]) -> list[Image.Image]:
@@ -19,9 +19,9 @@ def photographs(sizes: list[tuple[int, int]]) -> list[Image.Image]:
     return [Image.fromarray(generator.integers(0, 256, (h, w, 3), dtype=np.uint8)) for w, h in sizes]
 
 
-@pytest.mark.parametrize("processor_class", [ColorImageProcessor, GrayscaleImageProcessor])
+@pytest.mark.parametrize("processor_class", [ToyColorProcessor, ToyGrayProcessor])
 def test_decode_and_normalize_equal_the_processor(processor_class):
-    channels = 3 if processor_class is ColorImageProcessor else 1
+    channels = 3 if processor_class is ToyColorProcessor else 1
     processor = processor_class(
         size={"height": 24, "width": 20}, image_mean=[0.4, 0.5, 0.6][:channels], image_std=[0.2, 0.3, 0.25][:channels]
     )
@@ -55,7 +55,7 @@ def test_a_photograph_taken_sideways_is_turned_upright(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"no picture", None])
 def test_what_does_not_decode_is_named(damage):
     (picture,) = photographs([(5, 4)])
-    processor = ColorImageProcessor(size={"height": 4, "width": 4})
+    processor = ToyColorProcessor(size={"height": 4, "width": 4})
     with pytest.raises(DataError, match=r"row 1 does not decode as an image: .*; replace or remove it"):
         decode_images([picture, {"bytes": damage, "path": None}], processor, name=lambda row: f"row {row}")
 
@@ -64,16 +64,16 @@ def test_a_truncated_picture_is_named():
     buffer = io.BytesIO()
     photographs([(50, 40)])[0].save(buffer, "PNG")
     with pytest.raises(DataError, match="image 0 does not decode"):
-        decode_images([buffer.getvalue()[:300]], ColorImageProcessor(size={"height": 4, "width": 4}))
+        decode_images([buffer.getvalue()[:300]], ToyColorProcessor(size={"height": 4, "width": 4}))
 
 
 def test_no_images_at_all():
     with pytest.raises(DataError, match="no images"):
-        decode_images([], ColorImageProcessor(size={"height": 4, "width": 4}))
+        decode_images([], ToyColorProcessor(size={"height": 4, "width": 4}))
 
 
 def test_large_pictures_go_through_the_processor_one_by_one_and_small_ones_together():
-    class Counting(ColorImageProcessor):
+    class Counting(ToyColorProcessor):
         given: ClassVar[list[int]] = []
 
         def preprocess(self, images, *args, **kwargs):

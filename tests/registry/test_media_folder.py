@@ -15,6 +15,8 @@ from tsugiki.errors import DataError
 from tsugiki.load_data import file_count, load_split, splits
 from tsugiki.media_folder import read_media_folder
 
+from .tiny_snapshots import write_snapshot
+
 
 def plant(folder: Path, names: Iterable[str]) -> Path:
     """Make a tree: a name that ends in / is an empty folder, ``a -> b`` a link to b, any other a file."""
@@ -201,11 +203,13 @@ def test_a_name_that_is_no_text_is_read_all_the_same(tmp_path):
 
 
 def test_predict_names_what_it_leaves_out(tmp_path, capsys):
+    model = write_snapshot(tmp_path / "model")
+    capsys.readouterr()
     folder = plant(
         tmp_path / "photos", [*PAIR, "owl -> ../store", "cat/IMG.HEIC", "cat/.DS_Store", "dog/3.png -> gone"]
     )
     plant(tmp_path / "store", ["1.png"])
-    assert cli.main(["predict", "lenet5-mnist", str(folder), "-k", "1"]) == 0
+    assert cli.main(["predict", str(model), str(folder), "-k", "1"]) == 0
     output = capsys.readouterr()
     assert output.out.count(".png") == 5
     assert output.err.splitlines() == [

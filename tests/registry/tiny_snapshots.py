@@ -1,4 +1,4 @@
-"""Snapshots of the vision families with fresh weights, small enough to write in every test."""
+"""Snapshots of the toy's image classifiers with fresh weights, small enough to write in every test."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ from .card_snapshots import provenance_record
 
 LABELS = ["ant", "bee", "cow"]
 SIZES: dict[str, dict[str, Any]] = {
-    "lenet": {"hidden_sizes": [12, 8]},
-    "mlp": {"hidden_sizes": [8, 6]},
-    "cifar-resnet": {"depth": 8, "stage_channels": [4, 4, 8]},
+    "plain": {"hidden_sizes": [12, 8]},
+    "flat": {"hidden_sizes": [8, 6]},
+    "normed": {"stage_channels": [4, 4, 8]},
     # Fewer than 16 channels before a strided 1x1 convolution, and oneDNN's backward pass writes beyond its memory:
     # https://github.com/uxlfoundation/oneDNN/issues/6035
     "resnet": {"embedding_size": 16, "hidden_sizes": [16, 16], "depths": [1, 1], "layer_type": "basic"},
 }
 
 
-def write_snapshot(folder: Path, family: str = "lenet", *, dtype: str = "float32", seed: int = 0) -> Path:
+def write_snapshot(
+    folder: Path,
+    family: str = "plain",
+    sizes: dict[str, Any] | None = None,
+    *,
+    dtype: str = "float32",
+    seed: int = 0,
+) -> Path:
     """Write an untrained image classifier with its processor; `dtype` is that of the stored weights."""
     torch.manual_seed(seed)
     labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
-    model = create_model(family, "image-classification", dtype=dtype, **SIZES[family], **labels)
+    model = create_model(family, "image-classification", dtype=dtype, **(sizes or SIZES[family]), **labels)
     model.save_pretrained(folder)
     side = picture_size(model)
     registry().family(family).processor_class()(size={"height": side, "width": side}).save_pretrained(folder)

@@ -37,32 +37,30 @@ def stripes() -> TensorTable:
 
 
 def network(name: str) -> Any:
-    """LeNet is plain; the ResNet has batch normalisation; both small."""
+    """Both small; `normed` has batch normalisation."""
     torch.manual_seed(0)
-    if name == "lenet":
+    if name == "plain":
         return create_model(
-            "lenet", "image-classification", image_size=SIDE, conv_channels=[4, 6], hidden_sizes=[16, 8], num_labels=2
+            "plain", "image-classification", image_size=SIDE, conv_channels=[4, 6], hidden_sizes=[16, 8], num_labels=2
         )
-    return create_model(
-        "cifar-resnet", "image-classification", depth=8, num_channels=1, stage_channels=[4, 8, 8], num_labels=2
-    )
+    return create_model("normed", "image-classification", num_channels=1, stage_channels=[4, 8, 8], num_labels=2)
 
 
-def train_lenet(folder: Path) -> None:
+def train_plain(folder: Path) -> None:
     """The job of two processes without batch normalisation."""
-    train(folder, "lenet")
+    train(folder, "plain")
 
 
-def train_resnet(folder: Path) -> None:
+def train_normed(folder: Path) -> None:
     """The job of two processes with batch normalisation."""
-    train(folder, "resnet")
+    train(folder, "normed")
 
 
-def train_resnet_and_be_killed(folder: Path) -> None:
+def train_normed_and_be_killed(folder: Path) -> None:
     """The job that SIGKILL ends in the middle of a random step, after the first checkpoint and before the last."""
     kill_at = random.randint(6, STEPS - 2)
     (folder / "killed_at").write_text(str(kill_at))
-    train(folder, "resnet", kill_at=kill_at)
+    train(folder, "normed", kill_at=kill_at)
 
 
 def train(folder: Path, name: str, *, kill_at: int | None = None) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def train(folder: Path, name: str, *, kill_at: int | None = None) -> dict[str, A
         What is in ``result.json``.
     """
     table = stripes()
-    augmented = table.with_augmentation(Augmentation(pad_crop=2), seed=1) if name == "resnet" else table
+    augmented = table.with_augmentation(Augmentation(pad_crop=2), seed=1) if name == "normed" else table
     if kill_at is not None:
         transform, steps = table.transform, [0]
 

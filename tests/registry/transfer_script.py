@@ -10,19 +10,20 @@ from unittest.mock import patch
 from tsugiki import cli
 from tsugiki.training.processes import is_main_process, wait_for_all
 
-from . import transfer_data
+from . import tiny_snapshots, transfer_data
 
 
 def write_data(folder: Path) -> None:
-    """Write training and test data into ``halves``."""
+    """Write training and test data into ``halves``, and an untrained network into ``base``."""
+    tiny_snapshots.write_snapshot(folder / "base")
     (folder / "halves").mkdir()
     transfer_data.dataset(8).to_parquet(folder / "halves" / "train.parquet")
     transfer_data.dataset(10, seed=1).to_parquet(folder / "halves" / "test.parquet")
 
 
 def finetune(folder: Path, output: Path) -> None:
-    """``tsugiki finetune`` on the data of a folder."""
-    words = ["finetune", "lenet5-mnist", str(folder / "halves"), "--output-dir", str(output)]
+    """``tsugiki finetune`` on the network and the data of a folder."""
+    words = ["finetune", str(folder / "base"), str(folder / "halves"), "--output-dir", str(output)]
     assert cli.main([*words, "--depth", "2", "--max-steps", "12", "--learning-rate", "0.001"]) == 0
 
 

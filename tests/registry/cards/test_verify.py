@@ -20,6 +20,7 @@ from tsugiki.fingerprint import content_fingerprint
 from tsugiki.metrics import Metric
 from tsugiki.records import plain
 from tsugiki.snapshots.provenance import Provenance, Selection, Weights
+from tsugiki_toy.processing import ToyGrayProcessor
 
 from ..card_snapshots import PICTURE, PROSE, provenance_record
 
@@ -50,13 +51,11 @@ def made(tmp_path_factory):
         dataset = load_split("org/digits", "test")
         names = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
         model = tsugiki.create_model(
-            "lenet", "image-classification", conv_channels=[2, 3], hidden_sizes=[8, 6], **names
+            "plain", "image-classification", conv_channels=[2, 3], hidden_sizes=[8, 6], **names
         ).eval()
         folder = root / "tiny-net"
         model.save_pretrained(folder)
-        from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
-
-        processor = GrayscaleImageProcessor(size={"height": 32, "width": 32})
+        processor = ToyGrayProcessor(size={"height": 32, "width": 32})
         processor.save_pretrained(folder)
         task = task_named("image-classification")
         table = task.table(dataset, processor, label_names=["a", "b", "c"])

@@ -49,8 +49,8 @@ def calls(monkeypatch):
 def test_evaluate_measures_a_model_on_a_folder_of_images(tmp_path, capsys):
     names = ["cat", "dog"]
     labels = {"id2label": dict(enumerate(names)), "label2id": {name: number for number, name in enumerate(names)}}
-    tsugiki.create_model("lenet", **labels).save_pretrained(tmp_path / "model")
-    registry().family("lenet").processor_class()().save_pretrained(tmp_path / "model")
+    tsugiki.create_model("plain", **labels).save_pretrained(tmp_path / "model")
+    registry().family("plain").processor_class()().save_pretrained(tmp_path / "model")
     noise = np.random.default_rng(0).integers(0, 256, (8, 16, 16), dtype=np.uint8)
     for number, pixels in enumerate(noise):
         folder = tmp_path / "data" / "test" / names[number % 2]

@@ -14,6 +14,7 @@ import tsugiki
 from PIL import Image
 from tsugiki import cli
 from tsugiki.registry import registry
+from tsugiki_toy.processing import ToyWaveformExtractor, word_tokenizer
 
 NAMES = ["zero", "one", "two", "three"]
 
@@ -22,8 +23,8 @@ NAMES = ["zero", "one", "two", "three"]
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: number for number, name in enumerate(NAMES)}}
-    tsugiki.create_model("lenet", **labels).save_pretrained(folder)
-    registry().family("lenet").processor_class()().save_pretrained(folder)
+    tsugiki.create_model("plain", **labels).save_pretrained(folder)
+    registry().family("plain").processor_class()().save_pretrained(folder)
     return str(folder)
 
 
@@ -155,11 +156,9 @@ def test_predicting_imports_nothing_of_training(model, pictures):
 
 @pytest.fixture(scope="module")
 def text_model(tmp_path_factory):
-    from tsugiki_embeddings.words.word_tokenizer import word_tokenizer
-
     folder, words = tmp_path_factory.mktemp("texts"), word_tokenizer(["good", "bad", "film"])
     labels = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
-    network = tsugiki.create_model("embedding-mean", "text-classification", vocab_size=len(words), **labels)
+    network = tsugiki.create_model("words", "text-classification", vocab_size=len(words), **labels)
     network.save_pretrained(folder)
     words.save_pretrained(folder)
     return str(folder)
@@ -204,10 +203,16 @@ def test_a_file_that_is_no_text_is_one_error(text_model, tmp_path, capsys):
 
 
 def test_a_recording_that_does_not_decode_is_named_and_the_others_are_predicted(tmp_path, capsys):
-    soundfile.write(tmp_path / "a.wav", np.sin(np.arange(8000) / 9), 8000)
-    (tmp_path / "b.wav").write_bytes(b"noise")
-    (tmp_path / "notes.txt").write_text("no recording")
-    code, out, err = run(capsys, "conv1d-digits", tmp_path, "--json")
+    model = tmp_path / "model"
+    tsugiki.create_model("tones", "audio-classification", num_labels=6).save_pretrained(model)
+    ToyWaveformExtractor().save_pretrained(model)
+    capsys.readouterr()
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", np.sin(np.arange(8000) / 9), 8000)
+    (folder / "b.wav").write_bytes(b"noise")
+    (folder / "notes.txt").write_text("no recording")
+    code, out, err = run(capsys, model, folder, "--json")
     assert code == 1
     assert [len(answer.get("predictions", [])) for answer in json.loads(out)] == [5, 0]
     left_out, *errors = err.splitlines()

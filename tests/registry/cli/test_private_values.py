@@ -150,8 +150,8 @@ def test_train_tells_nothing_of_its_options_nor_of_folders_in_its_recipe(home, v
     place = str(home / "clinic" / "rows")
     recipe = {
         "name": "halves",
-        "plugin": "vision",
-        "family": "lenet",
+        "plugin": "toy",
+        "family": "plain",
         "task": "image-classification",
         "license": "apache-2.0",
         "base_model": str(home / "models" / "base"),

@@ -18,13 +18,13 @@ from ..recipes.test_train_recipe import striped
 
 def write_member(folder, seed: int, names: list[str]):
     torch.manual_seed(seed)
-    model = training_script.network("lenet")
+    model = training_script.network("plain")
     for parameter in model.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: number for number, name in enumerate(names)}
     model.save_pretrained(folder)
-    processor = registry().family("lenet").processor_class()
+    processor = registry().family("plain").processor_class()
     processor(size={"height": 16, "width": 16}, image_mean=[0.5], image_std=[0.25]).save_pretrained(folder)
     return folder
 

@@ -18,12 +18,12 @@ from ..recipes.test_train_recipe import striped
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    model = training_script.network("lenet")
+    model = training_script.network("plain")
     model.config.id2label, model.config.label2id = {0: "lying", 1: "standing"}, {"lying": 0, "standing": 1}
     model.save_pretrained(folder)
     from tsugiki.registry import registry
 
-    processor = registry().family("lenet").processor_class()
+    processor = registry().family("plain").processor_class()
     processor(size={"height": 16, "width": 16}, image_mean=[0.5], image_std=[0.25]).save_pretrained(folder)
     return folder
 
@@ -72,6 +72,6 @@ def test_a_label_that_the_model_does_not_know_is_refused(snapshot):
 def test_task_of_a_bare_network_must_be_named():
     from tsugiki import create_model
 
-    assert task_of(create_model("lenet", "image-classification")) == "image-classification"
+    assert task_of(create_model("plain", "image-classification")) == "image-classification"
     with pytest.raises(DataError, match="belongs to no registered task"):
-        task_of(create_model("lenet", "base"))
+        task_of(create_model("plain", "base"))

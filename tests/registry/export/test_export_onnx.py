@@ -14,7 +14,7 @@ from tsugiki.export.export_onnx import export_onnx
 
 @pytest.fixture(scope="module")
 def model():
-    return tsugiki.create_model("lenet", num_labels=4)
+    return tsugiki.create_model("plain", num_labels=4)
 
 
 def test_the_file_gives_torchs_logits_for_any_batch_size(model, tmp_path):
@@ -33,7 +33,7 @@ def test_the_file_gives_torchs_logits_for_any_batch_size(model, tmp_path):
 
 
 def test_batch_norm_exports_in_eval_mode_and_leaves_the_model_there(tmp_path):
-    network = tsugiki.create_model("cifar-resnet", depth=8, num_labels=3).eval()
+    network = tsugiki.create_model("normed", num_labels=3).eval()
     export = export_onnx(network, tmp_path / "model.onnx", check=True)
     assert export.max_difference < 1e-5
     assert not any(module.training for module in network.modules())
@@ -70,7 +70,7 @@ def test_an_export_that_fails_leaves_the_old_file(model, tmp_path, monkeypatch):
     (tmp_path / "model.onnx").write_bytes(b"old")
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(
-        OptionError, match="LeNetForImageClassification cannot be exported to ONNX: unsupported operator"
+        OptionError, match="PlainForImageClassification cannot be exported to ONNX: unsupported operator"
     ):
         export_onnx(model, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").read_bytes() == b"old"

@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(recipe_folder, tmp_path, mo
 
 def test_a_recipe_of_an_absent_plugin_needs_an_output(recipe_folder):
     path = recipe_folder / "recipe.yaml"
-    path.write_text(path.read_text().replace("plugin: vision", "plugin: telescopes"))
+    path.write_text(path.read_text().replace("plugin: toy", "plugin: telescopes"))
     with pytest.raises(RecipeError, match="no installed plugin 'telescopes'"):
         recipe_training.train(recipe_folder, progress=False)
 

@@ -22,7 +22,7 @@ from tsugiki.task import Task
 
 from ..tiny_snapshots import LABELS, SIZES, pictures, write_snapshot
 
-OURS = ["lenet", "mlp", "cifar-resnet"]
+OURS = ["plain", "flat", "normed"]
 
 MANIFEST = """
 from tsugiki.plugin import Family, Plugin
@@ -91,11 +91,11 @@ def test_pipeline_of_a_folder(snapshots, family):
 
 
 def test_registering_again_changes_nothing(snapshots):
-    before = AutoConfig.from_pretrained(snapshots["lenet"])
+    before = AutoConfig.from_pretrained(snapshots["plain"])
     tsugiki.register()
     for family in registry().families():
         register_family(family)
-    assert type(AutoConfig.from_pretrained(snapshots["lenet"])) is type(before)
+    assert type(AutoConfig.from_pretrained(snapshots["plain"])) is type(before)
 
 
 def test_families_of_transformers_stay_as_they_are():
@@ -179,7 +179,7 @@ def test_feature_extractors_and_tokenizers_are_registered_as_such(install_plugin
 
 NET = """
 import torch
-from tsugiki_vision.pictures.processing import PictureProcessor
+from tsugiki_toy.processing import ToyImageProcessor
 from transformers import PreTrainedConfig, PreTrainedModel
 
 class {config}(PreTrainedConfig):
@@ -188,7 +188,7 @@ class {config}(PreTrainedConfig):
 class {model}(PreTrainedModel):
     config_class = {config}
 
-class {processor}(PictureProcessor):
+class {processor}(ToyImageProcessor):
     pillow_mode = "RGB"
 """
 
@@ -244,9 +244,9 @@ def test_name_of_transformers_is_refused_with_both_owners(install_family, names,
 
 def test_processor_name_of_another_plugin_is_refused(install_family):
     family = install_family(
-        "elm", config="ElmConfig", model="ElmModel", model_type="tsugiki_elm", processor="GrayscaleImageProcessor"
+        "elm", config="ElmConfig", model="ElmModel", model_type="tsugiki_elm", processor="ToyGrayProcessor"
     )
-    with pytest.raises(PluginError, match=r"'GrayscaleImageProcessor'.*\(tsugiki-vision\) and .*\(tsugiki-elm\)"):
+    with pytest.raises(PluginError, match=r"'ToyGrayProcessor'.*\(tsugiki-toy\) and .*\(tsugiki-elm\)"):
         register_family(family)
 
 
@@ -284,7 +284,7 @@ def test_broken_family_costs_one_warning_and_the_rest_is_registered(install_plug
     with pytest.warns(UserWarning, match=r"plugin 'elder' \(tsugiki-elder\) cannot import .*no such leaf") as warned:
         tsugiki.register()
     assert len(warned) == 1
-    AutoModelForImageClassification.from_pretrained(snapshots["lenet"])
+    AutoModelForImageClassification.from_pretrained(snapshots["plain"])
     monkeypatch.setenv("TSUGIKI_STRICT", "1")
     with pytest.raises(PluginError, match="no such leaf"):
         tsugiki.register()
@@ -308,7 +308,7 @@ def test_task_brings_its_own_pipeline(tmp_path):
         register_pipeline(LeafTask)
         register_pipeline(LeafTask)
         assert PIPELINE_REGISTRY.check_task("leaf-reading")[1]["impl"] is LeafReading
-        model = tsugiki.create_model("lenet")
+        model = tsugiki.create_model("plain")
         pipe = transformers.pipeline("leaf-reading", model=model, image_processor=processor())
         assert type(pipe) is LeafReading
         pipe.save_pretrained(tmp_path)
@@ -333,10 +333,10 @@ def test_task_without_a_pipeline_registers_nothing():
 
     register_pipeline(LeafTask)
     pipe = transformers.pipeline(
-        "image-classification", model=tsugiki.create_model("lenet"), image_processor=processor()
+        "image-classification", model=tsugiki.create_model("plain"), image_processor=processor()
     )
     assert type(pipe) is transformers.ImageClassificationPipeline
 
 
 def processor():
-    return registry().family("lenet").processor_class()()
+    return registry().family("plain").processor_class()()

@@ -11,7 +11,7 @@ from ..local_hub import LocalHub
 from ..tiny_snapshots import write_snapshot
 
 FILES = {
-    "config.json": b'{"model_type": "tsugiki_lenet"}',
+    "config.json": b'{"model_type": "tsugiki_plain"}',
     "model.safetensors": b"weights " * 1000,
     "README.md": b"# A card",
 }
@@ -100,7 +100,7 @@ def asked(tmp_path_factory):
     contents = [{path.name: path.read_bytes() for path in snapshot.iterdir()} for snapshot in (old, new)]
     Image.new("L", (28, 28)).save(folder / "digit.png")
     with LocalHub(folder / "hf-home") as hub:
-        first, _ = (hub.commit("org/lenet", files) for files in contents)
+        first, _ = (hub.commit("org/plain", files) for files in contents)
         tagged = hub.commit("org/tagged", contents[0])
         hub.repositories["org/tagged"].refs["old"] = tagged
         hub.commit("org/tagged", {"config.json": b"{}"})
@@ -108,8 +108,8 @@ def asked(tmp_path_factory):
 import torch, tsugiki
 from tsugiki.snapshots.snapshot import Snapshot
 
-pinned = tsugiki.load("org/lenet", revision={first!r})
-latest, processor = tsugiki.load("org/lenet"), tsugiki.load_processor("org/lenet")
+pinned = tsugiki.load("org/plain", revision={first!r})
+latest, processor = tsugiki.load("org/plain"), tsugiki.load_processor("org/plain")
 old, new, _ = tsugiki.load({str(old)!r}), tsugiki.load({str(new)!r}), tsugiki.load_processor({str(new)!r})
 assert all(torch.equal(a, b) for a, b in zip(pinned.parameters(), old.parameters(), strict=True))
 assert all(torch.equal(a, b) for a, b in zip(latest.parameters(), new.parameters(), strict=True))
@@ -124,8 +124,8 @@ tsugiki.pipeline("org/tagged", revision="old")({str(folder / "digit.png")!r})
 
 
 def test_model_loads_from_the_hub_and_local_folders_ask_no_network(asked):
-    assert any("/org/lenet" in request for request in asked)
-    assert [request for request in asked if "/org/lenet" not in request and "/org/tagged" not in request] == []
+    assert any("/org/plain" in request for request in asked)
+    assert [request for request in asked if "/org/plain" not in request and "/org/tagged" not in request] == []
 
 
 def test_what_belongs_together_is_of_one_commit(asked):

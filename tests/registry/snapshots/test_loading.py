@@ -27,7 +27,7 @@ def sound(tmp_path_factory):
 
 @pytest.fixture
 def folder(sound, tmp_path):
-    return shutil.copytree(sound["lenet"], tmp_path / "lenet")
+    return shutil.copytree(sound["plain"], tmp_path / "plain")
 
 
 # ---------------------------------------------------------------- load
@@ -75,11 +75,11 @@ def test_backbone_of_a_damaged_trunk_is_refused(folder):
 
     path = folder / "model.safetensors"
     tensors = load_file(path)
-    save_file({**tensors, "lenet.extra": torch.zeros(1)}, path)
+    save_file({**tensors, "plain.extra": torch.zeros(1)}, path)
     for task in ("backbone", "base"):
-        with pytest.raises(SnapshotError, match=r"holds 1 tensor \(lenet\.extra\) too many"):
+        with pytest.raises(SnapshotError, match=r"holds 1 tensor \(plain\.extra\) too many"):
             tsugiki.load(folder, task=task)
-    tensors.pop("lenet.hidden_layers.0.0.bias")
+    tensors.pop("plain.hidden_layers.0.0.bias")
     save_file(tensors, path)
     for task in ("backbone", "base"):
         with pytest.raises(SnapshotError, match=r"lacks 1 tensor"):
@@ -88,7 +88,7 @@ def test_backbone_of_a_damaged_trunk_is_refused(folder):
 
 def test_classifier_of_a_backbone_is_refused(folder, tmp_path):
     tsugiki.load(folder, task="backbone").save_pretrained(tmp_path / "backbone")
-    assert type(tsugiki.load(tmp_path / "backbone")).__name__ == "LeNetBackbone"
+    assert type(tsugiki.load(tmp_path / "backbone")).__name__ == "PlainBackbone"
     with pytest.raises(SnapshotError, match=r"lacks 2 tensors \(classifier\.weight, classifier\.bias\)"):
         tsugiki.load(tmp_path / "backbone", task="image-classification")
 
@@ -96,22 +96,22 @@ def test_classifier_of_a_backbone_is_refused(folder, tmp_path):
 def test_base_model_gets_a_new_head(folder, tmp_path):
     base = tsugiki.load(folder, task="base")
     base.save_pretrained(tmp_path / "base")
-    assert type(tsugiki.load(tmp_path / "base")).__name__ == "LeNetModel"
+    assert type(tsugiki.load(tmp_path / "base")).__name__ == "PlainModel"
     with pytest.raises(SnapshotError, match=r"lacks 2 tensors \(classifier\.weight, classifier\.bias\)"):
         tsugiki.load(tmp_path / "base", task="image-classification")
     model = tsugiki.load(tmp_path / "base", task="image-classification", num_labels=4)
     assert model.classifier.weight.shape == (4, 8)
-    assert all(torch.equal(a, b) for a, b in zip(model.lenet.parameters(), base.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(model.plain.parameters(), base.parameters(), strict=True))
 
 
 def test_task_that_the_family_has_not(folder):
-    with pytest.raises(UnknownNameError, match=r"family 'lenet' has no model for 'object-detection'; it has: base"):
+    with pytest.raises(UnknownNameError, match=r"family 'plain' has no model for 'object-detection'; it has: base"):
         tsugiki.load(folder, task="object-detection")
 
 
 def test_override_is_validated_with_all_the_others(folder):
     assert tsugiki.load(folder, dropout=0.5).config.dropout == 0.5
-    with pytest.raises(OptionError, match=r"unknown option 'droput' for family 'lenet'. Did you mean 'dropout'"):
+    with pytest.raises(OptionError, match=r"unknown option 'droput' for family 'plain'. Did you mean 'dropout'"):
         tsugiki.load(folder, droput=0.5)
     with pytest.raises(OptionError, match="dropout must be at least 0 and below 1, not 7"):
         tsugiki.load(folder, dropout=7)
@@ -132,7 +132,7 @@ def test_other_labels_give_a_new_head_on_the_same_trunk(folder):
     assert model.config.num_labels == 2
     assert model.classifier.weight.shape == (2, 8)
     assert model.classifier.weight.std() > 0
-    assert all(torch.equal(a, b) for a, b in zip(model.lenet.parameters(), saved.lenet.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(model.plain.parameters(), saved.plain.parameters(), strict=True))
     torch.manual_seed(5)
     assert torch.equal(tsugiki.load(folder, num_labels=2).classifier.weight, model.classifier.weight)
     mlp_head = tsugiki.load(folder, classifier="mlp")
@@ -147,7 +147,7 @@ def test_head_that_fits_is_kept_when_labels_are_renamed(folder):
 
 def test_old_snapshot_without_architectures_loads_as_the_only_task(folder):
     change_json(folder / "config.json", architectures=None)
-    assert type(tsugiki.load(folder)).__name__ == "LeNetForImageClassification"
+    assert type(tsugiki.load(folder)).__name__ == "PlainForImageClassification"
 
 
 def test_requirement_that_is_missing_is_named(folder):
@@ -161,10 +161,8 @@ def test_requirement_that_is_missing_is_named(folder):
 
 
 def test_model_type_that_nobody_declares(folder):
-    change_json(folder / "config.json", model_type="tsugiki_lenett")
-    with pytest.raises(
-        PluginError, match=r"config\.json: no installed plugin .*'tsugiki_lenett'.*Did you mean 'lenet'"
-    ):
+    change_json(folder / "config.json", model_type="tsugiki_plian")
+    with pytest.raises(PluginError, match=r"config\.json: no installed plugin .*'tsugiki_plian'.*Did you mean 'plain'"):
         tsugiki.load(folder)
     change_json(folder / "config.json", model_type="roberta")
     with pytest.raises(PluginError, match=r"no installed plugin .*'roberta'"):
@@ -175,7 +173,10 @@ def test_family_of_a_plugin_that_is_switched_off(folder, monkeypatch):
     monkeypatch.setenv("TSUGIKI_PLUGINS", "")
     tsugiki.refresh()
     try:
-        with pytest.raises(PluginError, match=r"'tsugiki_lenet'.*pip install"):
+        with pytest.raises(PluginError, match=r"no installed plugin .*'tsugiki_plain'"):
+            tsugiki.load(folder)
+        change_json(folder / "config.json", model_type="tsugiki_lenet")
+        with pytest.raises(PluginError, match=r"'tsugiki_lenet'.*pip install \./packages/vision"):
             tsugiki.load(folder)
     finally:
         monkeypatch.undo()
@@ -184,7 +185,7 @@ def test_family_of_a_plugin_that_is_switched_off(folder, monkeypatch):
 
 def test_snapshot_knows_its_task(folder):
     assert Snapshot.open(folder).task == "image-classification"
-    change_json(folder / "config.json", architectures=["LeNetBackbone"])
+    change_json(folder / "config.json", architectures=["PlainBackbone"])
     assert Snapshot.open(folder).task is None
     write_provenance(folder, task="image-classification")
     assert Snapshot.open(folder).task == "image-classification"
@@ -193,32 +194,32 @@ def test_snapshot_knows_its_task(folder):
 # ---------------------------------------------------------------- create_model
 
 
-def test_fresh_model_has_the_papers_size():
-    model = tsugiki.create_model("lenet", num_labels=10)
-    assert sum(parameter.numel() for parameter in model.parameters()) == 61_706
+def test_fresh_model_has_the_sizes_of_its_config():
+    model = tsugiki.create_model("plain", num_labels=10)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 156 + 2_416 + 4_812 + 104 + 90
     assert model.training
-    assert tsugiki.create_model("vision:lenet", "backbone", out_indices=[1]).channels == [16]
-    assert tsugiki.create_model("lenet", dtype="bfloat16").dtype == torch.bfloat16
+    assert tsugiki.create_model("toy:plain", "backbone", out_indices=[1]).channels == [16]
+    assert tsugiki.create_model("plain", dtype="bfloat16").dtype == torch.bfloat16
 
 
 def test_fresh_model_with_wrong_options():
-    with pytest.raises(UnknownNameError, match="Did you mean 'lenet'"):
-        tsugiki.create_model("lenett")
+    with pytest.raises(UnknownNameError, match="Did you mean 'plain'"):
+        tsugiki.create_model("plian")
     with pytest.raises(OptionError, match=r"'num_label'.*'num_labels'"):
-        tsugiki.create_model("lenet", num_label=3)
+        tsugiki.create_model("plain", num_label=3)
     with pytest.raises(OptionError, match="activation"):
-        tsugiki.create_model("lenet", activation="sine")
+        tsugiki.create_model("plain", activation="sine")
     with pytest.raises(OptionError, match="num_labels"):
-        tsugiki.create_model("lenet", num_labels=0)
+        tsugiki.create_model("plain", num_labels=0)
     with pytest.raises(UnknownNameError, match="has no model for 'text-generation'"):
-        tsugiki.create_model("lenet", "text-generation")
+        tsugiki.create_model("plain", "text-generation")
 
 
 def test_seed_decides_the_fresh_weights():
     torch.manual_seed(1)
-    first = tsugiki.create_model("lenet").classifier.weight
+    first = tsugiki.create_model("plain").classifier.weight
     torch.manual_seed(1)
-    assert torch.equal(first, tsugiki.create_model("lenet").classifier.weight)
+    assert torch.equal(first, tsugiki.create_model("plain").classifier.weight)
 
 
 # ---------------------------------------------------------------- load_processor
@@ -249,7 +250,7 @@ def test_processor_of_transformers_itself(sound, tmp_path):
         ({"image_mean": [1e30]}, SnapshotError, r"image_mean = 1e\+30 is out of range"),
         ({"image_processor_type": None}, SnapshotError, "names no image_processor_type"),
         ({"image_processor_type": "NoSuchProcessor"}, PluginError, "neither an installed plugin nor transformers has"),
-        ({"size": "large"}, SnapshotError, "does not describe a GrayscaleImageProcessor"),
+        ({"size": "large"}, SnapshotError, "does not describe a ToyGrayProcessor"),
     ],
 )
 def test_damaged_processor_is_refused(folder, fields, error, match):
@@ -289,7 +290,7 @@ def test_wrong_name_is_answered_without_torch():
 import sys, tsugiki
 for call in (tsugiki.load, tsugiki.load_processor, tsugiki.create_model):
     try:
-        call("lenet5-mnits")
+        call("plian-net")
     except tsugiki.TsugikiError as error:
         print(error)
 assert not {"torch", "transformers", "numpy", "huggingface_hub"} & set(sys.modules)
@@ -310,7 +311,7 @@ print(sorted(set(sys.modules) - before))
     added = ast.literal_eval(done.stdout)
     manifests = {name for name in added if re.fullmatch(r"tsugiki_\w+(\.plugin)?", name)}  # every plugin's is read
     packages = {name.partition(".")[0] for name in set(added) - manifests} - sys.stdlib_module_names
-    assert packages <= {"PIL", "packaging", "tokenizers", "transformers", "tsugiki", "tsugiki_vision"}
+    assert packages <= {"PIL", "packaging", "tokenizers", "transformers", "tsugiki", "tsugiki_toy"}
     assert [name for name in added if name.startswith(("transformers.trainer", "transformers.pipelines"))] == []
     assert done.stderr == ""
 

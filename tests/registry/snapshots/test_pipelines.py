@@ -15,7 +15,7 @@ PICTURE = Image.effect_noise((40, 30), 90).convert("RGB")
 
 @pytest.fixture
 def folder(tmp_path):
-    return write_snapshot(tmp_path / "lenet")
+    return write_snapshot(tmp_path / "plain")
 
 
 @pytest.mark.parametrize("family", list(SIZES))

@@ -23,12 +23,12 @@ from ..tiny_snapshots import change_json, pictures, write_provenance, write_snap
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    return write_snapshot(tmp_path_factory.mktemp("sound") / "lenet")
+    return write_snapshot(tmp_path_factory.mktemp("sound") / "plain")
 
 
 @pytest.fixture
 def folder(sound, tmp_path):
-    return shutil.copytree(sound, tmp_path / "lenet")
+    return shutil.copytree(sound, tmp_path / "plain")
 
 
 def assert_refused(folder, match, file="model.safetensors", **options):
@@ -103,15 +103,15 @@ def test_hash_can_be_given(folder):
 
 def test_missing_and_unexpected_tensors_are_refused(folder):
     rewrite(folder, lambda tensors: tensors.pop("classifier.bias"))
-    assert_refused(folder, r"lacks 1 tensor \(classifier\.bias\) for a LeNetForImageClassification")
+    assert_refused(folder, r"lacks 1 tensor \(classifier\.bias\) for a PlainForImageClassification")
     rewrite(folder, lambda tensors: tensors.update({"extra.a": torch.zeros(1), "classifier.bias": torch.zeros(3)}))
     assert_refused(folder, r"holds 1 tensor \(extra\.a\) too many")
 
 
 def test_weights_of_another_family_are_refused(folder, tmp_path):
-    other = write_snapshot(tmp_path / "mlp", "mlp")
+    other = write_snapshot(tmp_path / "flat", "flat")
     shutil.copy(other / "model.safetensors", folder)
-    assert_refused(folder, r"lacks 8 tensors \(lenet\.convolutions\.0\.0\.weight, .*…\) and holds 4 tensors")
+    assert_refused(folder, r"lacks 8 tensors \(plain\.convolutions\.0\.0\.weight, .*…\) and holds 4 tensors")
 
 
 def test_wrong_shape_is_refused(folder):
@@ -198,7 +198,7 @@ def test_index_that_leads_out_of_the_folder_is_not_followed(folder):
         ({"dropout": "0.1"}, r"dropout"),
         ({"activation": "evil"}, r"activation"),
         ({"dtype": "save"}, r"dtype = 'save' is none of float32"),
-        ({"to_dict": 1}, r"'to_dict' is no field of a LeNetConfig"),
+        ({"to_dict": 1}, r"'to_dict' is no field of a PlainConfig"),
         ({"id2label": {"0": "a", "7": "b"}}, r"id2label must number its 2 labels from 0 to 1"),
         ({"id2label": {"zero": "a"}}, r"invalid literal"),
         ({"model_type": 3}, r"names no model_type"),
@@ -220,8 +220,8 @@ def test_huge_layer_takes_neither_memory_nor_time(folder, fields):
 @pytest.mark.parametrize(
     ("family", "fields"),
     [
-        ("lenet", {"hidden_sizes": [12] * 50_000}),
-        ("cifar-resnet", {"depth": 9_998}),
+        ("plain", {"hidden_sizes": [12] * 50_000}),
+        ("normed", {"blocks": 9_998}),
         ("resnet", {"depths": [9_000, 9_000]}),
     ],
 )
@@ -251,7 +251,7 @@ def test_table_beside_the_weights_is_limited(folder):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[1]", b"\xff\xfe", b'{"model_type": "tsugiki_lenet", "dropout": NaN}', b"[" * 100_000],
+    [b"", b"{", b"[1]", b"\xff\xfe", b'{"model_type": "tsugiki_plain", "dropout": NaN}', b"[" * 100_000],
 )
 def test_config_that_is_no_json_object_is_refused(folder, content):
     (folder / "config.json").write_bytes(content)
@@ -259,7 +259,7 @@ def test_config_that_is_no_json_object_is_refused(folder, content):
 
 
 def test_deep_and_large_config_is_refused(folder):
-    (folder / "config.json").write_text('{"model_type": "tsugiki_lenet", "x": ' + "[" * 200 + "]" * 200 + "}")
+    (folder / "config.json").write_text('{"model_type": "tsugiki_plain", "x": ' + "[" * 200 + "]" * 200 + "}")
     assert_refused(folder, "nested more than 50 levels", file="config.json")
     (folder / "config.json").write_text('{"x": "' + "a" * 9_000_000 + '"}')
     assert_refused(folder, "too many for a JSON file", file="config.json")
@@ -332,7 +332,7 @@ def test_overflow_in_a_narrower_dtype_is_refused(folder):
 # ---------------------------------------------------------------- held against from_pretrained
 
 
-@pytest.mark.parametrize("family", ["lenet", "mlp", "cifar-resnet", "resnet"])
+@pytest.mark.parametrize("family", ["plain", "flat", "normed", "resnet"])
 def test_gives_what_from_pretrained_gives(tmp_path, family):
     folder = write_snapshot(tmp_path / family, family)
     ours = tsugiki.load(folder)

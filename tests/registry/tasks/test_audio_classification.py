@@ -13,11 +13,11 @@ from tsugiki.errors import DataError
 from tsugiki.predictions import Predictions
 from tsugiki.tasks import audio_classification
 from tsugiki.tasks.audio_classification import AudioClassification
-from tsugiki_vision.waves_clips.conv1d import Conv1dConfig, Conv1dForAudioClassification
-from tsugiki_vision.waves_clips.waveform_processing import WaveformFeatureExtractor
+from tsugiki_toy.processing import ToyWaveformExtractor
+from tsugiki_toy.sequences import TonesConfig, TonesForAudioClassification
 
 TASK = AudioClassification()
-PROCESSOR = WaveformFeatureExtractor(sampling_rate=8000, num_samples=64)
+PROCESSOR = ToyWaveformExtractor(sampling_rate=8000, num_samples=64)
 
 
 def tone(frequency: float, rate: int = 8000, length: int = 50) -> dict:
@@ -95,10 +95,9 @@ def test_recording_of_another_rate_is_named():
 
 
 @pytest.fixture
-def model() -> Conv1dForAudioClassification:
+def model() -> TonesForAudioClassification:
     torch.manual_seed(0)
-    sizes = {"channels": [4], "kernel_sizes": [8], "strides": [2], "poolings": [2]}
-    return Conv1dForAudioClassification(Conv1dConfig(**sizes, **TASK.config_fields(["low", "high"]))).eval()
+    return TonesForAudioClassification(TonesConfig(**TASK.config_fields(["low", "high"]))).eval()
 
 
 def test_predicts_files_bytes_and_samples_alike(model, tmp_path):

@@ -11,11 +11,11 @@ from datasets import ClassLabel, Dataset, Features, Image, Value
 from tsugiki.errors import DataError, OptionError
 from tsugiki.predictions import Predictions
 from tsugiki.tasks.image_classification import ImageClassification
-from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
-from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
+from tsugiki_toy.pictures import PlainConfig, PlainForImageClassification
+from tsugiki_toy.processing import ToyColorProcessor, ToyGrayProcessor
 
 TASK = ImageClassification()
-PROCESSOR = GrayscaleImageProcessor(size={"height": 8, "width": 8}, image_mean=[0.3], image_std=[0.2])
+PROCESSOR = ToyGrayProcessor(size={"height": 8, "width": 8}, image_mean=[0.3], image_std=[0.2])
 
 
 def picture(shade: int) -> PIL.Image.Image:
@@ -122,7 +122,7 @@ def test_single_class_is_refused():
 
 
 def test_config_fields_make_a_config_with_these_labels():
-    config = LeNetConfig(**TASK.config_fields(["cat", "dog", "fox"]))
+    config = PlainConfig(**TASK.config_fields(["cat", "dog", "fox"]))
     assert config.num_labels == 3
     assert config.id2label[1] == "dog"
     assert config.label2id["fox"] == 2
@@ -217,14 +217,14 @@ def test_accuracy_counts_right_answers():
 
 
 @pytest.fixture
-def model() -> LeNetForImageClassification:
+def model() -> PlainForImageClassification:
     torch.manual_seed(0)
-    config = LeNetConfig(conv_channels=(3, 4), **TASK.config_fields(["cat", "dog", "fox"]))
-    return LeNetForImageClassification(config)
+    config = PlainConfig(conv_channels=(3, 4), **TASK.config_fields(["cat", "dog", "fox"]))
+    return PlainForImageClassification(config)
 
 
 def test_predict_gives_the_likeliest_classes_first(model):
-    processor = GrayscaleImageProcessor()
+    processor = ToyGrayProcessor()
     pictures = [picture(shade).convert("RGB") for shade in (0, 128, 255)] * 30  # more than one batch
     model.train()
     answers = TASK.predict(model, processor, pictures, top_k=2)
@@ -238,21 +238,21 @@ def test_predict_gives_the_likeliest_classes_first(model):
 
 
 def test_predict_gives_no_more_classes_than_there_are(model):
-    (answer,) = TASK.predict(model, GrayscaleImageProcessor(), [picture(7)])
+    (answer,) = TASK.predict(model, ToyGrayProcessor(), [picture(7)])
     assert {entry["label"] for entry in answer} == {"cat", "dog", "fox"}
     assert sum(entry["score"] for entry in answer) == pytest.approx(1)
 
 
 def test_predict_works_in_half_precision(model):
-    (answer,) = TASK.predict(model.to(torch.bfloat16), GrayscaleImageProcessor(), [picture(7)], top_k=1)
+    (answer,) = TASK.predict(model.to(torch.bfloat16), ToyGrayProcessor(), [picture(7)], top_k=1)
     assert 0 < answer[0]["score"] <= 1
 
 
 def test_predict_refuses_to_return_nothing(model):
     with pytest.raises(OptionError, match="top_k must be at least 1, not 0"):
-        TASK.predict(model, GrayscaleImageProcessor(), [picture(7)], top_k=0)
+        TASK.predict(model, ToyGrayProcessor(), [picture(7)], top_k=0)
 
 
 def test_colour_pictures_make_a_table_of_three_channels():
-    processor = ColorImageProcessor(size={"height": 4, "width": 4})
+    processor = ToyColorProcessor(size={"height": 4, "width": 4})
     assert TASK.table(shades([0, 1]), processor).columns["pixel_values"].shape == (2, 3, 4, 4)

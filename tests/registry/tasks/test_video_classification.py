@@ -10,11 +10,11 @@ from tsugiki.errors import DataError
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.predictions import Predictions
 from tsugiki.tasks.video_classification import VideoClassification
-from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor
-from tsugiki_vision.waves_clips.conv3d import Conv3dConfig, Conv3dForVideoClassification
+from tsugiki_toy.processing import ToyClipProcessor
+from tsugiki_toy.sequences import ClipsConfig, ClipsForVideoClassification
 
 TASK = VideoClassification()
-PROCESSOR = GrayscaleClipProcessor(size={"height": 6, "width": 6}, num_frames=3, image_mean=[0.4], image_std=[0.2])
+PROCESSOR = ToyClipProcessor(size={"height": 6, "width": 6}, image_mean=[0.4], image_std=[0.2])
 CLIPS = np.random.default_rng(0).integers(0, 256, (4, 3, 6, 6), dtype=np.uint8)
 
 
@@ -72,9 +72,8 @@ def test_fingerprint_of_arrays_is_that_of_their_content(tmp_path):
 
 def test_predicts_single_clips():
     torch.manual_seed(0)
-    sizes = {"channels": [3], "kernel_sizes": [[3, 3]], "strides": [[1, 1]], "poolings": [[1, 2]]}
-    config = Conv3dConfig(image_size=6, num_frames=3, **sizes, **TASK.config_fields(["left", "right"]))
-    model = Conv3dForVideoClassification(config).eval()
+    config = ClipsConfig(image_size=6, num_frames=3, **TASK.config_fields(["left", "right"]))
+    model = ClipsForVideoClassification(config).eval()
     answers = TASK.predict(model, PROCESSOR, [CLIPS[0], list(CLIPS[1])], top_k=1)
     scores, labels = model(**PROCESSOR(list(CLIPS[:2]), return_tensors="pt")).logits.softmax(1).max(1)
     assert [answer[0]["label"] for answer in answers] == [config.id2label[label] for label in labels.tolist()]

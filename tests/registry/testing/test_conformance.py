@@ -239,9 +239,9 @@ def test_a_snapshot_that_needs_another_plugin_is_left_out_where_that_is_missing(
 
 def test_a_plugin_that_is_not_installed_or_broken_is_named(install_plugin):
     install_plugin("thorn", "raise RuntimeError('ouch')")
-    with pytest.raises(PluginError, match=r"no plugin 'visoin' is installed. Did you mean 'vision'"):
-        testing.check_plugin("visoin")
+    with pytest.raises(PluginError, match=r"no plugin 'tyo' is installed. Did you mean 'toy'"):
+        testing.check_plugin("tyo")
     with pytest.raises(PluginError, match=r"plugin 'thorn' .* is broken: RuntimeError: ouch"):
         testing.check_plugin("thorn")
-    with pytest.raises(UnknownNameError, match="unknown family 'vision:lenett'"):
-        testing.check_family("vision", "lenett")
+    with pytest.raises(UnknownNameError, match="unknown family 'toy:plian'"):
+        testing.check_family("toy", "plian")

@@ -20,17 +20,17 @@ from .. import training_script
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unbroken")
-    return folder, training_script.train(folder, "resnet")
+    return folder, training_script.train(folder, "normed")
 
 
-@pytest.mark.killed(job=training_script.train_resnet_and_be_killed)
+@pytest.mark.killed(job=training_script.train_normed_and_be_killed)
 def test_killed_at_a_random_step_and_resumed_is_bit_equal(unbroken, left_by_killed):
     """Augmentation, batch normalisation, momentum and a schedule, killed inside an epoch after a checkpoint."""
     folder, whole = unbroken
     assert whole["steps"] == training_script.STEPS
     kill_at = (left_by_killed / "killed_at").read_text()
     assert not (left_by_killed / "result.json").exists()
-    resumed = training_script.train(left_by_killed, "resnet")
+    resumed = training_script.train(left_by_killed, "normed")
     assert resumed["losses"] == whole["losses"], f"killed at batch {kill_at}"
     expected, weights = (load_file(path / "weights.safetensors") for path in (folder, left_by_killed))
     assert expected.keys() == weights.keys()
@@ -38,15 +38,15 @@ def test_killed_at_a_random_step_and_resumed_is_bit_equal(unbroken, left_by_kill
     assert not list((left_by_killed / "run").glob("saving"))
 
 
-@pytest.mark.two_processes(job=training_script.train_lenet)
+@pytest.mark.two_processes(job=training_script.train_plain)
 def test_two_processes_give_the_losses_of_one_at_the_same_global_batch(made_by_two, tmp_path):
-    one, two = training_script.train(tmp_path, "lenet"), json.loads((made_by_two / "result.json").read_text())
+    one, two = training_script.train(tmp_path, "plain"), json.loads((made_by_two / "result.json").read_text())
     assert (one["processes"], two["processes"]) == (1, 2)
     assert one["steps"] == two["steps"] == len(one["losses"])
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-4)
 
 
-@pytest.mark.two_processes(job=training_script.train_resnet)
+@pytest.mark.two_processes(job=training_script.train_normed)
 def test_two_processes_with_batch_norm_end_within_the_interval(unbroken, made_by_two):
     _, one = unbroken
     two = json.loads((made_by_two / "result.json").read_text())
@@ -61,7 +61,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     table = training_script.stripes()
     train, validation = table.select(range(160)), table.select(range(160, 240))
     result = fit(
-        training_script.network("lenet"),
+        training_script.network("plain"),
         TrainingJob(
             train,
             tmp_path,
@@ -79,14 +79,14 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
 def test_early_stopping_without_validation_is_refused(tmp_path):
     with pytest.raises(OptionError, match="needs validation data"):
         fit(
-            training_script.network("lenet"),
+            training_script.network("plain"),
             TrainingJob(training_script.stripes(), tmp_path, {"early_stopping_patience": 2}),
         )
 
 
 def test_frozen_parts_stay_as_they_are(tmp_path):
-    model = training_script.network("resnet")
-    stem = model.cifar_resnet.stem
+    model = training_script.network("normed")
+    stem = model.normed.stem
     for parameter in stem.parameters():
         parameter.requires_grad_(False)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -97,15 +97,15 @@ def test_frozen_parts_stay_as_they_are(tmp_path):
     )
     for name, value in model.state_dict().items():
         moved = not torch.equal(value, before[name])
-        assert moved != name.startswith("cifar_resnet.stem"), name
+        assert moved != name.startswith("normed.stem"), name
 
 
 def test_parameter_groups_have_their_own_learning_rates(tmp_path):
-    model = training_script.network("lenet")
+    model = training_script.network("plain")
     before = {name: value.clone() for name, value in model.state_dict().items()}
     groups = [
         {"params": list(model.classifier.parameters()), "lr": 0.1},
-        {"params": list(model.lenet.parameters()), "lr": 0.0},
+        {"params": list(model.plain.parameters()), "lr": 0.0},
     ]
     fit(
         model,
@@ -119,9 +119,9 @@ def test_parameter_groups_have_their_own_learning_rates(tmp_path):
 def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_path):
     losses = []
     for channels_last in (False, True):
-        model = training_script.network("resnet")
+        model = training_script.network("normed")
         seen = []
-        model.cifar_resnet.stem.register_forward_hook(
+        model.normed.stem.register_forward_hook(
             lambda module, _, output, seen=seen: seen.append(output.is_contiguous(memory_format=torch.channels_last))
         )
         arguments = {"max_steps": 3, "save_strategy": "steps", "save_steps": 1, "channels_last": channels_last}
@@ -135,7 +135,7 @@ def test_channels_last_computes_the_same_and_leaves_the_weights_contiguous(tmp_p
 
 
 def test_after_training_in_bf16_the_model_computes_in_fp32(tmp_path):
-    model, rows = training_script.network("lenet"), training_script.stripes()
+    model, rows = training_script.network("plain"), training_script.stripes()
     fit(model, TrainingJob(rows, tmp_path, {"max_steps": 2, "bf16": True}, progress=False))
     model.save_pretrained(tmp_path / "model")
     loaded = type(model).from_pretrained(tmp_path / "model").eval()
@@ -153,7 +153,7 @@ def test_unknown_options_name_the_nearest():
 def test_refused_values_are_one_error(tmp_path):
     with pytest.raises(OptionError, match=r"training options: .*nonsense"):
         fit(
-            training_script.network("lenet"),
+            training_script.network("plain"),
             TrainingJob(training_script.stripes(), tmp_path, {"lr_scheduler_type": "nonsense"}),
         )
 
@@ -164,7 +164,7 @@ def test_validation_keeps_what_the_task_keeps_of_a_forward_pass(tmp_path):
             assert "labels" not in batch
             return -model(**batch).logits
 
-    network, table = training_script.network("lenet"), training_script.stripes()
+    network, table = training_script.network("plain"), training_script.stripes()
     arguments = {"num_train_epochs": 1, "learning_rate": 0.0, "per_device_train_batch_size": 64, "seed": 0}
     accuracy = {}
     for task in (task_named("image-classification"), OtherWayRound()):

@@ -64,7 +64,7 @@ def test_rows_are_sorted_by_the_length_of_what_is_written_and_then_of_what_is_re
 
 def classifier():
     torch.manual_seed(0)
-    return create_model("embedding-mean", "text-classification", vocab_size=10, hidden_size=4, num_labels=2)
+    return create_model("words", "text-classification", vocab_size=10, num_labels=2)
 
 
 def test_training_reads_batches_of_like_length(tmp_path):

@@ -70,7 +70,7 @@ def test_probes_score_rows_they_did_not_see():
     table.columns["labels"] = torch.from_numpy(np.random.default_rng(0).permutation(table.labels.numpy()))
     probes = probe_stages(tiny(), table, read_options({}), folds=5, once=False)
     assert [probe.depth for probe in probes] == [0, 1, 2, 3]
-    assert [probe.stage for probe in probes[::3]] == ["head", "lenet.convolutions.0"]
+    assert [probe.stage for probe in probes[::3]] == ["head", "plain.convolutions.0"]
     assert all(probe.accuracy < 0.45 for probe in probes)
 
 

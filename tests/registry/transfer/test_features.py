@@ -30,9 +30,9 @@ def passes(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("family", ["lenet", "mlp", "cifar-resnet", "resnet"])
+@pytest.mark.parametrize("family", ["plain", "flat", "normed", "resnet"])
 def test_logits_from_cached_features_are_those_of_the_network(family):
-    model = tiny(family, **({"image_size": 32} if family == "mlp" else {})).eval()
+    model = tiny(family).eval()
     table = transfer_data.table(3, channels=model.config.num_channels)
     for _ in range(2):  # computed, then from the disk
         cached = head_features(model, table)
@@ -45,7 +45,7 @@ def test_logits_from_cached_features_are_those_of_the_network(family):
 
 
 def test_one_pass_gives_all_stages_and_the_second_asks_the_cache(passes):
-    model, table = tiny("cifar-resnet"), transfer_data.table(2, channels=3)
+    model, table = tiny("normed"), transfer_data.table(2, channels=3)
     names = [stage.name for stage in stages_of(model)]
     first = stage_features(model, table)
     assert list(first) == [*names, HEAD]
@@ -57,7 +57,7 @@ def test_one_pass_gives_all_stages_and_the_second_asks_the_cache(passes):
 
 
 def test_training_mode_is_restored_and_batch_statistics_stay():
-    model, table = tiny("cifar-resnet").train(), transfer_data.table(2, channels=3)
+    model, table = tiny("normed").train(), transfer_data.table(2, channels=3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     head_features(model, table)
     assert model.training
@@ -70,7 +70,7 @@ def test_key_changes_with_weight_processor_row_config_and_stage():
     assert key == feature_key(tiny(), transfer_data.table(2))
     assert key != feature_key(model, transfer_data.table(2, seed=1))
     assert key != feature_key(model, table.select(range(7)))
-    assert key != feature_key(model, table, "lenet.convolutions.0")
+    assert key != feature_key(model, table, "plain.convolutions.0")
     assert key != feature_key(model, table.with_augmentation(Augmentation(flip=True)))
     other = transfer_data.table(2)
     other.transform = Normalize((0.4,), (0.5,))

@@ -49,7 +49,7 @@ def test_deep_training_moves_what_it_should_and_beats_nothing_on_unseen_rows(bas
     result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth=1, **SHORT)
     after, before = load_file(result.path / "model.safetensors"), load_file(base / "model.safetensors")
     moved = {name for name in before if name in after and not torch.equal(after[name], before[name])}
-    assert {name.rpartition(".")[0] for name in moved} == {"lenet.hidden_layers.1.0", "classifier"}
+    assert {name.rpartition(".")[0] for name in moved} == {"plain.hidden_layers.1.0", "classifier"}
     assert result.depth == 1
     assert [entry["learning_rate"] for entry in result.report.tuned.tried] == [3e-4, 1e-3, 3e-3]
     assert result.report.tuned.chosen_on == "8 rows held out of the training rows"

@@ -23,12 +23,12 @@ from .. import transfer_data
 from ..tiny_snapshots import SIZES
 
 
-def tiny(family="lenet", **fields):
+def tiny(family="plain", **fields):
     torch.manual_seed(0)
     return create_model(family, "image-classification", num_labels=4, **{**SIZES[family], **fields})
 
 
-@pytest.mark.parametrize(("family", "count"), [("lenet", 4), ("mlp", 2), ("cifar-resnet", 4), ("resnet", 3)])
+@pytest.mark.parametrize(("family", "count"), [("plain", 4), ("flat", 2), ("normed", 4), ("resnet", 3)])
 def test_stages_and_head_hold_every_parameter_once(family, count):
     model = tiny(family)
     stages = check_stages(model)
@@ -45,9 +45,9 @@ def test_family_that_names_too_few_stages_is_refused(monkeypatch):
     from tsugiki.transfer import stages
 
     family = stages.family_of(tiny())
-    poor = dataclasses.replace(family.declaration, stages=("lenet.convolutions.*",))
-    monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(poor, "vision", "tsugiki-vision"))
-    with pytest.raises(PluginError, match=r"'lenet'.*hidden_layers.0.0.weight lies in no stage"):
+    poor = dataclasses.replace(family.declaration, stages=("plain.convolutions.*",))
+    monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(poor, "toy", "tsugiki-toy"))
+    with pytest.raises(PluginError, match=r"'plain'.*hidden_layers.0.0.weight lies in no stage"):
         check_stages(tiny())
 
 
@@ -59,7 +59,7 @@ def test_family_without_stages_is_one_piece(monkeypatch):
 
     model = tiny()
     bare = dataclasses.replace(stages.family_of(model).declaration, stages=())
-    monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(bare, "vision", "tsugiki-vision"))
+    monkeypatch.setattr(stages, "family_of", lambda model: RegisteredFamily(bare, "toy", "tsugiki-toy"))
     assert [stage.name for stage in check_stages(model)] == ["body"]
 
 
@@ -75,7 +75,7 @@ def test_other_depths_are_refused(value, says):
 
 
 def test_parameter_groups_hold_trained_parameters_once_and_learn_slower_further_down():
-    model = tiny("cifar-resnet")
+    model = tiny("normed")
     with only_top_trained(model, 2):
         groups = parameter_groups(model, 2, learning_rate=0.1, decay=0.5, weight_decay=0.01)
         trained = [id(parameter) for parameter in model.parameters() if parameter.requires_grad]
@@ -90,7 +90,7 @@ def test_parameter_groups_hold_trained_parameters_once_and_learn_slower_further_
 
 
 def test_frozen_stages_do_not_move_not_even_their_batch_statistics(tmp_path):
-    model = tiny("cifar-resnet")
+    model = tiny("normed")
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with only_top_trained(model, 1) as frozen:
         fit(

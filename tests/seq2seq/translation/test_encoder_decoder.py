@@ -7,12 +7,14 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch.nn import functional as F
 from transformers import AutoModelForSeq2SeqLM
-from tsugiki.snapshots.loading import load
+from tsugiki.snapshots.loading import create_model, load
 from tsugiki.testing.conformance import check_family
 from tsugiki_seq2seq.recurrent.recurrent_layers import CELL_TYPES
 from tsugiki_seq2seq.texts.generating import log_probabilities
 from tsugiki_seq2seq.translation.attention import ATTENTION_TYPES
 from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig
+
+from ...registry.random_pairs import TOKENS, check_smoothed_loss
 
 VOCABULARY = 11
 START, END = 1, 2
@@ -257,3 +259,10 @@ def test_dropped_words_lose_their_whole_embedding_on_both_sides(attention):
         dropped = (out == 0).all(2)
         assert 0 < dropped.sum() < dropped.numel()
         torch.testing.assert_close(out[~dropped], 2 * given[~dropped])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_loss_is_the_published_formula(smoothing, tmp_path):
+    torch.manual_seed(0)
+    model = create_model("recurrent-seq2seq", "text-translation", hidden_size=8, initializer_range=0.5, **TOKENS)
+    check_smoothed_loss(model, smoothing, tmp_path)
