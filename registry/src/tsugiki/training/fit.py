@@ -53,25 +53,25 @@ def fit(
     own, job = job.split_options(FitOptions)
     args = training_arguments(job.output_dir, _validating(job, own))
     table = job.train.to(args.device)
-    trainer = TableTrainer(
-        model=model,
-        args=args,
-        train_dataset=table,
-        eval_dataset=None if job.validation is None else job.validation.to(args.device),
-        compute_metrics=None if job.task is None or job.task.validates_by_loss else _scorer(job.task),
-        callbacks=[
-            *callbacks,
-            *_stopping(own),
-            EpochOfTable(table),
-            *([ProgressBar(job.title)] if job.progress else []),
-        ],
-        parameter_groups=parameter_groups,
-        task=job.task,
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(TrainingTime)
-    checkpoint = get_last_checkpoint(str(job.output_dir)) if job.resume and job.output_dir.is_dir() else None
-    with _training_mode(model, own, frozen), quiet_transformers():
+    with _training_mode(model, own, frozen), quiet_transformers():  # making a Trainer sets the config's use_cache
+        trainer = TableTrainer(
+            model=model,
+            args=args,
+            train_dataset=table,
+            eval_dataset=None if job.validation is None else job.validation.to(args.device),
+            compute_metrics=None if job.task is None or job.task.validates_by_loss else _scorer(job.task),
+            callbacks=[
+                *callbacks,
+                *_stopping(own),
+                EpochOfTable(table),
+                *([ProgressBar(job.title)] if job.progress else []),
+            ],
+            parameter_groups=parameter_groups,
+            task=job.task,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(TrainingTime)
+        checkpoint = get_last_checkpoint(str(job.output_dir)) if job.resume and job.output_dir.is_dir() else None
         trainer.train(resume_from_checkpoint=checkpoint)
     model.eval()
     return FitResult(
@@ -123,7 +123,8 @@ def _training_mode(model: PreTrainedModel, own: FitOptions, frozen: Sequence[tor
 
     hook = model.register_forward_pre_hook(keep_frozen)
     before = {name: vars(model)[name] for name in _WRAPPED if name in vars(model)}
-    attention, use_cache = model.config._attn_implementation, getattr(model.config, "use_cache", None)
+    attention = model.config._attn_implementation
+    caching = {name: value for name, value in vars(model.config).items() if name == "use_cache"}
     try:
         if own.channels_last:
             torch.nn.Module.to(model, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -137,8 +138,8 @@ def _training_mode(model: PreTrainedModel, own: FitOptions, frozen: Sequence[tor
         vars(model).update(before)
         if own.attn_implementation is not None:
             model.set_attn_implementation(attention)
-        if use_cache is not None:
-            model.config.use_cache = use_cache
+        vars(model.config).pop("use_cache", None)
+        vars(model.config).update(caching)
         torch.nn.Module.to(model, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
@@ -177,4 +178,8 @@ def _history(log: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
             timing = key.endswith(("_runtime", "_per_second"))
             if key not in ("epoch", "step", "grad_norm") and not timing:
                 kept[key] = float(value)
-    return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+    order = ("epoch", "loss")  # then by name: a checkpoint keeps its log's fields in another order than they came in
+    return [
+        dict(sorted(by_epoch[epoch].items(), key=lambda item: (*(item[0] != first for first in order), item[0])))
+        for epoch in sorted(by_epoch)
+    ]
