@@ -49,7 +49,7 @@ class FileOperations:
             path, _, flags = arguments
             if isinstance(path, str | bytes) and flags & _WRITES and self._is_ours(path):
                 self.step()
-                if flags & os.O_TRUNC:
+                if flags & os.O_TRUNC and not Path(os.fsdecode(path)).is_dir():  # tempfile opens the folder by name
                     self.step(lambda: os.close(os.open(path, flags, 0o644)))
         elif event in _CHANGES and (self._is_ours(arguments[0]) or arguments[-1] not in (-1, None)):
             self.step()
