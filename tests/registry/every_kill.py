@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,6 +21,8 @@ import datasets
 import torch
 import tsugiki
 import yaml
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 from tsugiki.durations import Stopwatch
 from tsugiki.errors import OutputError
 from tsugiki.output import partial_path
@@ -32,6 +34,7 @@ from . import transfer_data
 from .kills import KILLED, contents, in_fork, killed_at
 from .stripes_recipe import write_recipe
 from .tiny_snapshots import write_snapshot
+from .toy_alone import toy_alone
 
 SECONDS = 100.0  # by the clock that stands still: long enough for checkpoints to be worth their while
 Run = Callable[[Path], object]
@@ -56,22 +59,30 @@ def finetune_pictures(given: Path) -> Run:
 
 def finetune_texts(given: Path) -> Run:
     """`tsugiki finetune` of texts, at three learning rates and then at the best."""
-    from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
-
     texts = [f"{'good' if row % 2 else 'bad'} {'xyz'[row % 3]} {'ab'[row // 5 % 2]}" for row in range(24)]
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
     rows = datasets.Dataset.from_dict({"text": texts, "label": [row % 2 for row in range(24)]}, features=features)
     data = datasets.DatasetDict(train=rows.select(range(16)), test=rows.select(range(16, 24)))
-    tokenizer, task = learn_tokenizer(texts, kind="word"), TextClassification()
+    tokenizer = word_tokenizer(texts)
     torch.manual_seed(0)
-    fields = {**task.processor_fields(tokenizer), **task.config_fields(["old", "new", "none"])}
-    model = tsugiki.create_model("recurrent", "text-classification", hidden_size=4, embedding_size=4, **fields)
+    fields = {"vocab_size": len(tokenizer), **TextClassification().config_fields(["old", "new", "none"])}
+    model = tsugiki.create_model("words", "text-classification", **fields)
     for part in (model, tokenizer):
         part.save_pretrained(given / "base")
     options = {"max_steps": 2, "per_device_train_batch_size": 8}
     return lambda output: tsugiki.finetune(
         given / "base", data, output_dir=output, depth="all", progress=False, **options
     )
+
+
+def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer of the words of some texts."""
+    words = sorted({word for text in texts for word in text.split()})
+    made = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(["[PAD]", "[UNK]", *words])}, "[UNK]")
+    )
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]", pad_token="[PAD]")
 
 
 COMMANDS = {"train": train_recipe, "pictures": finetune_pictures, "texts": finetune_texts}
@@ -156,7 +167,7 @@ def main() -> int:
     torch.set_num_threads(1)
     faults = 0
     for name in given.commands or COMMANDS:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as site, tempfile.TemporaryDirectory() as folder, toy_alone(Path(site)):
             killer = Killer(name, Path(folder))
             numbers = range(0, killer.operations, given.every)
             found = {number: fault for number in numbers if (fault := killer.fault_at(number))}
