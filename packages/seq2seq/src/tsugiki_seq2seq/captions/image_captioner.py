@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.pixel_values import check_picture
 from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent_cells import RecurrentNetwork
@@ -247,6 +248,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
         if encoder_outputs is None:
             if pixel_values is None:
                 raise ValueError("give pixel_values or encoder_outputs")
+            check_picture(pixel_values, (self.config.encoder_config or {}).get("num_channels", 3))
             encoder_outputs = self.encoder(pixel_values)
         features = encoder_outputs[0]  # (B, S, D)
         decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)

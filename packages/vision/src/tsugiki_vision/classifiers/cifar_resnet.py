@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers import initialization as init
+from tsugiki.pixel_values import check_picture
 
 from .layers import PictureModel, initialize_linear
-from .pixel_values import check_picture
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, Stage, StagedConfig
 
 STAGES = 3  # the paper's design; the depth formula 6n + 2 counts 2 layers in each of n blocks of 3 stages

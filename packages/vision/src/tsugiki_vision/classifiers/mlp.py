@@ -12,9 +12,9 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
+from tsugiki.pixel_values import check_size
 
 from .layers import PictureModel
-from .pixel_values import check_size
 from .staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,

@@ -25,9 +25,9 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.pixel_values import check_picture
 
 from .layers import LayerChoicesModel, PictureModel
-from .pixel_values import check_picture
 
 
 class Stage(NamedTuple):

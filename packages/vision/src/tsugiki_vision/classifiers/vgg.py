@@ -13,9 +13,9 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
+from tsugiki.pixel_values import check_picture
 
 from .layers import LayerChoices, Normalization, activation, normalization
-from .pixel_values import check_picture
 from .staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,

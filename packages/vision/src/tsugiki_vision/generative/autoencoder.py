@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
-from ..classifiers.pixel_values import check_size
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,

@@ -18,9 +18,9 @@ from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import PictureModel, initialize
-from ..classifiers.pixel_values import check_size
 from .pixel_levels import Rounding, rounding_draws, to_levels
 
 EXAMPLES = 4  # pictures of `dummy_inputs`

@@ -17,9 +17,9 @@ from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.list_fields import ListFields
+from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
-from ..classifiers.pixel_values import check_size
 from .pixel_levels import LATENT_STREAM, Rounding, picture_normal, rounding_draws, to_levels
 
 EXAMPLES = 4  # pictures of `dummy_inputs`

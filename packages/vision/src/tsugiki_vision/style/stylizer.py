@@ -14,9 +14,9 @@ from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageSuperResolutionOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.list_fields import ListFields
+from tsugiki.pixel_values import check_picture
 
 from ..classifiers.layers import PictureModel, initialize
-from ..classifiers.pixel_values import check_picture
 
 MINIMUM_SIZE = 8  # pixels a side: padding by reflection needs two places where the maps are smallest
 

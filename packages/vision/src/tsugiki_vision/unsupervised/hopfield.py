@@ -17,9 +17,9 @@ from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import PictureModel
-from ..classifiers.pixel_values import check_size
 
 SINGULAR = 1e-6  # patterns that are linear combinations of others, relative to the largest singular value
 

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers import initialization as init
+from tsugiki.pixel_values import check_picture, check_size
 
 from ..classifiers.layers import PictureModel
-from ..classifiers.pixel_values import check_picture, check_size
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,
