@@ -7,6 +7,7 @@ import pytest
 from tsugiki import cli, testing
 from tsugiki.errors import PluginError, UnknownNameError
 from tsugiki.registry import Checkpoint
+from tsugiki.testing import conformance
 from tsugiki.testing.snapshot_checks import snapshot_loads
 from tsugiki.testing.subject import NotApplicableError
 
@@ -20,56 +21,119 @@ plugin = Plugin(
         Family(
             "rose",
             config="fake_rose.net:RoseConfig",
-            models={"TASK": "fake_rose.net:MODEL"},
-            stages=("body",),
+            models={
+                "base": "fake_rose.net:RoseModel",
+                "backbone": "fake_rose.net:RoseBackbone",
+                "TASK": "fake_rose.net:MODEL",
+            },
+            stages=("rose.leaf", "rose.bloom"),
         )
     ],
 )
 """
 NETWORK = """
+from dataclasses import dataclass
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import ImageClassifierOutput
+from transformers import PreTrainedConfig, PreTrainedModel, initialization as init
+from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
+from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling, ImageClassifierOutput
+from transformers.utils.generic import can_return_tuple
+from tsugiki.pixel_values import check_picture
+
+@dataclass(kw_only=True)
+class Thorns:
+    thorns: "int" = 2
 
 DECORATOR
-class RoseConfig(PreTrainedConfig):
+class RoseConfig(PARENTS BackboneConfigMixin, PreTrainedConfig):
     model_type = "tsugiki_rose"
     image_size: int = 8
     num_channels: int = 1
     width: int = 4
 
-class MODEL(PreTrainedModel):
-    config_class = RoseConfig
-    base_model_prefix = "rose"
-    main_input_name = "pixel_values"
-    EXTRA
+    def __post_init__(self, stage_names=None, out_features=None, out_indices=None, **kwargs):
+        self.stage_names = ["leaf", "bloom"]
+        FEATURES
+        self.set_output_features_output_indices(out_features=out_features, out_indices=out_indices)
+        super().__post_init__(**kwargs)
 
+class RosePreTrainedModel(PreTrainedModel):
+    config_class = RoseConfig
+    base_model_prefix = "PREFIX"
+    main_input_name = "pixel_values"
+    _keys_to_ignore_on_load_unexpected = KEYS
+
+    @torch.no_grad()
+    def _init_weights(self, module):
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            init.normal_(module.weight, std=GAIN / module.weight[0].numel() ** 0.5)
+            init.zeros_(module.bias)
+
+class RoseModel(RosePreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
-        self.body = nn.Linear(config.num_channels * config.image_size**2, config.width)
+        self.leaf = nn.Conv2d(config.num_channels, config.width, 3, padding=1)
+        self.bloom = nn.Conv2d(config.width, config.width, config.image_size)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(self, pixel_values, output_hidden_states=None):
+        GUARD
+        leaf = self.leaf(pixel_values).relu()
+        bloom = self.bloom(leaf).relu()
+        states = (leaf, bloom) if output_hidden_states else None
+        return BaseModelOutputWithPooling(bloom, bloom.flatten(1), states)
+
+class RoseBackbone(BackboneMixin, RosePreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.num_features = [config.width, CHANNELS]
+        self.rose = RoseModel(config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(self, pixel_values):
+        maps = self.rose(pixel_values, output_hidden_states=True, return_dict=True).hidden_states
+        return BackboneOutput(tuple(SEEN for name, one in zip(self.stage_names, maps) if name in self.out_features))
+
+class MODEL(RosePreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.rose = RoseModel(config)
         self.classifier = nn.Linear(config.width, config.num_labels)
         MORE
         self.post_init()
 
-    def forward(self, pixel_values, labels=None, return_dict=True ARGUMENTS):
-        hidden = F.relu(self.body(pixel_values.flatten(1)))
+    TUPLE
+    def forward(self, pixel_values, labels=None, output_hidden_states=None ARGUMENTS):
+        found = self.rose(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
+        hidden = found.pooler_output
         HIDDEN
         logits = self.classifier(hidden)
         loss = None if labels is None else LOSS
-        return ImageClassifierOutput(loss=loss, logits=logits)
+        return ImageClassifierOutput(loss=loss, logits=logits, hidden_states=STATES)
 """
 GOOD = {
     "TASK": "image-classification",
     "DECORATOR": "@strict",
+    "PARENTS": "",
+    "FEATURES": "",
+    "PREFIX": "rose",
+    "KEYS": '["^classifier"]',
+    "GAIN": "1.5",
+    "GUARD": "check_picture(pixel_values, self.config.num_channels)",
+    "CHANNELS": "config.width",
+    "SEEN": "one",
     "MODEL": "RoseForImageClassification",
-    "EXTRA": "",
     "MORE": "",
+    "TUPLE": "@can_return_tuple",
     "ARGUMENTS": "",
     "HIDDEN": "",
-    "LOSS": "F.cross_entropy(logits, labels)",
+    "LOSS": "F.cross_entropy(logits.float(), labels)",
+    "STATES": "found.hidden_states",
 }
 MISTAKES = {
     "kwargs_that_inflate_the_loss": (
@@ -89,9 +153,9 @@ MISTAKES = {
         "does not lower the loss",
     ),
     "a_parameter_that_is_not_used": (
-        {"MORE": "self.body.spare = nn.Parameter(torch.ones(1))"},
+        {"MORE": "self.rose.leaf.spare = nn.Parameter(torch.ones(1))"},
         "gradients_reach_every_parameter",
-        "no gradient reaches body.spare",
+        "no gradient reaches rose.leaf.spare",
     ),
     "a_parameter_outside_of_the_stages": (
         {"MORE": "self.scale = nn.Parameter(torch.ones(1))", "HIDDEN": "hidden = hidden * self.scale"},
@@ -131,6 +195,122 @@ MISTAKES = {
         "save_load_round_trip",
         "gives other outputs after loading",
     ),
+    "a_field_whose_type_is_text": (
+        {"PARENTS": "Thorns,"},
+        "config_is_strict",
+        r"takes thorns=object\(\); .*in a module without `from __future__ import annotations`",
+    ),
+    "a_config_that_labels_change": (
+        {"HIDDEN": 'self.config.problem_type = "single_label_classification" if labels is not None else None'},
+        "labels_leave_the_config",
+        "sets problem_type of the config; leave it",
+    ),
+    "no_tuple": (
+        {"TUPLE": "", "ARGUMENTS": ", return_dict=None"},
+        "return_dict_false_gives_a_tuple",
+        "gives no tuple .*; decorate forward with can_return_tuple",
+    ),
+    "a_loss_of_rows_without_a_label": (
+        {"LOSS": "F.cross_entropy(logits, labels.clamp(min=0))"},
+        "loss_is_the_mean_cross_entropy",
+        "has the label -100; .*F.cross_entropy leaves such rows out",
+    ),
+    "another_loss": (
+        {"LOSS": "F.cross_entropy(logits, labels, label_smoothing=0.1)"},
+        "loss_is_the_mean_cross_entropy",
+        "with another loss by its paper computes it in a method `loss`",
+    ),
+    "a_loss_in_bfloat16": (
+        {"LOSS": "F.cross_entropy(logits, labels).to(logits.dtype)"},
+        "bfloat16_stays_close",
+        r"computes the loss in torch.bfloat16 under autocast; give F.cross_entropy logits.float\(\)",
+    ),
+    "a_loss_of_rounded_probabilities": (
+        {"LOSS": "-logits.log_softmax(-1).to(logits.dtype).gather(1, labels[:, None]).float().mean()"},
+        "bfloat16_stays_close",
+        r"rounds its loss under autocast; give F.cross_entropy logits.float\(\)",
+    ),
+    "a_sum_that_bfloat16_loses": (
+        {"HIDDEN": "hidden = hidden + 1000 - 1000"},
+        "bfloat16_stays_close",
+        "under autocast to bfloat16; compute sums over many values in float32",
+    ),
+    "flat_fresh_weights": (
+        {"GAIN": "0.01"},
+        "fresh_logits_are_neither_flat_nor_huge",
+        "draw the weights of each layer for its number of inputs",
+    ),
+    "huge_fresh_weights": ({"GAIN": "20"}, "fresh_logits_are_neither_flat_nor_huge", "have the standard deviation"),
+    "a_network_that_does_not_learn": (
+        {"HIDDEN": "hidden = 0 * hidden"},
+        "a_few_steps_fit_a_batch",
+        "150 steps on one batch change the loss of RoseForImageClassification from .*; let every layer learn",
+    ),
+    "a_head_on_something_else": (
+        {"HIDDEN": "hidden = hidden + 1"},
+        "head_stands_on_the_base_model",
+        "differs by .* from its logits; pool in the base model",
+    ),
+    "no_base_model": (
+        {"PREFIX": "stem"},
+        "head_stands_on_the_base_model",
+        "has no RoseModel under its base_model_prefix 'stem'; hold the shared part there",
+    ),
+    "hidden_states_unasked": (
+        {"STATES": "(hidden, hidden)"},
+        "hidden_states_come_when_asked_for",
+        "returns hidden_states unasked; leave them None unless",
+    ),
+    "no_hidden_states": (
+        {"STATES": "None"},
+        "hidden_states_come_when_asked_for",
+        "returns no hidden_states with output_hidden_states=True; collect them",
+    ),
+    "hidden_states_of_some_stages": (
+        {"STATES": "found.hidden_states and found.hidden_states[:1]"},
+        "hidden_states_come_when_asked_for",
+        "returns 1 hidden_states where config.stage_names has 2; give one for each stage",
+    ),
+    "pictures_that_a_layer_refuses": (
+        {"GUARD": ""},
+        "wrong_channels_are_one_sentence",
+        r"answers pixel_values \(3, 2, 8, 8\) with RuntimeError: .*; check its shape in forward",
+    ),
+    "pictures_of_any_channels": (
+        {"GUARD": "pixel_values = pixel_values[:, :1]"},
+        "wrong_channels_are_one_sentence",
+        r"takes pixel_values \(3, 2, 8, 8\); check its shape in forward",
+    ),
+    "features_that_do_not_exist": (
+        {"FEATURES": "out_features = [one for one in out_features or () if one in self.stage_names] or None"},
+        "backbone_gives_named_feature_maps",
+        "takes out_features that do not exist; derive it from BackboneConfigMixin",
+    ),
+    "features_that_are_not_named": (
+        {"FEATURES": "if 'no such stage' in (out_features or ()): raise ValueError('wrong')"},
+        "backbone_gives_named_feature_maps",
+        "refuses out_features that do not exist, but does not name those that do: wrong",
+    ),
+    "channels_that_are_not_announced": (
+        {"CHANNELS": "1"},
+        "backbone_gives_named_feature_maps",
+        "announces 1 channels; set num_features to what forward gives",
+    ),
+    "maps_of_something_else": (
+        {"SEEN": "one + 1"},
+        "backbone_loads_from_a_task_snapshot",
+        "differ by .* from the hidden_states of RoseForImageClassification; let both run the same stages",
+    ),
+    "a_backbone_that_complains_of_the_head": (
+        {"KEYS": "None"},
+        "backbone_loads_from_a_task_snapshot",
+        r"complains of .*classifier.*; name the head's weights in _keys_to_ignore_on_load_unexpected",
+    ),
+    "a_batch_size_in_the_graph": (
+        {"HIDDEN": "hidden = hidden + torch.zeros(int(hidden.shape[0]), 1)"},
+        "exports_to_onnx",
+        "with a free batch size, and the file gives the same outputs",
+    ),
 }
 
 
@@ -165,9 +345,25 @@ def test_check_plugin_prints_a_table_and_json(rose, capsys):
     assert output.err.startswith("tsugiki: rose: config_is_strict: RoseConfig takes")
 
 
+@pytest.fixture
+def only(monkeypatch):
+    """Leave one check of the kit, for each takes its time."""
+    whole = conformance._plan
+
+    def leave(name):
+        def plan(family):
+            for key, checks in whole(family):
+                yield key, tuple(check for check in checks if check.__name__ == name)
+
+        monkeypatch.setattr(conformance, "_plan", plan)
+
+    return leave
+
+
 @pytest.mark.parametrize(("changes", "check", "remedy"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_found_and_its_remedy_named(changes, check, remedy, rose):
+def test_a_mistake_is_found_and_its_remedy_named(changes, check, remedy, rose, only):
     rose(**changes)
+    only(check)
     with pytest.raises(testing.ConformanceError, match=f"{check}: .*{remedy}"):
         testing.check_family("rose", "rose")
 
@@ -182,8 +378,15 @@ def test_a_family_that_does_not_import_is_one_failure(install_plugin):
     assert "fake_rose.net" in results[1].message
 
 
-def test_a_task_that_another_plugin_brings_is_a_fault(rose):
+def test_every_check_of_a_model_has_a_mistake_that_it_finds():
+    kinds = (conformance.MODEL_CHECKS, conformance.TASK_CHECKS, conformance.BACKBONE_CHECKS)
+    names = {check.__name__ for checks in kinds for check in checks}
+    assert names - {check for _, check, _ in MISTAKES.values()} == {"safetensors_only", "auto_classes"}
+
+
+def test_a_task_that_another_plugin_brings_is_a_fault(rose, only):
     rose(TASK="pattern-recall")
+    only("tasks_are_served")
     with pytest.raises(testing.ConformanceError, match=r"tasks_are_served: with the core and 'rose' alone there is no"):
         testing.check_family("rose", "rose")
 

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 import tsugiki
 from huggingface_hub.errors import StrictDataclassError
-from tsugiki.testing import check_family
 from tsugiki_vision.generative.autoencoder import (
     AutoencoderConfig,
     AutoencoderForImageClassification,
@@ -99,8 +98,3 @@ def test_a_trained_encoder_becomes_a_classifier_by_name(tmp_path):
 def test_config_refuses(fields, message):
     with pytest.raises(StrictDataclassError, match=message):
         AutoencoderConfig(**fields)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_family_passes_the_conformance_checks():
-    check_family("vision", "autoencoder", image_size=6, hidden_sizes=(8, 7), code_size=4)

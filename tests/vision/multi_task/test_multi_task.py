@@ -5,7 +5,6 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 from torch.nn import functional as F
-from tsugiki.export.export_onnx import export_onnx
 from tsugiki.testing.conformance import check_family
 from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetModel
 from tsugiki_vision.multi_task.multi_task import (
@@ -179,12 +178,6 @@ def test_configs_that_describe_no_network_are_refused(fields, message):
 def test_labels_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"labels must be \(N, 3\), a column a task, not \(2, 2\)"):
         network()(pictures(2), labels=torch.zeros(2, 2, dtype=torch.long))
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_onnx_gives_the_same_logits(tmp_path):
-    export = export_onnx(network(), tmp_path / "model.onnx", check=True)
-    assert export.max_difference < 1e-5
 
 
 def test_family_passes_conformance():

@@ -145,6 +145,7 @@ plugin = Plugin(
             "classifiers.all_cnn",
             "AllCNN",
             paper="Springenberg et al. 2014, Striving for simplicity: the all convolutional net",
+            example={"image_size": 16, "channels": (8, 8, 8), "input_dropout": 0.0, "dropout": 0.0},
         ),
         classifier(
             "exemplar-cnn",
@@ -152,6 +153,7 @@ plugin = Plugin(
             "ExemplarCNN",
             paper="Dosovitskiy et al. 2014, Discriminative unsupervised feature learning with exemplar CNNs",
             trainers={"image-classification": "tsugiki_vision.unsupervised.exemplar_training:train_exemplar"},
+            example={"image_size": 12, "conv_channels": (8, 8, 8)},
         ),
         classifier(
             "cifar-resnet",
@@ -159,6 +161,7 @@ plugin = Plugin(
             "CifarResNet",
             paper="He et al. 2015, Deep residual learning for image recognition, section 4.2",
             stages=("cifar_resnet.stem", "cifar_resnet.stages.*"),
+            example={"image_size": 16, "depth": 8},
         ),
         Family(
             "resnet",

@@ -80,7 +80,7 @@ def example_labels(
         seed: Of the random numbers.
 
     Returns:
-        Class numbers (N,) for classifiers, the tokens themselves (N, T) for language models.
+        Class numbers (N,) for classifiers, (N, T) for those of tokens, the tokens themselves for language models.
     """
     if "labels" in inputs:
         return inputs["labels"]
@@ -88,9 +88,10 @@ def example_labels(
     main = inputs[model.main_input_name]
     if name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")):
         return main
-    if name.endswith("Classification") and not name.endswith("TokenClassification"):
+    if name.endswith("Classification"):
+        shape = main.shape if name.endswith("TokenClassification") else main.shape[:1]
         generator = torch.Generator().manual_seed(seed)
-        return torch.randint(model.config.num_labels or 1, (len(main),), generator=generator).to(main.device)
+        return torch.randint(model.config.num_labels or 1, shape, generator=generator).to(main.device)
     return None
 
 

@@ -14,7 +14,15 @@ from typing import Any, Literal
 from ..durations import Stopwatch
 from ..errors import PluginError, did_you_mean
 from ..registry import InstalledPlugin, RegisteredFamily, registry
-from . import forward_checks, saving_checks, snapshot_checks, structure_checks, task_checks, trainer_checks
+from . import (
+    classifier_checks,
+    forward_checks,
+    saving_checks,
+    snapshot_checks,
+    structure_checks,
+    task_checks,
+    trainer_checks,
+)
 from .subject import ConformanceError, NotApplicableError, Subject
 
 Status = Literal["passed", "failed", "skipped"]
@@ -33,10 +41,19 @@ MODEL_CHECKS: tuple[FamilyCheck, ...] = (
     saving_checks.auto_classes,
     forward_checks.deterministic_by_seed,
     forward_checks.batch_invariance,
+    forward_checks.hidden_states_come_when_asked_for,
+    forward_checks.wrong_channels_are_one_sentence,
     forward_checks.compiles_whole,
 )
 TASK_CHECKS: tuple[FamilyCheck, ...] = (
     forward_checks.gradients_reach_every_parameter,
+    forward_checks.labels_leave_the_config,
+    forward_checks.return_dict_false_gives_a_tuple,
+    classifier_checks.loss_is_the_mean_cross_entropy,
+    classifier_checks.bfloat16_stays_close,
+    classifier_checks.fresh_logits_are_neither_flat_nor_huge,
+    classifier_checks.a_few_steps_fit_a_batch,
+    classifier_checks.head_stands_on_the_base_model,
     trainer_checks.one_step_lowers_the_loss,
     trainer_checks.loss_is_not_inflated,
     trainer_checks.loss_function_fits_the_task,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
 
 import torch
@@ -52,13 +53,14 @@ def batch_invariance(subject: Subject) -> None:
 
 
 def gradients_reach_every_parameter(subject: Subject) -> None:
-    """The loss has a gradient in every parameter."""
+    """In training the loss has a gradient in every parameter."""
     model = subject.model()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # away from zeros that are there on purpose at the start and block what lies below
         for parameter in model.parameters():
             parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
-    loss = model(**subject.labelled(model)).loss
+    torch.manual_seed(0)  # of dropout
+    loss = model.train()(**subject.labelled(model)).loss
     require(loss is not None, f"{type(model).__name__}.forward(labels=…) returns no loss")
     loss.backward()
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
@@ -69,20 +71,23 @@ def gradients_reach_every_parameter(subject: Subject) -> None:
 
 
 def compiles_whole(subject: Subject) -> None:
-    """``torch.compile(fullgraph=True)`` takes the whole forward pass and gives the same outputs."""
+    """``torch.compile(fullgraph=True)`` takes the whole forward pass, as training needs it, and gives the same."""
+    if subject.key == "base" and _runs_in_a_task_model(subject):
+        raise NotApplicableError("it is compiled within the task model")
     model = subject.model()
     try:
         inputs = subject.labelled(model)
     except NotApplicableError:
         inputs = subject.inputs(model)
-    with torch.inference_mode():
+    learns = "labels" in inputs
+    with torch.no_grad():
         expected = output_tensors(model(**inputs))
     torch._dynamo.reset()
     trace = logging.getLogger("torch.__trace")  # thousands of lines, should a test runner listen at level DEBUG
     was_disabled, trace.disabled = trace.disabled, True
     try:
         compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
-        with torch.inference_mode():
+        with torch.set_grad_enabled(learns):
             found = output_tensors(compiled(**inputs))
     except Exception as error:
         reason = " ".join(str(error).split("\n\n")[0].split())
@@ -92,6 +97,93 @@ def compiles_whole(subject: Subject) -> None:
         torch._dynamo.reset()
     difference = largest_difference(expected, found)
     require(difference <= TOLERANCE, f"{type(model).__name__} differs by {difference:.1e} when it is compiled")
+
+
+def _runs_in_a_task_model(subject: Subject) -> bool:
+    """Whether the forward pass of the base model is part of that of the first task model."""
+    if not subject.family.declaration.tasks:
+        return False
+    task = Subject(subject.family, subject.family.declaration.tasks[0], subject.folder, subject.overrides)
+    model = task.model()
+    base = getattr(model, model.base_model_prefix, None)
+    runs: list[bool] = []
+    if isinstance(base, subject.family.model_class("base")):
+        base.register_forward_hook(lambda *_: runs.append(True))
+        model(**task.inputs(model))
+    return bool(runs)
+
+
+def labels_leave_the_config(subject: Subject) -> None:
+    """A forward pass with labels changes nothing in the config."""
+    model = subject.model()
+    before = model.config.to_dict()
+    model(**subject.labelled(model))
+    after = model.config.to_dict()
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    require(not changed, f"{type(model).__name__}.forward(labels=…) sets {', '.join(changed)} of the config; leave it")
+
+
+def return_dict_false_gives_a_tuple(subject: Subject) -> None:
+    """``return_dict=False`` gives the same values as a tuple, the loss first."""
+    model = subject.model()
+    batch = subject.labelled(model)
+    with torch.inference_mode():
+        output, values = model(**batch), model(**batch, return_dict=False)
+    require(
+        isinstance(values, tuple)
+        and torch.equal(values[0], output.loss)
+        and largest_difference(output_tensors(output), output_tensors(values)) == 0,
+        f"{type(model).__name__}.forward(return_dict=False) gives no tuple of the loss and the rest, but "
+        f"{type(values).__name__}; decorate forward with can_return_tuple (transformers.utils.generic)",
+    )
+
+
+def hidden_states_come_when_asked_for(subject: Subject) -> None:
+    """Hidden states are returned when asked for and only then, one for each name of a stage."""
+    model = subject.model()
+    name = type(model).__name__
+    if "output_hidden_states" not in inspect.signature(type(model).forward).parameters:
+        raise NotApplicableError("forward offers no hidden states")
+    inputs = subject.inputs(model)
+    with torch.inference_mode():
+        unasked, asked = model(**inputs), model(**inputs, output_hidden_states=True)
+    require(
+        unasked.get("hidden_states") is None,
+        f"{name} returns hidden_states unasked; leave them None unless output_hidden_states is true",
+    )
+    found = asked.get("hidden_states")
+    require(bool(found), f"{name} returns no hidden_states with output_hidden_states=True; collect them in forward")
+    stages = getattr(model.config, "stage_names", None)
+    require(
+        stages is None or len(found) == len(stages),
+        f"{name} returns {len(found)} hidden_states where config.stage_names has {len(stages or ())}; give one for "
+        "each stage",
+    )
+
+
+def wrong_channels_are_one_sentence(subject: Subject) -> None:
+    """Pictures with a channel too many are refused in one sentence, not by an error from inside a layer."""
+    model = subject.model()
+    inputs = subject.inputs(model)
+    pictures = inputs[model.main_input_name]
+    if model.main_input_name != "pixel_values" or pictures.ndim not in (4, 5):
+        raise NotApplicableError("it reads neither pictures nor clips")
+    axis = pictures.ndim - 3  # (N, C, H, W), or (N, T, C, H, W)
+    wrong = torch.cat([pictures, pictures.narrow(axis, 0, 1)], dim=axis)
+    remedy = "check its shape in forward, as tsugiki.pixel_values.check_picture does"
+    try:
+        with torch.inference_mode():
+            model(**{**inputs, "pixel_values": wrong})
+    except Exception as error:
+        good = isinstance(error, ValueError) and str(tuple(wrong.shape)) in str(error) and "\n" not in str(error)
+        require(
+            good,
+            f"{type(model).__name__} answers pixel_values {tuple(wrong.shape)} with {type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''} … and not with a ValueError of one line that names "
+            f"this shape; {remedy}",
+        )
+        return
+    require(False, f"{type(model).__name__} takes pixel_values {tuple(wrong.shape)}; {remedy}")
 
 
 def exports_to_onnx(subject: Subject) -> None:

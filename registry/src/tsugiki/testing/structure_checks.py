@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
 
 from ..errors import PluginError
 from ..snapshots.auto_classes import AUTO_CLASSES
-from .subject import ConformanceError, NotApplicableError, Subject, require
+from .subject import ConformanceError, NotApplicableError, Subject, largest_difference, require
 
 
 def stages_cover_every_parameter(subject: Subject) -> None:
@@ -77,13 +78,17 @@ def backbone_gives_named_feature_maps(subject: Subject) -> None:
     )
     try:
         subject.family.config_class()(**{**subject.overrides, "out_features": ["no such stage"]})
-    except ValueError:
+    except ValueError as error:
+        require(
+            names[-1] in str(error),
+            f"{type(config).__name__} refuses out_features that do not exist, but does not name those that do: {error}",
+        )
         return
     require(False, f"{type(config).__name__} takes out_features that do not exist; derive it from BackboneConfigMixin")
 
 
 def backbone_loads_from_a_task_snapshot(subject: Subject) -> None:
-    """The backbone of a trained model has the trained weights, not fresh ones."""
+    """The backbone of a trained model has the trained weights, without complaint, and its maps are hidden states."""
     from ..snapshots.loading import load
 
     tasks = subject.family.declaration.tasks
@@ -96,8 +101,31 @@ def backbone_loads_from_a_task_snapshot(subject: Subject) -> None:
     strange = [
         name for name, value in backbone.state_dict().items() if not torch.equal(value, weights.get(name, value + 1))
     ]
+    name = type(backbone).__name__
     require(
         not strange,
-        f"{type(backbone).__name__} does not find {', '.join(strange[:3])} in a snapshot of {type(trained).__name__}; "
+        f"{name} does not find {', '.join(strange[:3])} in a snapshot of {type(trained).__name__}; "
         "hold the shared part under the same name (base_model_prefix) in both",
+    )
+    found: Any = type(backbone).from_pretrained(
+        subject.folder, out_features=backbone.stage_names, output_loading_info=True
+    )
+    whole, report = found
+    bad = {kind: keys for kind, keys in report.items() if keys}
+    require(
+        not bad,
+        f"{name}.from_pretrained complains of {bad} in a snapshot of {type(trained).__name__}; name the head's weights "
+        "in _keys_to_ignore_on_load_unexpected",
+    )
+    if "output_hidden_states" not in inspect.signature(type(trained).forward).parameters:
+        return
+    inputs = subject.inputs(trained)
+    with torch.inference_mode():
+        maps = whole.eval()(**inputs).feature_maps
+        states = trained(**inputs, output_hidden_states=True).hidden_states
+    difference = largest_difference([one.flatten(1) for one in maps], [one.flatten(1) for one in states])
+    require(
+        difference <= 1e-6,
+        f"the feature maps of {name} differ by {difference:.1e} from the hidden_states of {type(trained).__name__}; "
+        "let both run the same stages",
     )

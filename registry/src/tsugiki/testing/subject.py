@@ -47,9 +47,16 @@ class Subject:
         return self.family.config_class()(**self.overrides)
 
     def model(self, seed: int = 0) -> PreTrainedModel:
-        """A model with fresh weights, in eval mode."""
+        """A model with fresh weights, in eval mode.
+
+        Raises:
+            NotApplicableError: It has none, as the network below a perceptron's head.
+        """
         torch.manual_seed(seed)
-        return self.family.model_class(self.key)(self.config()).eval()
+        model = self.family.model_class(self.key)(self.config()).eval()
+        if next(model.parameters(), None) is None:
+            raise NotApplicableError("the model has no parameters")
+        return model
 
     def processor(self) -> Any:
         """The family's processor, set to the picture size of the config; None when the family has none."""
@@ -79,6 +86,22 @@ class Subject:
                 f"no labels are known for {type(model).__name__}; its property `dummy_inputs` can give them"
             )
         return {**inputs, "labels": labels}
+
+    def classifier(self, *, batch_size: int = 5) -> tuple[PreTrainedModel, dict[str, Tensor]]:
+        """A fresh classifier, and random inputs with a label for each of its answers.
+
+        Raises:
+            NotApplicableError: The model is none, or has other labels.
+        """
+        if not (self.key.endswith("-classification") or AUTO_CLASSES.get(self.key, "").endswith("Classification")):
+            raise NotApplicableError("not a classifier")
+        model = self.model()
+        batch = self.labelled(model, batch_size=batch_size)
+        with torch.inference_mode():
+            logits = model(**batch).logits
+        if batch["labels"].shape != logits.shape[:-1] or len(logits) < 2:
+            raise NotApplicableError("the labels are not one for each answer, or there is a single row")
+        return model, batch
 
 
 def require(condition: bool, message: str) -> None:
