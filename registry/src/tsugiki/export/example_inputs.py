@@ -13,7 +13,7 @@ from ..errors import TsugikiError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-SEQUENCE_LENGTH = 12  # tokens of an example text
+SEQUENCE_LENGTH = 6  # tokens of an example text; a compiled recurrent network has a step for each
 SAMPLES = 8_000  # of an example recording
 IMAGE_SIZE = 64  # pixels a side, for networks that take any size
 

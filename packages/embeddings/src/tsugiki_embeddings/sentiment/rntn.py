@@ -88,9 +88,9 @@ class RNTNPreTrainedModel(WordModel):
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
-        """Two trees of four words and one of two, with labels of their nodes."""
+        """Two trees of four words and one of two, with labels of their nodes, the same for the same phrase."""
         word, left, right = 2 % self.config.vocab_size, [1, 2, 0, 0, 5, 0, 0], [4, 3, 0, 0, 6, 0, 0]
-        classes = self.config.num_labels or 2
+        last = (self.config.num_labels or 2) - 1  # of the word, and of every pair
         return {
             "input_ids": torch.tensor(
                 [[0, 0, 1, word, 0, 1, 1], [0, 0, word, 1, 0, 1, word], [0, word, 1, 0, 0, 0, 0]]
@@ -98,7 +98,7 @@ class RNTNPreTrainedModel(WordModel):
             "left": torch.tensor([left, left, [1, *[0] * 6]]),
             "right": torch.tensor([right, right, [2, *[0] * 6]]),
             "labels": torch.tensor(
-                [[node % classes for node in range(7)]] * 2 + [[1 % classes, 0, 1 % classes, *[IGNORED] * 4]]
+                [[0, last, 0, last, last, 0, 0], [0, last, last, 0, last, 0, last], [last, last, 0, *[IGNORED] * 4]]
             ),
         }
 

@@ -212,7 +212,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
         size = fields.get("image_size", 64)
         height, width = (size, size) if isinstance(size, int) else size
         pixels = torch.randn((4, fields.get("num_channels", 3), height, width), generator=generator)
-        ids = torch.randint(3, self.config.vocab_size, (4, 6), generator=generator)
+        ids = torch.randint(3, self.config.vocab_size, (4, 4), generator=generator)
         return {"pixel_values": pixels, "decoder_input_ids": ids, "labels": ids.roll(-1, 1)}
 
     @can_return_tuple

@@ -131,9 +131,9 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
     def dummy_inputs(self) -> dict[str, Tensor]:
         """Dialogues of different lengths; every utterance but the first is asked for."""
         generator = torch.Generator().manual_seed(0)
-        ids = torch.randint(4, self.config.vocab_size, (4, 4, 6), generator=generator)
+        ids = torch.randint(4, self.config.vocab_size, (4, 3, 4), generator=generator)
         mask = torch.ones_like(ids)
-        mask[0, 3], mask[1, 2:], mask[:, 1, 4:] = 0, 0, 0
+        mask[:2, 2], mask[:, 1, 3:] = 0, 0
         labels = torch.where(mask.bool(), ids, IGNORED)
         labels[:, 0] = IGNORED
         return {"input_ids": ids * mask, "attention_mask": mask, "labels": labels}

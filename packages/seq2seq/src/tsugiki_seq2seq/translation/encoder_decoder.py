@@ -275,7 +275,7 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
     def dummy_inputs(self) -> dict[str, Tensor]:
         """Sources and, of the same length, what the decoder reads."""
         generator = torch.Generator().manual_seed(0)
-        ids = torch.randint(3, self.config.vocab_size, (2, 7), generator=generator)
+        ids = torch.randint(3, self.config.vocab_size, (2, 4), generator=generator)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": ids.flip(1)}
 
     @can_return_tuple
