@@ -10,7 +10,7 @@ import torch
 
 from .subject import NotApplicableError, Subject, largest_difference, output_tensors, require
 
-TOLERANCE = 1e-4  # relative, in float32: another order of the same additions
+TOLERANCE = 1e-5  # relative, in float32: another order of the same additions
 
 
 def deterministic_by_seed(subject: Subject) -> None:
