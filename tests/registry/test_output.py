@@ -316,6 +316,15 @@ def test_what_is_ours_is_kept_unless_asked(root):
     assert contents(output)["config.json"] == b"the old config.json"
 
 
+def test_an_empty_folder_of_a_run_killed_at_its_very_end_goes(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("whole")
+    partial_path(tmp_path / "out").mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        check_output(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_what_appears_at_the_output_meanwhile_is_not_replaced(root):
     output = snapshot(root / "model")
     with (

@@ -66,6 +66,8 @@ def _check_replaceable(output: Path, foreign: Callable[[Path], str] | None) -> N
     if output.is_dir() and (not any(output.iterdir()) or Unfinished(output).is_in_place):
         return
     if foreign is None:
+        with contextlib.suppress(OSError):  # empty after the last but one step of a run that was killed there
+            partial_path(output).rmdir()
         raise OutputError(f"{output} exists already; remove it or name another output folder")
     if reason := foreign(output) if output.is_dir() else "it is a file":
         raise OutputError(f"{output} is not replaced: {reason}. Name another output folder")
