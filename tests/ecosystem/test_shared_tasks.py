@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 
 import numpy as np
@@ -13,10 +12,9 @@ from datasets import ClassLabel, Dataset, Features, Image
 from PIL import Image as Pillow
 from tsugiki import cli
 from tsugiki.inputs import KINDS
-from tsugiki.labelled_task import LabelledTask
 from tsugiki.registry import refresh, registry
-from tsugiki.task import CountedTask
-from tsugiki.tasks.classification import Classification
+
+from ..task_labels import check_labels
 
 LABELS = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
 SPEECH = """
@@ -121,11 +119,7 @@ def test_two_plugins_with_models_for_one_task_both_work(install_plugin, tmp_path
 
 @pytest.mark.parametrize("name", sorted(registry().tasks()))
 def test_only_tasks_with_labels_take_their_names(name):
-    task = registry().task_class(name)
-    takes = "label_names" in inspect.signature(task.table).parameters
-    assert takes == issubclass(task, LabelledTask)
-    assert hasattr(task, "correct") == issubclass(task, CountedTask)
-    assert not issubclass(task, Classification) or issubclass(task, LabelledTask)
+    check_labels(registry().task_class(name))
 
 
 def test_every_task_says_what_it_reads():

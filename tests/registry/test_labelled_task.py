@@ -10,9 +10,10 @@ from datasets import Dataset
 from tsugiki.labelled_task import BoundTask, LabelledTask
 from tsugiki.registry import registry
 from tsugiki.shared_tasks import SHARED_TASKS
-from tsugiki.task import CountedTask, Task
-from tsugiki.tasks.classification import Classification
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
+
+from ..task_labels import check_labels
 
 DATA = Dataset.from_dict({"text": ["a"], "label": ["x"]})
 TABLE = TensorTable({"input_ids": torch.zeros(1, 2)})
@@ -72,8 +73,4 @@ def test_the_labels_of_training_data_reach_config_table_and_figures():
 
 @pytest.mark.parametrize("name", sorted(SHARED_TASKS))
 def test_only_tasks_with_labels_take_their_names(name):
-    task = registry().task_class(name)
-    takes = "label_names" in inspect.signature(task.table).parameters
-    assert takes == issubclass(task, LabelledTask)
-    assert hasattr(task, "correct") == issubclass(task, CountedTask)
-    assert not issubclass(task, Classification) or issubclass(task, LabelledTask)
+    check_labels(registry().task_class(name))
