@@ -1,6 +1,6 @@
-"""Kills a training and two fine-tunings at every one of their file operations, and lets each continue.
+"""Kills a training and three fine-tunings at every one of their file operations, and lets each continue.
 
-    python -m tests.registry.every_kill [train|pictures|texts ...] [--every N]
+    python -m tests.registry.every_kill [train|pictures|stopping|texts ...] [--every N]
 
 What a run that was killed and started again leaves must equal what an undisturbed one does, byte for byte. Every run is
 a fork of this process, with a clock that stands still and memory that nobody measures, so that such figures are equal
@@ -58,6 +58,15 @@ def finetune_pictures(given: Path) -> Run:
     return lambda output: tsugiki.finetune(base, data, output_dir=output, depth=1, progress=False, **options)
 
 
+def stop_early(given: Path) -> Run:
+    """`tsugiki finetune` of pictures that stops when rows held out are no better, after three epochs at most."""
+    base = write_snapshot(given / "base")
+    data = datasets.DatasetDict(train=transfer_data.dataset(12), test=transfer_data.dataset(2, seed=1))
+    options = {"num_train_epochs": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
+    options |= {"augmentation": False, "early_stopping_patience": 1}
+    return lambda output: tsugiki.finetune(base, data, output_dir=output, depth=1, progress=False, **options)
+
+
 def finetune_texts(given: Path) -> Run:
     """`tsugiki finetune` of texts, at three learning rates and then at the best."""
     texts = [f"{'good' if row % 2 else 'bad'} {'xyz'[row % 3]} {'ab'[row // 5 % 2]}" for row in range(24)]
@@ -86,7 +95,12 @@ def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]", pad_token="[PAD]")
 
 
-COMMANDS = {"train": train_recipe, "pictures": finetune_pictures, "texts": finetune_texts}
+COMMANDS = {
+    "train": train_recipe,
+    "pictures": finetune_pictures,
+    "stopping": stop_early,
+    "texts": finetune_texts,
+}
 
 
 class Killer:

@@ -7,9 +7,11 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerCallback
 from tsugiki.errors import OptionError
 from tsugiki.evaluation.evaluate import predict_table, task_named
 from tsugiki.metrics import share_metric
+from tsugiki.tensor_table import TensorTable
 from tsugiki.training.arguments import check_arguments
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
@@ -74,6 +76,33 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert result.best_metric == 1.0
     assert len(result.history) < 30
     assert {"epoch", "loss", "learning_rate", "eval_loss", "eval_accuracy"} <= result.history[0].keys()
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_stopped_early_after_a_kill_keeps_the_best_epoch_too(epoch, tmp_path):
+    """The best epoch is the first, for what it learns the validation calls wrong; it is killed there or at its end."""
+
+    class Kill(TrainerCallback):
+        def on_save(self, args, state, control, **kwargs):
+            if state.epoch == epoch:
+                raise KeyboardInterrupt
+
+    table = training_script.stripes()
+    train, validation = table.select(range(160)), table.select(range(160, 240))
+    wrong = TensorTable({**validation.columns, "labels": 1 - validation.labels}, transform=validation.transform)
+    arguments = {"num_train_epochs": 30, "learning_rate": 0.02, "early_stopping_patience": 2}
+    made = {}
+    for name in ("whole", "killed"):
+        job = TrainingJob(
+            train, tmp_path / name, arguments, validation=wrong, task=task_named("image-classification"), progress=False
+        )
+        if name == "killed":
+            with pytest.raises(KeyboardInterrupt):
+                fit(training_script.network("plain"), job, callbacks=[Kill()])
+        model = training_script.network("plain")
+        assert len(fit(model, job).history) == 3
+        made[name] = model.state_dict()
+    assert all(torch.equal(made["whole"][name], made["killed"][name]) for name in made["whole"])
 
 
 def test_early_stopping_without_validation_is_refused(tmp_path):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import rotate_checkpoints
 
@@ -52,6 +53,7 @@ class TableTrainer(Trainer):
         self._groups = parameter_groups
         self._task = task
         self._saving_to: str | None = None
+        self._is_over = False
         # Many a forward takes **kwargs and still returns a mean; Trainer would take it for a sum over all processes.
         self.model_accepts_loss_kwargs = False
 
@@ -126,6 +128,19 @@ class TableTrainer(Trainer):
             return loss, None, None
         return loss, outputs.float(), labels
 
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        """Begin at a checkpoint, or anew; a checkpoint may be that of a training which was about to stop early."""
+        begun = super()._init_training_state(*args, **kwargs)
+        self._is_over = self.control.should_training_stop
+        return begun
+
+    def _run_epoch(self, *args: Any, **options: Any) -> None:
+        """An epoch, unless the training had been stopped before it was killed."""
+        if self._is_over:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **options)
+
     def _get_output_dir(self, trial: Any) -> str:
         """Where checkpoints are written: beside their place while they are unfinished."""
         return self._saving_to or super()._get_output_dir(trial)
@@ -146,13 +161,13 @@ class TableTrainer(Trainer):
             self._saving_to = None
             self.args.save_total_limit = limit
         self.accelerator.wait_for_everyone()
+        if self.state.best_global_step == self.state.global_step:
+            self.state.best_model_checkpoint = str(run / name)
         if self.args.should_save:
+            self.state.save_to_json(str(saving / name / TRAINER_STATE_NAME))  # names the best where it will be
             discard(run / name)
             (saving / name).replace(run / name)
             shutil.rmtree(saving, ignore_errors=True)
-            best = run / f"checkpoint-{self.state.best_global_step}"
-            if self.state.best_global_step and best.is_dir():
-                self.state.best_model_checkpoint = str(best)
             rotate_checkpoints(
                 output_dir=str(run),
                 save_total_limit=limit,
