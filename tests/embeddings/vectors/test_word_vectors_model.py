@@ -10,6 +10,7 @@ import torch
 import tsugiki
 from transformers import AutoModel
 from tsugiki.errors import DataError, OptionError
+from tsugiki.testing import check_family
 from tsugiki.text_table import text_table
 from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki.training.options import TrainerOptions
@@ -87,3 +88,7 @@ def test_words_are_counted_without_padding_and_unknown_ones() -> None:
     assert word_counts(np.array([2, 3, 2, 1, 5, 0], np.int32), 6).tolist() == [0, 0, 2, 1, 0, 1]
     with pytest.raises(DataError, match="holds 0 different words of the vocabulary"):
         word_counts(np.array([1, 1], np.int32), 6)
+
+
+def test_family_passes_the_conformance_checks() -> None:
+    check_family("embeddings", "word-vectors", vocab_size=50, hidden_size=6)

@@ -306,6 +306,21 @@ MISTAKES = {
         "backbone_loads_from_a_task_snapshot",
         r"complains of .*classifier.*; name the head's weights in _keys_to_ignore_on_load_unexpected",
     ),
+    "a_parameter_that_nobody_sets": (
+        {"MORE": "self.scent = nn.Parameter(torch.empty(3))"},
+        "every_choice_draws_all_weights",
+        "RoseForImageClassification, built, has no values in scent; set every parameter and buffer in _init_weights",
+    ),
+    "fresh_values_in_place_of_loaded_ones": (
+        {"GAIN": "(module.bias.fill_(1).mean() + 0.5).item()"},
+        "missing_weights_are_drawn",
+        r"changes .*leaf\.bias.* of a file that lacks other weights; write values in _init_weights with the functions",
+    ),
+    "a_parameter_by_label_that_nobody_sets": (
+        {"MORE": "self.scent = nn.Parameter(torch.empty(config.num_labels))"},
+        "weights_of_other_sizes_are_drawn",
+        "loaded with num_labels=3 from a file of 2, has no values in scent",
+    ),
     "a_batch_size_in_the_graph": (
         {"HIDDEN": "hidden = hidden + torch.zeros(int(hidden.shape[0]), 1)"},
         "exports_to_onnx",

@@ -22,6 +22,7 @@ from . import (
     structure_checks,
     task_checks,
     trainer_checks,
+    weight_checks,
 )
 from .subject import ConformanceError, NotApplicableError, Subject
 
@@ -39,6 +40,9 @@ MODEL_CHECKS: tuple[FamilyCheck, ...] = (
     saving_checks.save_load_round_trip,
     saving_checks.safetensors_only,
     saving_checks.auto_classes,
+    weight_checks.every_choice_draws_all_weights,
+    weight_checks.missing_weights_are_drawn,
+    weight_checks.weights_of_other_sizes_are_drawn,
     forward_checks.deterministic_by_seed,
     forward_checks.batch_invariance,
     forward_checks.hidden_states_come_when_asked_for,

@@ -44,13 +44,17 @@ class RNTNConfig(ClassifierHeadConfig, WordInputsConfig, PreTrainedConfig):
             raise ValueError(f"initializer_range must be above 0, not {self.initializer_range}.")
 
 
+class ParentLayer(nn.Linear):
+    """W and w: the parent of two children side by side without their product, `(n, 2 d)` to `(n, d)`."""
+
+
 class TensorComposition(nn.Module):
     """From the vectors of two children to that of their parent."""
 
     def __init__(self, config: RNTNConfig) -> None:
         super().__init__()
         size = config.hidden_size
-        self.linear = nn.Linear(2 * size, size)  # W and w
+        self.linear = ParentLayer(2 * size, size)
         self.tensor = nn.Parameter(torch.empty(size, 2 * size, 2 * size)) if config.tensor else None  # V
 
     def forward(self, children: Tensor) -> Tensor:
@@ -73,17 +77,19 @@ class RNTNPreTrainedModel(WordModel):
     def _init_weights(self, module: nn.Module) -> None:
         """A parent begins near the mean of its children, and the tensor small."""
         size = self.config.hidden_size
-        if isinstance(module, TensorComposition):
-            half = torch.eye(size, device=module.linear.weight.device) / 2
-            noise = init.uniform_(torch.empty_like(module.linear.weight), -1, 1) / (4 * math.sqrt(size))
-            init.copy_(module.linear.weight, torch.cat([half, half], dim=1) + noise)
-            init.zeros_(module.linear.bias)
+        if isinstance(module, ParentLayer):
+            half = torch.eye(size, device=module.weight.device) / 2
+            noise = init.uniform_(torch.empty_like(module.weight), -1, 1) / (4 * math.sqrt(size))
+            init.copy_(module.weight, torch.cat([half, half], dim=1) + noise)
+            init.zeros_(module.bias)
+        elif isinstance(module, TensorComposition):
             if module.tensor is not None:
                 init.uniform_(module.tensor, -1 / (4 * size), 1 / (4 * size))
         elif isinstance(module, nn.Embedding):
             initialize_embedding(module, std=self.config.initializer_range)
-        elif isinstance(module, nn.Linear) and module.out_features == self.config.num_labels:
-            init.uniform_(module.weight, -1 / math.sqrt(size), 1 / math.sqrt(size))
+        elif isinstance(module, nn.Linear):  # of the classifier
+            bound = 1 / math.sqrt(module.in_features)
+            init.uniform_(module.weight, -bound, bound)
             init.zeros_(module.bias)
 
     @property

@@ -63,10 +63,11 @@ class WordTableModel(PreTrainedModel):
         if isinstance(module, nn.Embedding):
             bound = self.first_bound / module.embedding_dim
             init.uniform_(module.weight, -bound, bound)
-        if isinstance(module, WordTableModel):
+            loaded = getattr(module.weight, "_is_hf_initialized", False)
+            if module is self.embeddings and not loaded:
+                module.weight[:SPECIAL] = 0
+        elif isinstance(module, WordTableModel):
             init.zeros_(module.counts)
-            if not getattr(module.embeddings.weight, "_is_hf_initialized", False):  # set for what was loaded
-                module.embeddings.weight[:SPECIAL] = 0
 
 
 class WordVectorsPreTrainedModel(WordTableModel):

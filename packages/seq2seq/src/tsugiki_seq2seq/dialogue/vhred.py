@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.augmentation import counter_uniform
@@ -121,6 +122,12 @@ class VHREDForConditionalGeneration(DialogueModel):
         self.posterior = LatentNetwork(config.state_size + config.hidden_size, hidden, latent)
         self.register_buffer("training_passes", torch.zeros((), dtype=torch.int64))
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, VHREDForConditionalGeneration):
+            init.zeros_(module.training_passes)
 
     @property
     def kl_weight(self) -> Tensor:

@@ -245,7 +245,11 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
     def __init__(self, config: RecurrentSeq2SeqConfig) -> None:
         super().__init__(config)
         source = nn.Embedding(config.vocab_size, config.token_size)
-        target = source if config.share_embeddings else nn.Embedding(config.vocab_size, config.token_size)
+        if config.share_embeddings:  # two modules with one weight: transformers looks after those, not after one module
+            target = nn.Embedding.from_pretrained(source.weight.detach(), freeze=False)
+            target._is_hf_initialized = True  # the source's is drawn
+        else:
+            target = nn.Embedding(config.vocab_size, config.token_size)
         self.encoder = RecurrentEncoder(config, source)
         self.decoder = RecurrentDecoder(config, target)
         self.lm_head = nn.Linear(config.token_size, config.vocab_size)

@@ -132,12 +132,12 @@ class AlexNetPreTrainedModel(PictureModel):
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)  # normalisations
         as_in_paper = self.config.weight_init == "normal"
-        if isinstance(module, nn.Conv2d) or (isinstance(module, nn.Linear) and as_in_paper):
-            initialize(module, self.config.weight_init, self.config.activation)
-            if as_in_paper and isinstance(module, OnesConvolution | OnesLinear):
-                init.ones_(module.bias)  # type: ignore[arg-type]  # it has one
-        elif isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and not as_in_paper:
             initialize_linear(module)
+            return
+        initialize(module, self.config.weight_init, self.config.activation)
+        if as_in_paper and isinstance(module, OnesConvolution | OnesLinear):
+            init.ones_(module.bias)  # type: ignore[arg-type]  # it has one
 
 
 class OnesConvolution(nn.Conv2d):

@@ -98,7 +98,8 @@ def activation(kind: Activation) -> nn.Module:
 
 @torch.no_grad()
 def initialize(module: nn.Module, scheme: WeightInit, kind: Activation = "relu") -> None:
-    """Draw the weights of one convolution or linear layer; biases become 0. Other modules are left alone.
+    """Draw the weights of one convolution or linear layer; biases become 0. A normalisation by instance, which
+    transformers leaves without values, becomes the identity behind its division. Other modules are left alone.
 
     Args:
         module: Any module.
@@ -106,6 +107,10 @@ def initialize(module: nn.Module, scheme: WeightInit, kind: Activation = "relu")
             2010), `normal` has the deviation 0.01.
         kind: The activation that follows; one that is not a rectifier counts as linear.
     """
+    if isinstance(module, nn.InstanceNorm1d | nn.InstanceNorm2d | nn.InstanceNorm3d):
+        init.ones_(module.weight)
+        init.zeros_(module.bias)
+        return
     if not isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
         return
     match scheme:
