@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import datasets
@@ -64,3 +65,15 @@ def test_a_text_without_a_word_is_named_and_the_others_are_answered(model, tmp_p
     assert code == 1 and err.splitlines() == [f"tsugiki: {file}:{line}: {why}" for line in (2, 3)]
     code, out, err = run(capsys, model, "10/10")
     assert (code, out, err) == (1, "", f"tsugiki: 10/10: {why}\n")
+
+
+def test_a_csv_of_answers_leaves_no_row_out(tmp_path, capsys):
+    table, found = tmp_path / "d.csv", tmp_path / "answers.csv"
+    table.write_text('text\nA good film.\n10/10\n""\nA bad film.\n')
+    code, out, err = run(capsys, "sentiment-mean", table, "--csv", found, "-k", 2)
+    rows = list(csv.DictReader(found.read_text().splitlines()))
+    assert (code, out) == (1, "")
+    assert [row["input"].rpartition(":")[2] for row in rows] == ["1", "1", "2", "3", "4", "4"]
+    assert [row["rank"] for row in rows] == ["1", "2", "", "", "1", "2"]
+    assert [f"tsugiki: {row['error']}" for row in rows if row["error"]] == err.splitlines()
+    assert not rows[2]["label"] and not rows[2]["score"]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 from tsugiki.cli.dispatch import main
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import OptionError
 from tsugiki_seq2seq.language_models.rescoring import score_texts
 from tsugiki_seq2seq.recurrent.recurrent import (
     RecurrentConfig,
@@ -106,13 +107,21 @@ def test_any_causal_model_scores(tokenizer):
     together = score_texts(model, tokenizer, TEXTS)
     alone = [score_texts(model, tokenizer, [text])[0] for text in TEXTS]
     assert [one.log_probability for one in together] == pytest.approx([one.log_probability for one in alone], rel=1e-5)
-    with pytest.raises(DataError, match="text 2 has 10 tokens with its ends, and the model reads 8"):
-        score_texts(model, tokenizer, ["a", "a a a a a a a a"])
+    found = score_texts(model, tokenizer, ["a", "a a a a a a a a"])
+    assert [one.error for one in found] == [None, "the text has 10 tokens with its ends, and the model reads 8 at most"]
 
 
-def test_bad_input_is_refused(model, tokenizer):
-    with pytest.raises(DataError, match="text 2 is empty"):
-        score_texts(model, tokenizer, ["the pear", ""])
+def test_a_text_without_a_score_is_named_and_the_others_are_scored(model, tokenizer):
+    given = ["", TEXTS[0], " \u00a0", None, *TEXTS[1:]]
+    found = score_texts(model, tokenizer, given)
+    assert [bool(one.error) for one in found] == [True, False, True, True, False, False]
+    assert "is empty" in found[0].error and "not None" in found[3].error
+    assert math.isnan(found[0].perplexity)
+    assert [one for one in found if not one.error] == score_texts(model, tokenizer, TEXTS)
+    assert all(one.error for one in score_texts(model, tokenizer, ["", ""]))
+
+
+def test_no_text_at_all_is_refused(model, tokenizer):
     with pytest.raises(OptionError, match="at least one"):
         score_texts(model, tokenizer, [])
 
@@ -151,7 +160,7 @@ def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
     )
     capsys.readouterr()
     for command, message in (
-        (["score", str(snapshot), "a pear", " "], "text 2 is empty"),
+        (["score", str(snapshot), " "], "tsugiki: text 1: the text is empty"),
         (["score", str(classifier), "a pear"], "is no language model: its task is text-classification"),
     ):
         assert main(command) == 1
@@ -159,3 +168,14 @@ def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
         assert message in printed.err
         assert printed.err.count("\n") == 1
         assert printed.out == ""
+
+
+def test_command_names_a_text_without_a_score(snapshot, capsys):
+    assert main(["score", str(snapshot), TEXTS[0], " ", TEXTS[1], "--json"]) == 1
+    printed = capsys.readouterr()
+    first, empty, last = json.loads(printed.out)
+    assert {first["rank"], last["rank"]} == {1, 2}
+    assert empty == {"text": " ", "error": "the text is empty; a language model scores texts of at least one token"}
+    assert printed.err == f"tsugiki: text 2: {empty['error']}\n"
+    assert main(["score", str(snapshot), TEXTS[0], " "]) == 1
+    assert TEXTS[0] in capsys.readouterr().out

@@ -51,7 +51,8 @@ def command(
     ],
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many answers an input.")] = 5,
     csv: Annotated[
-        str | None, typer.Option("--csv", metavar="FILE", help="Write input, rank, label and score to a CSV file.")
+        str | None,
+        typer.Option("--csv", metavar="FILE", help="Write input, rank, label, score and error to a CSV file."),
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
     columns: Columns = None,
@@ -264,6 +265,7 @@ def _score(score: float) -> str:
 
 
 def _write_csv(path: str, answers: Sequence[Answer]) -> None:
+    """A line for each answer, and one for an input that has none, so that no input is missing."""
     import csv
     import io
 
@@ -271,8 +273,10 @@ def _write_csv(path: str, answers: Sequence[Answer]) -> None:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["input", "rank", "label", "score"])
+    writer.writerow(["input", "rank", "label", "score", "error"])
     for one in answers:
         for rank, guess in enumerate(one.predictions, start=1):
-            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}"])
+            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}", ""])
+        if not one.predictions:
+            writer.writerow([one.source, "", "", "", one.error or ""])
     write_text(path, text.getvalue())

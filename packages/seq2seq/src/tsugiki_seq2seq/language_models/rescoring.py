@@ -27,18 +27,21 @@ class TextScore:
         tokens: Their number.
         unknown: How many of them the vocabulary has not. Texts with more of them seem likelier than they are.
         rank: 1 for the likeliest of the texts.
+        error: Why the text has no score: it is empty, or longer than the model reads. The other numbers are NaN or 0
+            then. None where it has one.
     """
 
     text: str
-    log_probability: float
-    tokens: int
-    unknown: int
-    rank: int
+    log_probability: float = math.nan
+    tokens: int = 0
+    unknown: int = 0
+    rank: int = 0
+    error: str | None = None
 
     @property
     def perplexity(self) -> float:
-        """Per token."""
-        return math.exp(-self.log_probability / self.tokens)
+        """Per token; NaN without a score."""
+        return math.nan if self.error is not None else math.exp(-self.log_probability / self.tokens)
 
 
 def score_texts(
@@ -49,15 +52,14 @@ def score_texts(
     Args:
         model: Any causal language model; in eval mode.
         tokenizer: Its tokenizer.
-        texts: At least one, none without tokens.
+        texts: At least one.
         with_end: Whether the end of each text is a token that is guessed too.
         batch_size: Texts a forward pass.
 
     Returns:
-        The scores, in the order of the texts.
+        The scores, in the order of the texts. A text that has none, being empty or too long, says why in `error`.
 
     Raises:
-        DataError: A text is empty, or longer than the model reads.
         OptionError: The model has no end-of-text token to begin with, or there are no texts.
     """
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.bos_token_id
@@ -65,26 +67,35 @@ def score_texts(
         raise OptionError("the tokenizer has neither an end-of-text nor a start token for a text to begin with")
     if not texts:
         raise OptionError("there is no text to score; give at least one")
-    rows = [
-        [end, *_tokens(tokenizer, text, number), *([end] if with_end else [])]
-        for number, text in enumerate(texts, start=1)
+    rows: dict[int, list[int]] = {}  # by the text's number
+    errors: dict[int, str] = {}
+    for number, text in enumerate(texts):
+        try:
+            rows[number] = [end, *_tokens(tokenizer, text), *([end] if with_end else [])]
+            check_lengths(model, [len(rows[number])], None)
+        except DataError as error:
+            rows.pop(number, None)
+            errors[number] = str(error)
+    scored = list(rows.values())
+    found = [
+        one
+        for start in range(0, len(scored), batch_size)
+        for one in _log_probabilities(model, scored[start : start + batch_size])
     ]
-    check_lengths(model, [len(row) for row in rows])
-    sums: list[float] = []
-    for start in range(0, len(rows), batch_size):
-        sums += _log_probabilities(model, rows[start : start + batch_size])
-    order = sorted(range(len(texts)), key=lambda number: -sums[number])
-    ranks = {number: rank for rank, number in enumerate(order, start=1)}
+    sums = dict(zip(rows, found, strict=True))
+    ranks = {number: rank for rank, number in enumerate(sorted(sums, key=lambda number: -sums[number]), start=1)}
     unknown = tokenizer.unk_token_id
     return [
         TextScore(
             text,
             log_probability=sums[number],
-            tokens=len(row) - 1,
-            unknown=row[1:].count(unknown) if unknown != end else 0,
+            tokens=len(rows[number]) - 1,
+            unknown=rows[number][1:].count(unknown) if unknown != end else 0,
             rank=ranks[number],
         )
-        for number, (text, row) in enumerate(zip(texts, rows, strict=True))
+        if number in rows
+        else TextScore(text, error=errors[number])
+        for number, text in enumerate(texts)
     ]
 
 
@@ -97,9 +108,11 @@ def _log_probabilities(model: PreTrainedModel, rows: Sequence[Sequence[int]]) ->
     return [-float(found[: len(row) - 1].double().sum()) for found, row in zip(nats, rows, strict=True)]
 
 
-def _tokens(tokenizer: Any, text: str, number: int) -> list[int]:
+def _tokens(tokenizer: Any, text: str) -> list[int]:
     """The tokens of a text, refused without any."""
+    if not isinstance(text, str):
+        raise DataError(f"a text is needed, not {text!r}")
     tokens: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not tokens:
-        raise DataError(f"text {number} is empty; a language model scores texts of at least one token")
+        raise DataError("the text is empty; a language model scores texts of at least one token")
     return tokens
