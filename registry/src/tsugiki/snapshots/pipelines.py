@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, UnknownNameError, did_you_mean
 from ..registry import registry
+from .answering_pipeline import answering
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def pipeline(
         **kwargs: For ``transformers.pipeline``, such as ``device`` or ``top_k``.
 
     Returns:
-        A pipeline, ready to be called.
+        A pipeline, ready to be called. Called with several inputs, it gives ``{"error": why}`` in place of the answer
+        to one that cannot be answered.
 
     Raises:
         OptionError: The snapshot names no task and none is given.
@@ -68,6 +70,10 @@ def pipeline(
             kwargs.setdefault("pipeline_class", import_string(refined))
     if task not in PIPELINE_REGISTRY.get_supported_tasks():
         raise UnknownNameError(f"neither transformers nor an installed plugin has a pipeline for task {task!r}")
+    own: Any = kwargs.get("pipeline_class") or PIPELINE_REGISTRY.check_task(task)[1]["impl"]
+    if isinstance(own, str):  # transformers' own, written "package.module.Class"
+        own = import_string(":".join(own.rsplit(".", 1)))
+    kwargs["pipeline_class"] = answering(own)
     make: Any = transformers.pipeline  # typed as overloads for each of the library's own tasks
     return make(task, model=model, **_processor_argument(processor), **kwargs)
 

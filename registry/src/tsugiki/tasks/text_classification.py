@@ -18,6 +18,8 @@ from .classification import Classification
 if TYPE_CHECKING:
     from datasets import Dataset
 
+NO_WORD = "there is no word in the text that the model reads"
+
 
 class TextClassification(Classification):
     """Tell to which class a text belongs; scored by accuracy.
@@ -32,6 +34,7 @@ class TextClassification(Classification):
     input_kind: ClassVar[ColumnKind] = TEXT_COLUMN
     usual_columns: ClassVar[tuple[str, ...]] = TEXT_COLUMNS
     inputs_called: ClassVar[str] = "texts"
+    refined_pipeline_class = "tsugiki.tasks.text_classification_pipeline:WordsClassificationPipeline"
 
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """`vocab_size` and `pad_token_id`."""
@@ -44,7 +47,7 @@ class TextClassification(Classification):
             DataError: A text holds nothing that the tokenizer reads, such as one without letters.
         """
         if not all(tokenize(processor, inputs)):
-            raise DataError("there is no word in the text that the model reads")
+            raise DataError(NO_WORD)
         encoded = processor(list(inputs), padding=True, truncation=True, return_tensors="pt")
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from transformers.image_utils import load_image
 from tsugiki.images import fetch_image
 
 from ..texts.generating_pipeline import GeneratingPipeline
@@ -33,4 +34,4 @@ class ImageCaptioningPipeline(GeneratingPipeline):
     def preprocess(self, input_: Any, **parameters: Any) -> dict[str, Any]:
         """A picture to ``pixel_values`` (1, C, H, W)."""
         processor: Any = self.processor
-        return dict(processor(images=fetch_image(input_).convert("RGB"), return_tensors="pt"))
+        return dict(processor(images=load_image(fetch_image(input_)), return_tensors="pt"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import Pipeline
 from transformers.image_utils import load_image
+from tsugiki.images import fetch_image
 
 
 class MultiTaskImageClassificationPipeline(Pipeline):
@@ -23,7 +24,7 @@ class MultiTaskImageClassificationPipeline(Pipeline):
 
     def preprocess(self, input_: Any, **kwargs: Any) -> dict[str, Any]:
         """The network's inputs of one picture."""
-        inputs = self.image_processor(images=load_image(input_), return_tensors="pt")  # type: ignore[misc]
+        inputs = self.image_processor(images=load_image(fetch_image(input_)), return_tensors="pt")  # type: ignore[misc]
         return {"pixel_values": inputs["pixel_values"].to(self.dtype)}
 
     def _forward(self, input_tensors: dict[str, Any], **kwargs: Any) -> Any:
