@@ -12,7 +12,7 @@ from torch import nn
 from .list_fields import ListFields
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class ClassifierHeadConfig(ListFields):
     """The config fields of the head. Inherit from it before `PreTrainedConfig`; `@strict` then checks it as well."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class ListFields:
     """Turns tuples in the fields of a config into lists. Inherit from it before `PreTrainedConfig`."""
 

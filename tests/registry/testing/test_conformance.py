@@ -321,6 +321,11 @@ MISTAKES = {
         "weights_of_other_sizes_are_drawn",
         "loaded with num_labels=3 from a file of 2, has no values in scent",
     ),
+    "a_config_that_prints_the_fields_of_a_parent_alone": (
+        {"PARENTS": "Thorns,"},
+        "config_shows_every_field",
+        r"RoseConfig prints without .*width.*; decorate it with @dataclass\(kw_only=True, repr=False\)",
+    ),
     "a_batch_size_in_the_graph": (
         {"HIDDEN": "hidden = hidden + torch.zeros(int(hidden.shape[0]), 1)"},
         "exports_to_onnx",

@@ -33,6 +33,7 @@ PLUGIN_CHECKS = (task_checks.declares_its_own_tasks,)
 FAMILY_CHECKS: tuple[FamilyCheck, ...] = (
     task_checks.tasks_are_served,
     saving_checks.config_round_trip,
+    saving_checks.config_shows_every_field,
     saving_checks.config_is_strict,
     saving_checks.processor_round_trip,
 )

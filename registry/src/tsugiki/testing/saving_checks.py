@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,27 @@ def config_round_trip(subject: Subject) -> None:
 
 def _fields(config: Any) -> dict[str, Any]:
     return {name: value for name, value in config.to_dict().items() if name not in _NOT_COMPARED}
+
+
+def config_shows_every_field(subject: Subject) -> None:
+    """A config prints all of its fields, and the text of one makes the same config."""
+    config = subject.config()
+    config_class = type(config)
+    shown = repr(config)
+    hidden = [name for name in _own_fields(config_class) if f'"{name}": ' not in shown]
+    require(
+        not hidden,
+        f"{config_class.__name__} prints without {', '.join(hidden[:3])}: a parent's @dataclass prints that parent's "
+        "fields alone; decorate it with @dataclass(kw_only=True, repr=False)",
+    )
+    again = config_class.from_dict(json.loads(config.to_json_string(use_diff=False)))
+    left, right = _fields(config), _fields(again)
+    changed = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    require(
+        not changed,
+        f"{config_class.__name__} made of its own to_json_string has another value of {', '.join(changed)}; take plain "
+        "JSON values in its fields",
+    )
 
 
 def config_is_strict(subject: Subject) -> None:

@@ -23,7 +23,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 KERNEL_SIZE = 5
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
     num_channels: int = 1
 

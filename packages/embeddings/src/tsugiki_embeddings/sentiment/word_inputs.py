@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class WordInputsConfig:
     """The config fields of the word vectors. Inherit from it before `PreTrainedConfig`; `@strict` then checks it."""
 

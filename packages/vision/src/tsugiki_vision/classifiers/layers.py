@@ -20,7 +20,7 @@ INSTANCE_NORMS = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm
 NORMAL_STD = 0.01  # of `weight_init="normal"`: the AlexNet paper's (Krizhevsky et al. 2012, section 5)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class LayerChoices:
     """The config fields for these choices. Inherit before `PreTrainedConfig`; other defaults by redeclaring."""
 

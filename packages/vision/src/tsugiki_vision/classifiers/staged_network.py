@@ -44,7 +44,7 @@ class Stage(NamedTuple):
 WHOLE_PICTURE = 0
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class StagedConfig(ClassifierHeadConfig, BackboneConfigMixin):
     """Config fields and stage names that all image networks share. Inherit from it before `PreTrainedConfig`."""
 
