@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils.generic import can_return_tuple
 
+from .classification_loss import classification_loss
 from .classifier_head import classifier_head
 
 
@@ -43,7 +43,8 @@ class TextClassifier(PreTrainedModel):
         Args:
             input_ids: Tokens `(B, L)`.
             attention_mask: 1 for tokens and 0 for padding `(B, L)`, as the network takes it.
-            labels: Class numbers `(B,)`, of which -100 leaves a row out. With them the output holds the loss.
+            labels: Class numbers `(B,)`, of which -100 leaves a row out, or what else `config.problem_type` asks for:
+                see `classification_loss`. With them the output holds the loss.
 
         Returns:
             `logits` `(B, num_labels)`, and `loss` where there are labels.
@@ -59,5 +60,5 @@ class TextClassifier(PreTrainedModel):
         return outputs.pooler_output
 
     def loss(self, outputs: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        """What training lowers: the mean cross entropy of `(B, num_labels)` in nats."""
-        return F.cross_entropy(logits.float(), labels)
+        """What training lowers, as `classification_loss` says."""
+        return classification_loss(logits, labels, self.config)

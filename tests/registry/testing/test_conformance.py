@@ -41,6 +41,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, initialization as in
 from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
 from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling, ImageClassifierOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import classification_loss
 from tsugiki.pixel_values import check_picture
 
 @dataclass(kw_only=True)
@@ -132,7 +133,7 @@ GOOD = {
     "TUPLE": "@can_return_tuple",
     "ARGUMENTS": "",
     "HIDDEN": "",
-    "LOSS": "F.cross_entropy(logits.float(), labels)",
+    "LOSS": "classification_loss(logits, labels, self.config)",
     "STATES": "found.hidden_states",
 }
 MISTAKES = {
@@ -325,6 +326,12 @@ MISTAKES = {
         {"PARENTS": "Thorns,"},
         "config_shows_every_field",
         r"RoseConfig prints without .*width.*; decorate it with @dataclass\(kw_only=True, repr=False\)",
+    ),
+    "a_softmax_whatever_the_problem": (
+        {"LOSS": "F.cross_entropy(logits.float(), labels)"},
+        "problem_type_is_obeyed",
+        r"problem_type='multi_label_classification' and 2 labels gives the loss .*; torch's BCEWithLogitsLoss is .*: "
+        r"compute it with tsugiki\.classification_loss",
     ),
     "a_batch_size_in_the_graph": (
         {"HIDDEN": "hidden = hidden + torch.zeros(int(hidden.shape[0]), 1)"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -14,6 +15,7 @@ from .subject import NotApplicableError, Subject, largest_difference, require
 
 STEPS, COUNTED, LEARNING_RATE = 150, 10, 0.01
 LEAST_SPREAD, MOST_SPREAD = 1e-3, 5.0  # standard deviation of fresh logits; some papers draw small weights
+TOLERANCE = 1e-5  # of the loss, relative: another order of the same additions
 BF16_TOLERANCE = 0.05  # it has 8 bits
 
 
@@ -33,6 +35,51 @@ def loss_is_the_mean_cross_entropy(subject: Subject) -> None:
         f"cross entropy over the other rows is {float(expected):.4f}: F.cross_entropy leaves such rows out. A network "
         "with another loss by its paper computes it in a method `loss`",
     )
+
+
+def problem_type_is_obeyed(subject: Subject) -> None:
+    """The loss is the one that the config's ``problem_type`` names, torch's own; or the problem is refused in one line.
+
+    A single label without a ``problem_type`` is a regression.
+    """
+    model, batch = subject.classifier()
+    with torch.inference_mode():
+        shape = model(**batch).logits.shape
+    numbers = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    cases: list[tuple[Any, Any, Tensor, torch.nn.Module]] = [
+        ("single_label_classification", model, batch["labels"], torch.nn.CrossEntropyLoss()),
+        ("multi_label_classification", model, numbers.round(), torch.nn.BCEWithLogitsLoss()),
+        ("regression", model, numbers, torch.nn.MSELoss()),
+    ]
+    single = replace(subject, overrides={**subject.overrides, "num_labels": 1}).model()
+    cases.append((None, single, numbers[..., 0], torch.nn.MSELoss()))
+    refused: list[str | None] = []
+    for kind, judged, labels, expected in cases:
+        own = kind == "single_label_classification" and _has_loss_of_its_own(model)
+        if own or (kind is None and "regression" in refused):
+            continue
+        judged.config.problem_type = kind
+        try:
+            with torch.inference_mode():
+                output = judged(**{**batch, "labels": labels})
+        except ValueError as error:
+            require(
+                "problem_type" in str(error) and "\n" not in str(error),
+                f"{type(model).__name__} with problem_type={kind!r} raises {str(error)[:120]!r}; compute the loss with "
+                "tsugiki.classification_loss, or refuse the problem in one line that names problem_type",
+            )
+            refused.append(kind)
+            continue
+        logits = output.logits if kind else output.logits[..., 0]
+        if kind == "single_label_classification":
+            logits, labels = logits.flatten(0, -2), labels.flatten()
+        found, right = float(output.loss), float(expected(logits, labels))
+        require(
+            abs(found - right) <= TOLERANCE * max(1, abs(right)),
+            f"{type(model).__name__} with problem_type={kind!r} and {shape[-1] if kind else 1} labels gives the loss "
+            f"{found:.4f}; torch's {type(expected).__name__} is {right:.4f}: compute it with "
+            "tsugiki.classification_loss, or refuse the problem in one line",
+        )
 
 
 def bfloat16_stays_close(subject: Subject) -> None:

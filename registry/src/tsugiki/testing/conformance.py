@@ -55,6 +55,7 @@ TASK_CHECKS: tuple[FamilyCheck, ...] = (
     forward_checks.labels_leave_the_config,
     forward_checks.return_dict_false_gives_a_tuple,
     classifier_checks.loss_is_the_mean_cross_entropy,
+    classifier_checks.problem_type_is_obeyed,
     classifier_checks.bfloat16_stays_close,
     classifier_checks.fresh_logits_are_neither_flat_nor_huge,
     classifier_checks.a_few_steps_fit_a_batch,

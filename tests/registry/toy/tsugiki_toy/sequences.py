@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import (
     BaseModelOutputWithPooling,
@@ -13,6 +12,7 @@ from transformers.modeling_outputs import (
     SequenceClassifierOutput,
 )
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.text_classifier import TextClassifier
 
@@ -57,7 +57,7 @@ class TonesForAudioClassification(LinearClassifier):
     @can_return_tuple
     def forward(self, input_values: Tensor, labels: Tensor | None = None) -> SequenceClassifierOutput:
         logits = self.classifier(input_values)
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        loss = None if labels is None else classification_loss(logits, labels, self.config)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
@@ -71,7 +71,7 @@ class ClipsForVideoClassification(LinearClassifier):
     @can_return_tuple
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ImageClassifierOutputWithNoAttention:
         logits = self.classifier(pixel_values.flatten(1))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        loss = None if labels is None else classification_loss(logits, labels, self.config)
         return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits)
 
 

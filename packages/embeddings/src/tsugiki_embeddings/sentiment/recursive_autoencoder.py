@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import require_single_labels
 from tsugiki.classifier_head import ClassifierHeadConfig
 from tsugiki.text_classifier import TextClassifier
 
@@ -175,6 +176,7 @@ class RecursiveAutoencoderForSequenceClassification(TextClassifier, RecursiveAut
 
         The text itself counts as one more phrase, so that single words and the mean over phrases learn as well.
         """
+        require_single_labels(self.config, "the loss of recursive autoencoders")
         assert outputs.left is not None
         assert outputs.reconstruction_error is not None
         inner = torch.gt(outputs.left, 0)  # (B, M)

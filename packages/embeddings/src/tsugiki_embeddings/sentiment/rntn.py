@@ -15,11 +15,11 @@ import math
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, TokenClassifierOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import place_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
 from .parse_trees import IGNORED
@@ -174,7 +174,7 @@ class RNTNForTreeClassification(RNTNPreTrainedModel):
         """
         states = self.rntn(input_ids, left, right, return_dict=True).last_hidden_state
         logits = self.classifier(self.dropout(states))
-        loss = None if labels is None else F.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
+        loss = None if labels is None else place_loss(logits, labels, self.config)
         return TokenClassifierOutput(loss=loss, logits=logits)
 
 

@@ -17,6 +17,7 @@ from transformers.modeling_outputs import (
     TokenClassifierOutput,
 )
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import place_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.tensor_table import IGNORED
 from tsugiki.text_classifier import TextClassifier
@@ -246,7 +247,7 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         """
         features = self.recurrent(input_ids, attention_mask, return_dict=True).last_hidden_state
         logits = self.classifier(self.dropout(features))
-        loss = None if labels is None else F.cross_entropy(logits.float().flatten(0, 1), labels.flatten().long())
+        loss = None if labels is None else place_loss(logits, labels, self.config)
         return TokenClassifierOutput(loss=loss, logits=logits)
 
 

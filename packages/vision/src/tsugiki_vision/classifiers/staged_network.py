@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
 from transformers.modeling_outputs import (
@@ -24,6 +23,7 @@ from transformers.modeling_outputs import (
     ImageClassifierOutputWithNoAttention,
 )
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.pixel_values import check_picture
 
@@ -181,7 +181,8 @@ class FeatureClassifier(PreTrainedModel):
         Args:
             pixel_values: Normalised pictures `(N, num_channels, H, W)`.
             labels: Class indices `(N,)`, of which -100 leaves a row out, or probabilities of the classes
-                `(N, num_labels)`. With them the output holds the mean cross entropy.
+                `(N, num_labels)`, or what else `config.problem_type` asks for: see `classification_loss`. With them
+                the output holds the loss.
             output_hidden_states: Return the output of every stage as well; the config's value if `None`.
 
         Returns:
@@ -190,7 +191,7 @@ class FeatureClassifier(PreTrainedModel):
         network: FeatureNetwork = getattr(self, self.base_model_prefix)
         features = network(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
         logits = self.classifier(features.pooler_output)
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        loss = None if labels is None else classification_loss(logits, labels, self.config)
         return ImageClassifierOutputWithNoAttention(loss=loss, logits=logits, hidden_states=features.hidden_states)
 
 
@@ -233,11 +234,11 @@ class HelpedClassifier(FeatureClassifier):
         network: FeatureNetwork = getattr(self, self.base_model_prefix)
         features = network(pixel_values, output_hidden_states=output_hidden_states or helped, return_dict=True)
         logits = self.classifier(self.dropout(features.pooler_output))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        loss = None if labels is None else classification_loss(logits, labels, self.config)
         if helped and labels is not None and loss is not None:
             for head, name in zip(self.auxiliary_heads, self.auxiliary_stages, strict=True):
                 maps = features.hidden_states[self.config.stage_names.index(name)]
-                loss = loss + self.config.auxiliary_weight * F.cross_entropy(head(maps).float(), labels)
+                loss = loss + self.config.auxiliary_weight * classification_loss(head(maps), labels, self.config)
         return ImageClassifierOutputWithNoAttention(
             loss=loss, logits=logits, hidden_states=features.hidden_states if output_hidden_states else None
         )

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import require_single_labels
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 from tsugiki.registry import registry
 
@@ -223,6 +224,7 @@ class MultiTaskForImageClassification(MultiTaskPreTrainedModel):
         logits = self.classifier(self.dropout(features.pooler_output.flatten(1)))
         loss = None
         if labels is not None:
+            require_single_labels(self.config, "the loss of several tasks")
             sizes = self.config.task_sizes
             if labels.shape != (len(logits), len(sizes)):
                 raise ValueError(f"labels must be (N, {len(sizes)}), a column a task, not {tuple(labels.shape)}.")

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, SequenceClassifierOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
 
 from ..classifiers.layers import LayerChoices, LayerChoicesModel, activation, normalization
@@ -148,8 +149,8 @@ class Conv1dForAudioClassification(Conv1dPreTrainedModel):
 
         Args:
             input_values: Waveforms `(N, T)`, as `Conv1dModel` takes them.
-            labels: Class indices `(N,)`, of which -100 leaves a row out. With them the output holds the mean cross
-                entropy.
+            labels: Class indices `(N,)`, of which -100 leaves a row out, or what else `config.problem_type` asks for:
+                see `classification_loss`. With them the output holds the loss.
             output_hidden_states: Return the output of every stage as well; the config's value if `None`.
 
         Returns:
@@ -157,7 +158,7 @@ class Conv1dForAudioClassification(Conv1dPreTrainedModel):
         """
         features = self.conv1d(input_values, output_hidden_states=output_hidden_states, return_dict=True)
         logits = self.classifier(self.dropout(features.pooler_output))
-        loss = None if labels is None else F.cross_entropy(logits.float(), labels)
+        loss = None if labels is None else classification_loss(logits, labels, self.config)
         return SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=features.hidden_states)
 
 
