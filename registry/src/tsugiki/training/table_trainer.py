@@ -141,6 +141,14 @@ class TableTrainer(Trainer):
         else:
             super()._run_epoch(*args, **options)
 
+    def _finalize_training(self, *args: Any, **options: Any) -> Any:
+        """The end of the training, which leaves its last checkpoint whole: the library would remove it bit by bit."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(*args, **options)
+        finally:
+            self.args.save_total_limit = limit
+
     def _get_output_dir(self, trial: Any) -> str:
         """Where checkpoints are written: beside their place while they are unfinished."""
         return self._saving_to or super()._get_output_dir(trial)
