@@ -12,6 +12,10 @@ from tsugiki_vision.classifiers.alexnet import AlexNetConfig, AlexNetForImageCla
 from tsugiki_vision.classifiers.all_cnn import AllCNNConfig, AllCNNForImageClassification
 from tsugiki_vision.classifiers.cifar_resnet import CifarResNetConfig, CifarResNetForImageClassification
 from tsugiki_vision.classifiers.densenet import DenseNetConfig, DenseNetForImageClassification
+from tsugiki_vision.classifiers.efficientnet_lite import (
+    EfficientNetLiteConfig,
+    EfficientNetLiteForImageClassification,
+)
 from tsugiki_vision.classifiers.googlenet import GoogLeNetConfig, GoogLeNetForImageClassification
 from tsugiki_vision.classifiers.inception_v3 import InceptionV3Config, InceptionV3ForImageClassification
 from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
@@ -167,6 +171,22 @@ TINY = {
         MobileNetForImageClassification,
         MobileNetConfig,
         {"channels": (8, 8, 16), "strides": (2, 1, 2), "tf_padding": True, "image_size": 18},
+    ),
+    "efficientnet-lite": (
+        EfficientNetLiteForImageClassification,
+        EfficientNetLiteConfig,
+        {
+            "stem_channels": 4,
+            "channels": (4, 8, 8),
+            "repeats": (1, 2, 1),
+            "strides": (1, 2, 1),
+            "kernel_sizes": (3, 5, 3),
+            "expansions": (1, 2, 3),
+            "head_channels": 16,
+            "image_size": 18,
+            "dropout": 0.0,
+            "stochastic_depth": 0.0,
+        },
     ),
 }
 

@@ -14,6 +14,7 @@ FAMILIES: dict[str, str] = {
     "conv1d": "tsugiki-vision",
     "conv3d": "tsugiki-vision",
     "densenet": "tsugiki-vision",
+    "efficientnet-lite": "tsugiki-vision",
     "embedding-lstm": "tsugiki-embeddings",
     "embedding-mean": "tsugiki-embeddings",
     "exemplar-cnn": "tsugiki-vision",

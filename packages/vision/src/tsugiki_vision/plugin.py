@@ -191,6 +191,21 @@ plugin = Plugin(
             example={"image_size": 64, "width_multiplier": 0.25},
         ),
         classifier(
+            "efficientnet-lite",
+            "classifiers.efficientnet_lite",
+            "EfficientNetLite",
+            paper="Tan & Le 2019, EfficientNet: rethinking model scaling for convolutional neural networks",
+            example={
+                "image_size": 32,
+                "stem_channels": 8,
+                "width_multiplier": 0.25,
+                "repeats": (1, 1, 1, 1, 2, 1, 1),
+                "head_channels": 32,
+                "dropout": 0.0,
+                "stochastic_depth": 0.0,
+            },
+        ),
+        classifier(
             "autoencoder",
             "generative.autoencoder",
             "Autoencoder",

@@ -1,1 +1,1 @@
-"""Image classifiers from LeNet to MobileNet, one file a family, and what they are made of."""
+"""Image classifiers from LeNet to EfficientNet, one file a family, and what they are made of."""

@@ -10,10 +10,10 @@ import math
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
-from .layers import Activation, LayerChoices, activation, normalization
+from .layers import Activation, LayerChoices
+from .mobile_layers import ConvolutionLayer
 from .staged_network import FeatureBackbone, FeatureClassifier, FeatureNetwork, ImageNetwork, Stage, StagedConfig
 
 KERNEL_SIZE = 3  # of the first convolution and of every depthwise one
@@ -78,53 +78,6 @@ class MobileNetConfig(StagedConfig, LayerChoices, PreTrainedConfig):
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
         if not 0 <= self.norm_momentum <= 1:
             raise ValueError(f"norm_momentum must be from 0 to 1, not {self.norm_momentum}.")
-
-
-class ConvolutionLayer(nn.Module):
-    """A convolution without bias, its normalisation and its activation."""
-
-    def __init__(
-        self,
-        config: MobileNetConfig,
-        in_channels: int,
-        out_channels: int,
-        *,
-        kernel_size: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-    ) -> None:
-        super().__init__()
-        # With stride 1 TensorFlow's "same" pads both sides alike, which the convolution does by itself.
-        self.pads_as_tensorflow = config.tf_padding and stride == 2
-        self.convolution = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=0 if self.pads_as_tensorflow else kernel_size // 2,
-            groups=groups,
-            bias=False,
-        )
-        self.norm = normalization(
-            config.normalization, out_channels, eps=config.norm_eps, momentum=config.norm_momentum
-        )
-        self.activation = activation(config.activation)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """From `(N, in_channels, H, W)` to `(N, out_channels, ceil(H / stride), ceil(W / stride))`."""
-        if self.pads_as_tensorflow:
-            hidden = pad_to_halve(hidden)
-        return self.activation(self.norm(self.convolution(hidden)))
-
-
-def pad_to_halve(hidden: Tensor) -> Tensor:
-    """TensorFlow's "same" padding of `(N, C, H, W)` for a 3x3 convolution with stride 2.
-
-    An even size gets one row of zeros at its end, an odd size one at each end. Written without a branch, so that
-    a traced graph takes both.
-    """
-    top, left = (1 - (size - 1) % 2 for size in hidden.shape[2:])
-    return F.pad(hidden, (left, 1, top, 1))
 
 
 class SeparableBlock(nn.Module):
