@@ -77,3 +77,23 @@ def test_a_csv_of_answers_leaves_no_row_out(tmp_path, capsys):
     assert [row["rank"] for row in rows] == ["1", "2", "", "", "1", "2"]
     assert [f"tsugiki: {row['error']}" for row in rows if row["error"]] == err.splitlines()
     assert not rows[2]["label"] and not rows[2]["score"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_missing_cells_are_counted_alike_in_every_table(suffix, tmp_path, capsys):
+    rows = [("A warm film", "pos"), ("None", "neg"), (None, "neg"), ("Null", "pos"), ("NA", None), (None, "pos")]
+    texts = {"text": [text for text, _ in rows], "label": [label or "pos" for _, label in rows]}
+    labels = {"text": [text or "None" for text, _ in rows], "label": [label for _, label in rows]}
+    for column, table in (("text", texts), ("label", labels)):
+        file = tmp_path / f"{column}.{suffix}"
+        written = datasets.Dataset.from_dict(table)
+        {"csv": written.to_csv, "jsonl": written.to_json, "parquet": written.to_parquet}[suffix](file)
+        capsys.readouterr()
+        count, first = ("2 of 6 rows have", 2) if column == "text" else ("1 of 6 rows has", 4)
+        for command in (["evaluate", "sentiment-mean"], ["finetune", "sentiment-mean", "--output-dir", tmp_path / "o"]):
+            code = cli.main([*map(str, command[:2]), str(file), *map(str, command[2:])])
+            said = capsys.readouterr().err.splitlines()[-1]
+            assert code == 1 and f"{count} no {column} in column '{column}', the first is row {first}; remove" in said
+    code, out, err = run(capsys, "sentiment-mean", tmp_path / f"text.{suffix}", "--json", "-k", 1)
+    assert ["error" in answer for answer in json.loads(out)] == [False, False, True, False, False, True]
+    assert code == 1 and len(err.splitlines()) == 2

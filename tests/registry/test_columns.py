@@ -67,11 +67,13 @@ def test_a_column_of_a_usual_name_or_the_only_one_is_taken():
 
 def test_a_missing_text_is_named_by_its_row_and_an_empty_one_is_a_text():
     assert read_texts(Dataset.from_dict({"text": ["a", ""]}), "text") == ["a", ""]
-    with pytest.raises(DataError, match="row 1 has no text in column 'text'; remove it or fill it"):
+    with pytest.raises(
+        DataError, match="rows has no text in column 'text', the first is row 1; remove them or fill them"
+    ):
         read_texts(Dataset.from_dict({"text": ["a", None]}), "text")
     pairs = Dataset.from_dict({"pair": [{"ja": "犬"}, {"ja": None}, None]})
     assert read_column(pairs, "pair.ja") == ["犬", None, None]
-    with pytest.raises(DataError, match=r"row 1 has no text in column 'pair\.ja'"):
+    with pytest.raises(DataError, match=r"2 of 3 rows have no text in column 'pair\.ja', the first is row 1"):
         read_texts(pairs, "pair.ja")
     with pytest.raises(DataError, match="the data has no rows"):
         read_texts(Dataset.from_dict({"text": ["a"]}).select([]), "text")

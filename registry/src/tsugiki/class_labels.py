@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import LABEL_COLUMNS, check_rows, is_text, kind_of, listed, named_column, read_column, the_only_one
+from .columns import (
+    LABEL_COLUMNS,
+    check_rows,
+    is_text,
+    kind_of,
+    listed,
+    named_column,
+    read_column,
+    refuse_missing,
+    the_only_one,
+)
 from .errors import DataError
 from .tensor_table import IGNORED
 
@@ -141,9 +151,5 @@ def renumbered(names: Sequence[str], labels: NDArray[np.int64], label_names: Seq
 
 
 def _refuse_missing(labels: NDArray[np.int64], column: str) -> None:
-    rows = np.flatnonzero(labels == IGNORED)
-    if len(rows):
-        raise DataError(
-            f"{len(rows)} of {len(labels)} rows have no label in column {column!r}, the first is row {rows[0]}; "
-            "remove them or choose a split with labels"
-        )
+    rows = np.flatnonzero(labels == IGNORED).tolist()
+    refuse_missing(rows, len(labels), "label", column, "choose a split with labels")

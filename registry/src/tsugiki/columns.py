@@ -210,9 +210,29 @@ def read_texts(dataset: Dataset, column: str) -> list[str]:
     """
     check_rows(dataset)
     texts = read_column(dataset, column)
-    if (missing := next((row for row, text in enumerate(texts) if text is None), None)) is not None:
-        raise DataError(f"row {missing} has no text in column {column!r}; remove it or fill it")
+    refuse_missing([row for row, text in enumerate(texts) if text is None], len(texts), "text", column)
     return texts
+
+
+def refuse_missing(rows: Sequence[int], of: int, what: str, column: str, advice: str = "fill them") -> None:
+    """Refuse rows that have nothing in a column, if there are some.
+
+    Args:
+        rows: Their numbers, from 0.
+        of: Of how many rows.
+        what: What they have not.
+        column: Where.
+        advice: What else than removing the rows helps.
+
+    Raises:
+        DataError: Says how many there are and which is the first.
+    """
+    if len(rows):
+        have = "has" if len(rows) == 1 else "have"
+        raise DataError(
+            f"{len(rows):,} of {of:,} rows {have} no {what} in column {column!r}, the first is row {rows[0]}; remove "
+            f"them or {advice}"
+        )
 
 
 def is_text(feature: Any) -> bool:

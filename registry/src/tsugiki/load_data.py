@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .csv_tables import load_table
 from .errors import DataError, did_you_mean
 from .file_tree import FileCount
 from .media_folder import read_media_folder
@@ -83,7 +84,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
             if path.suffix.lower() not in _FILE_KINDS:
                 raise DataError(f"{data}: a data file must end in {', '.join(_FILE_KINDS)}")
             kind, options = _FILE_KINDS[path.suffix.lower()]
-            return datasets.load_dataset(kind, data_files=str(path), **options)
+            return load_table(kind, data_files=str(path), **options)
         if path.is_dir():
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))
@@ -91,7 +92,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
             if (media := read_media_folder(path)) is not None:
                 _tell(media.count)
                 return media.dataset()
-            return datasets.load_dataset(str(path), name=config, cache_dir=_cache_of(path))
+            return load_table(str(path), name=config, cache_dir=_cache_of(path))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{data} cannot be read as a data set: {reason}") from error
@@ -100,7 +101,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
     if text.startswith(OWN_NAMESPACE):
         raise DataError(missing_message(text, source))
     try:
-        return datasets.load_dataset(text, name=config, revision=revision)
+        return load_table(text, name=config, revision=revision)
     except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
         raise DataError(missing_message(text, source)) from error
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .csv_tables import load_table
 from .errors import DataError
 from .file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from .inputs import PICTURES, RECORDINGS
@@ -231,7 +232,7 @@ def _read_table(path: Path) -> Dataset:
 
     kind = {".csv": "csv", ".parquet": "parquet", ".jsonl": "json"}[path.suffix]
     try:
-        table = datasets.load_dataset(kind, data_files=glob.escape(str(path)), split="train")
+        table = load_table(kind, data_files=glob.escape(str(path)))["train"]
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise DataError(f"{path} cannot be read as a table: {' '.join(str(error).split())}") from error
     if "file_name" not in table.column_names:

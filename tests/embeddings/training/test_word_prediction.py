@@ -67,7 +67,7 @@ def test_table_is_made_of_the_tokenizers_words():
 
 
 def test_a_missing_text_is_named():
-    with pytest.raises(DataError, match="row 1 has no text in column 'text'"):
+    with pytest.raises(DataError, match="has no text in column 'text', the first is row 1"):
         TASK.table(Dataset.from_dict({"text": ["one", None]}), word_tokenizer(["one"]))
 
 

@@ -130,7 +130,10 @@ def test_columns_are_found_by_name_or_named():
     ("data", "message"),
     [
         ({"word1": [1], "word2": ["a"], "score": [1.0]}, "column 'word1' holds int64, not words"),
-        ({"word1": ["a", None], "word2": ["b", "c"], "score": [1.0, 2.0]}, "row 1 has no word in column 'word1'"),
+        (
+            {"word1": ["a", None], "word2": ["b", "c"], "score": [1.0, 2.0]},
+            "1 of 2 rows has no word in column 'word1', the first is row 1",
+        ),
         ({"word1": ["a"], "word2": ["b"], "score": ["much"]}, "row 0 has 'much' in column 'score'"),
         ({"word1": ["a"], "word2": ["b"], "score": [float("nan")]}, "row 0 has nan in column 'score'"),
         ({"word1": ["a", "cat"], "word2": ["b", "dog"], "score": [1.0, 2.0]}, "both words of 1 of the 2 pairs"),

@@ -112,7 +112,7 @@ def test_class_without_rows_is_named():
 
 @pytest.mark.parametrize("labels", [[0, None, 1], [0, -1, 1]], ids=["null", "-1"])
 def test_row_without_a_label_is_named(labels):
-    with pytest.raises(DataError, match="1 of 3 rows have no label in column 'label', the first is row 1"):
+    with pytest.raises(DataError, match="1 of 3 rows has no label in column 'label', the first is row 1"):
         TASK.table(shades(labels), PROCESSOR)
 
 

@@ -169,3 +169,13 @@ def test_the_pipeline_of_transformers_works(tagger):
     assert text[found["start"] : found["end"]] == "Elinor"
     assert tsugiki.pipeline(folder, aggregation_strategy="simple")(text) == [{**found, "word": "Elinor"}]
     assert [each["word"] for each in tsugiki.pipeline(folder)([text])[0]] == ["Elinor"]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "said"),
+    [(["Mr.", "Darcy"], ["O", None], "row 1 has no tag at place 1"), (["Mr.", None], ["O", "O"], "no word at place 1")],
+)
+def test_a_missing_tag_or_word_is_named(words, tags, said):
+    rows = Dataset.from_dict({"tokens": [["said", "Elinor"], words], "tags": [["O", "B-PER"], tags]})
+    with pytest.raises(DataError, match=said):
+        TASK.table(rows, None)

@@ -128,7 +128,7 @@ def documents_map(
     """
     import numpy as np
     from datasets import ClassLabel
-    from tsugiki.columns import read_column
+    from tsugiki.columns import read_texts
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.load_data import load_split
     from tsugiki.public_record import public_name
@@ -139,7 +139,7 @@ def documents_map(
     if len(dataset) > rows:
         kept = np.sort(np.random.default_rng(seed).choice(len(dataset), rows, replace=False))
         dataset = dataset.select(kept)
-    texts = read_column(dataset, text_column(dataset))
+    texts = read_texts(dataset, text_column(dataset))
     labels = [column for column, kind in dataset.features.items() if isinstance(kind, ClassLabel)]
     classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
     called = public_name(data) if isinstance(data, str) else "documents"
@@ -188,7 +188,7 @@ def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
     found: list[NDArray[Any]] = []
     with torch.inference_mode():
         for start in range(0, len(texts), BATCH):
-            batch = [text or "" for text in texts[start : start + BATCH]]
+            batch = texts[start : start + BATCH]
             encoded = tokenizer(batch, padding=True, return_tensors="pt")
             ids = encoded["input_ids"].long()  # of texts without a word, floats of no width
             mask = encoded["attention_mask"].long()

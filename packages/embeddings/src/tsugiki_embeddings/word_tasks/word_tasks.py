@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tsugiki.columns import check_roles, check_rows, is_text, kind_of, named_column, read_column, refuse_shared_columns
+from tsugiki.columns import (
+    check_roles,
+    check_rows,
+    is_text,
+    kind_of,
+    named_column,
+    read_column,
+    refuse_missing,
+    refuse_shared_columns,
+)
 from tsugiki.errors import DataError
 from tsugiki.task import Task
 from tsugiki.tasks.text_classification import tokenizer_fields
@@ -78,9 +87,7 @@ class WordTask(Task):
         found = []
         for role in self.word_roles:
             words = read_column(dataset, columns[role])
-            if not all(words):
-                row = next(row for row, word in enumerate(words) if not word)
-                raise DataError(f"row {row} has no word in column {columns[role]!r}; remove it or fill it")
+            refuse_missing([row for row, word in enumerate(words) if not word], len(words), "word", columns[role])
             found.append(words)
         return found
 

@@ -77,7 +77,7 @@ class TokenClassification(LabelledTask, TextTask):
             names = list(feature.names)
         else:
             seen = {tag for row in read_column(dataset, columns[TAGS]) for tag in row or ()}
-            names = [OUTSIDE, *sorted(seen - {OUTSIDE})]
+            names = [OUTSIDE, *sorted(seen - {OUTSIDE, None})]
         for name in names:
             split_tag(name)
         return names
@@ -107,6 +107,11 @@ class TokenClassification(LabelledTask, TextTask):
             if words is None or given is None or len(words) != len(given):
                 have = (len(words or ()), len(given or ()))
                 raise DataError(f"row {row} has {have[0]} words and {have[1]} tags; every word needs one tag")
+            if (
+                place := next((n for n, word in enumerate(words) if word is None or given[n] is None), None)
+            ) is not None:
+                what = "word" if words[place] is None else "tag"
+                raise DataError(f"row {row} has no {what} at place {place}; remove the row or fill it")
             called = [own[tag] if numbered and 0 <= tag < len(own) else tag for tag in given]
             if unknown := next((tag for tag in called if tag not in numbers), None):
                 raise DataError(

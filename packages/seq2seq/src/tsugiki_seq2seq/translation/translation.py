@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import TEXT_COLUMN, Role, read_column
+from tsugiki.columns import TEXT_COLUMN, Role, read_column, refuse_missing
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
@@ -55,11 +55,7 @@ class TextTranslation(TextTask):
         """
         sources, targets = ([text or "" for text in read_column(dataset, columns[role])] for role in ROLES)
         for role, texts in zip(ROLES, (sources, targets), strict=True):
-            if empty := [row for row, text in enumerate(texts, start=1) if not text.strip()]:
-                raise DataError(
-                    f"row {empty[0]} has an empty {role} in column {columns[role]!r}"
-                    f"{f', and so have {len(empty) - 1:,} more' if len(empty) > 1 else ''}; leave such rows out"
-                )
+            refuse_missing([row for row, text in enumerate(texts) if not text.strip()], len(texts), role, columns[role])
         return pair_table(sources, targets, processor)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
