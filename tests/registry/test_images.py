@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import ClassVar
 
 import numpy as np
@@ -50,6 +51,28 @@ def test_a_photograph_taken_sideways_is_turned_upright(tmp_path):
     exif[0x0112] = 6  # the camera was turned by 90 degrees
     picture.save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.asarray(picture.rotate(-90, expand=True)))
+
+
+# Fields of a camera's notes: tag, type (2: text, 3: uint16, 9: int32), count, four bytes of value (Exif 2.32, 4.6.2).
+TURNED = (0x112, 3, 1, b"\6\0\0\0")
+MALFORMED = {
+    "resolution as text": (0x11A, 2, 4, b"72\0\0"),
+    "negative width": (0x100, 9, 1, b"\xff\xff\xff\xff"),
+    "an unknown type": (0x100, 99, 1, b"\0\0\0\0"),
+}
+
+
+@pytest.mark.parametrize("malformed", MALFORMED)
+def test_notes_that_cannot_be_written_again_are_followed_all_the_same(malformed):
+    (picture,) = photographs([(5, 4)])
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG")
+    jpeg = buffer.getvalue()
+    fields = b"".join(struct.pack("<HHI4s", *entry) for entry in (TURNED, MALFORMED[malformed]))
+    notes = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + fields + bytes(4)
+    photograph = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(notes) + 2) + notes + jpeg[2:]
+    opened, decoded = open_image(photograph), Image.open(io.BytesIO(jpeg))
+    assert np.array_equal(np.asarray(opened), np.asarray(decoded.rotate(-90, expand=True)))
 
 
 @pytest.mark.parametrize("damage", [b"", b"no picture", None])

@@ -55,12 +55,23 @@ def open_image(source: Any, *, name: str = "image", all_frames: bool = False) ->
             source.load()
             return source if all_frames else eight_bits(source)
         picture = Image.open(source)
-        ImageOps.exif_transpose(picture, in_place=True)  # a photograph taken with the camera on its side
-        picture.load()
+        _set_upright(picture)
         return picture if all_frames else eight_bits(picture)
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
         reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__
         raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
+
+
+def _set_upright(picture: Image.Image) -> None:
+    """Decode a photograph and turn it as the camera noted; notes that cannot be read turn nothing."""
+    picture.load()
+    try:
+        picture.getexif()
+    except Exception:  # Pillow raises many kinds here too
+        return
+    for notes in ("exif", "Raw profile type exif"):  # or Pillow writes them anew, and fails where one is malformed
+        picture.info.pop(notes, None)
+    ImageOps.exif_transpose(picture, in_place=True)
 
 
 def pixels_of(picture: Any) -> int:

@@ -1,5 +1,6 @@
 """Finding and running commands: help, errors, exit codes."""
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -158,3 +159,13 @@ def test_a_reader_that_leaves_is_met_quietly():
     process.stderr.close()
     assert process.wait() == 1
     assert errors == ""
+
+
+def test_a_file_name_that_is_no_text_can_be_printed(tmp_path):
+    program = (
+        "import sys, tsugiki.cli.dispatch as d; d._run = lambda words, debug: print('caf\\udce9') or 0; d.main([])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    )
+    assert run.stdout == b"caf\\udce9\n", run.stderr

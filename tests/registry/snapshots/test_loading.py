@@ -145,6 +145,38 @@ def test_head_that_fits_is_kept_when_labels_are_renamed(folder):
     assert torch.equal(saved.classifier.weight, renamed.classifier.weight)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"label2id": {"Ameise": 0, "Biene": 1, "Kuh": 2}},
+        {"id2label": ["Ameise", "Biene", "Kuh"]},
+        {"id2label": {"2": "Kuh", "0": "Ameise", "1": "Biene"}, "num_labels": 3},
+    ],
+)
+def test_labels_may_be_named_either_way(folder, names):
+    saved, renamed = tsugiki.load(folder), tsugiki.load(folder, **names)
+    assert renamed.config.id2label == {0: "Ameise", 1: "Biene", 2: "Kuh"}
+    assert renamed.config.label2id == {"Ameise": 0, "Biene": 1, "Kuh": 2}
+    assert torch.equal(saved.classifier.weight, renamed.classifier.weight)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"num_labels": 3, "id2label": {0: "a", 1: "b"}}, "num_labels = 3 contradicts the 2 names"),
+        ({"id2label": {1: "a", 2: "b"}}, "numbered from 0 to 1, not 1, 2"),
+        ({"label2id": {"a": 0, "b": 0}}, "numbered from 0"),
+        ({"id2label": {0: "a", 1: "b"}, "label2id": {"a": 1, "b": 0}}, "contradict each other"),
+        ({"id2label": {0: "a", 1: "a"}}, "two labels have one name"),
+        ({"id2label": {"zero": "a"}}, "must number their labels"),
+        ({"id2label": "ab"}, "names by number, or a list"),
+    ],
+)
+def test_labels_that_contradict_each_other_are_refused(folder, names, message):
+    with pytest.raises(OptionError, match=message):
+        tsugiki.load(folder, **names)
+
+
 def test_old_snapshot_without_architectures_loads_as_the_only_task(folder):
     change_json(folder / "config.json", architectures=None)
     assert type(tsugiki.load(folder)).__name__ == "PlainForImageClassification"

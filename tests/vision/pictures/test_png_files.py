@@ -15,6 +15,12 @@ def test_a_picture_carries_its_text(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_text_may_name_a_file_whose_name_is_no_text(tmp_path):
+    write_png(tmp_path / "a.png", Image.new("L", (2, 2)), {"Description": "of caf\udce9.jpg"})
+    with Image.open(tmp_path / "a.png") as read:
+        assert read.text == {"Description": "of caf\\xe9.jpg"}
+
+
 def test_a_write_that_fails_leaves_the_older_picture(tmp_path, monkeypatch):
     target = tmp_path / "a.png"
     target.write_bytes(b"older")

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     end_of_options = words.index("--") if "--" in words else len(words)
     debug = "--debug" in words[:end_of_options]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names are bytes, and need not be text
     try:
         with warnings.catch_warnings():
             if not debug:

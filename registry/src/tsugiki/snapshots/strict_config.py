@@ -191,12 +191,47 @@ def override_config(
         if group & overrides.keys():
             merged = {key: value for key, value in merged.items() if key not in group}
     merged |= overrides
-    if merged.get("id2label") and not merged.get("label2id"):
-        merged["label2id"] = {label: int(index) for index, label in merged["id2label"].items()}
     try:
-        return config_class(**merged)
+        return config_class(**merged | label_fields(merged))
     except Exception as error:  # validators are the family's own code and raise what they like
         raise OptionError(f"{config_class.__name__} with {', '.join(overrides)}: {cause_line(error)}") from error
+
+
+def label_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields ``id2label`` and ``label2id`` of a config, both from whichever is there.
+
+    Args:
+        values: Fields of the config; ``id2label`` may be a list of names.
+
+    Returns:
+        Both, or none where neither has a label.
+
+    Raises:
+        ValueError: They are not numbered from 0 on, contradict each other, or number others than ``num_labels``.
+    """
+    given, inverse = values.get("id2label") or {}, values.get("label2id") or {}
+    if isinstance(given, list | tuple):
+        given = dict(enumerate(given))
+    if not isinstance(given, Mapping) or not isinstance(inverse, Mapping):
+        raise ValueError("id2label must be names by number, or a list of names, and label2id numbers by name")
+    if not given and not inverse:
+        return {}
+    try:
+        names = {int(number): name for number, name in given.items()}
+        numbered = {int(number): name for name, number in inverse.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"id2label and label2id must number their labels: {one_line(error)}") from None
+    if names and numbered and names != numbered:
+        raise ValueError("id2label and label2id contradict each other")
+    names = dict(sorted((names or numbered).items()))
+    if list(names) != list(range(max(len(given), len(inverse)))):
+        raise ValueError(f"labels must be numbered from 0 to {len(names) - 1}, not {', '.join(map(str, names))}")
+    count = values.get("num_labels", len(names))
+    if count != len(names):
+        raise ValueError(f"num_labels = {count} contradicts the {len(names)} names of the labels")
+    if len(set(names.values())) != len(names):
+        raise ValueError("two labels have one name")
+    return {"id2label": names, "label2id": {name: number for number, name in names.items()}}
 
 
 def fail(path: Path, problem: str) -> NoReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import PIL.Image
 from PIL.PngImagePlugin import PngInfo
+from tsugiki.file_tree import readable
 from tsugiki.output import write_bytes
 
 
@@ -24,7 +25,7 @@ def write_png(path: str | Path, picture: PIL.Image.Image, text: Mapping[str, str
     """
     chunks = PngInfo()
     for keyword, value in text.items():
-        chunks.add_itxt(keyword, value)
+        chunks.add_itxt(keyword, readable(value))  # it may name files
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=chunks, optimize=True)
     write_bytes(path, buffer.getvalue())
