@@ -52,6 +52,27 @@ def test_the_processor_is_loaded_with_its_image_processor_and_tokenizer(snapshot
     assert processor(text="A green square!")["input_ids"] == processor.tokenizer("a green square")["input_ids"]
 
 
+def test_the_processor_takes_the_options_of_its_tokenizer_and_image_processor(snapshot: Path) -> None:
+    processor, image = tsugiki.load_processor(snapshot), picture("green")
+    size = {"height": 20, "width": 24}
+    given = processor(
+        image, ["a square", "a green one"], return_tensors="pt", padding="max_length", max_length=7, size=size
+    )
+    assert given["pixel_values"].shape == (1, 3, 20, 24)
+    assert given["input_ids"].shape == given["attention_mask"].shape == (2, 7)
+    by_part = processor(
+        image,
+        ["a square", "a green one"],
+        return_tensors="pt",
+        text_kwargs={"padding": "max_length", "max_length": 7},
+        images_kwargs={"size": size},
+    )
+    assert all(torch.equal(by_part[name], given[name]) for name in given)
+    assert processor(text=["a", "a green one"], return_tensors="pt")["input_ids"].shape == (2, 3)
+    with pytest.raises(ValueError):  # noqa: PT011  # the library's own words
+        processor()
+
+
 def test_auto_classes_find_model_and_processor(snapshot: Path) -> None:
     tsugiki.register()
     model = transformers.AutoModelForImageTextToText.from_pretrained(snapshot, local_files_only=True)

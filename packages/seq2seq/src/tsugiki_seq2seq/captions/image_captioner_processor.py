@@ -3,10 +3,13 @@ from captions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from transformers import BatchFeature, ProcessorMixin
+from transformers.image_utils import ImageInput
+from transformers.processing_utils import ProcessingKwargs, Unpack
+from transformers.tokenization_utils_base import TextInput
 from tsugiki.errors import OptionError
 
 from ..texts.tokenizer_training import learn_tokenizer
@@ -29,25 +32,33 @@ class ImageCaptionerProcessor(ProcessorMixin):
         super().__init__(image_processor, tokenizer)
 
     def __call__(
-        self, images: Any = None, text: str | Sequence[str] | None = None, return_tensors: str | None = None
+        self,
+        images: ImageInput | None = None,
+        text: TextInput | list[TextInput] | None = None,
+        **kwargs: Unpack[ProcessingKwargs],
     ) -> BatchFeature:
         """Prepare pictures, captions or both.
 
         Args:
             images: A picture or several, as the image processor takes them.
-            text: A caption or several; padded to the longest where tensors are asked for.
-            return_tensors: ``pt`` for torch tensors.
+            text: A caption or several; padded to the longest where tensors are asked for and nothing says otherwise.
+            kwargs: Options of tokenizer and image processor, such as ``return_tensors``, ``padding`` or
+                ``images_kwargs={"do_resize": False}``.
 
         Returns:
             ``pixel_values`` (B, C, H, W) of pictures; ``input_ids`` and ``attention_mask`` (B, L) of captions.
+
+        Raises:
+            ValueError: There are neither pictures nor captions.
         """
-        data: dict[str, Any] = {}
-        if images is not None:
-            data |= self.image_processor(images=images, return_tensors=return_tensors)
+        options: dict[str, Any] = dict(kwargs)
         if text is not None:
-            plain = plain_caption(text) if isinstance(text, str) else [plain_caption(one) for one in text]
-            data |= self.tokenizer(plain, return_tensors=return_tensors, padding=return_tensors is not None)
-        return BatchFeature(data)
+            text = plain_caption(text) if isinstance(text, str) else [plain_caption(one) for one in text]
+            tells = [options, options.get("text_kwargs", {}), options.get("common_kwargs", {})]
+            asked = any(part.get("return_tensors") for part in tells)
+            if asked and not any("padding" in part for part in (*tells, self.tokenizer.init_kwargs)):
+                options["padding"] = True
+        return super().__call__(images=images, text=text, **options)
 
 
 def train_caption_processor(
