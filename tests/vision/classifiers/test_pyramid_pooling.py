@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -47,24 +45,3 @@ def test_length_is_the_bins_times_the_channels_at_any_size():
     assert {pooling(torch.randn(2, 5, height, width)).shape for height in (1, 4, 9) for width in (2, 7, 12)} == {
         (2, 105)
     }
-
-
-@pytest.mark.parametrize("pooling", ["max", "average"])
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_exported_graph_pools_maps_of_other_sizes_too(pooling):
-    module = PyramidPooling((3, 2, 1), pooling)
-    file = io.BytesIO()
-    torch.onnx.export(
-        module,
-        (torch.randn(2, 3, 8, 8),),
-        file,
-        dynamo=False,
-        input_names=["maps"],
-        output_names=["pooled"],
-        dynamic_axes={"maps": {0: "batch", 2: "height", 3: "width"}, "pooled": {0: "batch"}},
-    )
-    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    for shape in ((2, 3, 8, 8), (1, 3, 11, 5), (3, 3, 2, 16)):
-        maps = torch.randn(shape)
-        (pooled,) = session.run(None, {"maps": maps.numpy()})
-        np.testing.assert_allclose(pooled, module(maps).numpy(), rtol=1e-5, atol=1e-6)

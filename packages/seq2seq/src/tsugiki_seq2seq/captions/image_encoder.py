@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+from tsugiki.adaptive_pooling import adaptive_pool
 from tsugiki.errors import OptionError, UnknownNameError
 from tsugiki.registry import registry
 
@@ -126,7 +126,7 @@ class ImageEncoder(nn.Module):
             other sizes are averaged or repeated to the grid.
         """
         maps = self.backbone(pixel_values).feature_maps
-        grids = [F.adaptive_avg_pool2d(one, self.grid_size) for one in maps]  # (B, C, G, G) each
+        grids = [adaptive_pool(one, self.grid_size) for one in maps]  # (B, C, G, G) each
         return BaseModelOutput(last_hidden_state=torch.cat(grids, dim=1).flatten(2).transpose(1, 2))
 
 

@@ -14,6 +14,7 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
+from tsugiki.adaptive_pooling import AdaptivePooling
 
 from .layers import (
     LayerChoices,
@@ -178,7 +179,7 @@ class AlexNetModel(FeatureNetwork, AlexNetPreTrainedModel):
         )
         in_features = config.channels[-1] * config.pooled_size**2
         for number, size in enumerate(config.hidden_sizes):
-            flatten = [nn.AdaptiveAvgPool2d(config.pooled_size), nn.Flatten()] if number == 0 else []
+            flatten = [AdaptivePooling(config.pooled_size), nn.Flatten()] if number == 0 else []
             hidden = [OnesLinear(in_features, size), activation(config.activation), nn.Dropout(config.dropout)]
             self.stages.append(nn.Sequential(*flatten, *hidden))
             in_features = size

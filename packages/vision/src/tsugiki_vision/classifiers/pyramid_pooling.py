@@ -9,13 +9,10 @@ floor(w / n)) gives n windows, these are the same bins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-
-Pooling = Literal["max", "average"]
+from tsugiki.adaptive_pooling import Pooling, adaptive_pool
 
 
 class PyramidPooling(nn.Module):
@@ -29,27 +26,11 @@ class PyramidPooling(nn.Module):
     def __init__(self, levels: Sequence[int], pooling: Pooling = "max") -> None:
         super().__init__()
         self.levels = tuple(levels)
-        self.pooling = pooling
+        self.pooling: Pooling = pooling
 
     def forward(self, maps: Tensor) -> Tensor:
         """From `(N, C, H, W)` to `(N, C * pyramid_bins(levels))`: level by level, channel by channel, row by row."""
-        return torch.cat([self.pool(maps, bins).flatten(1) for bins in self.levels], dim=1)
-
-    def pool(self, maps: Tensor, bins: int) -> Tensor:
-        """One level: from `(N, C, H, W)` to `(N, C, bins, bins)`."""
-        if torch.jit.is_tracing():  # ONNX has no adaptive pooling; slices stay right when the size changes later
-            return self._pool_side(self._pool_side(maps, 2, bins), 3, bins)
-        return F.adaptive_max_pool2d(maps, bins) if self.pooling == "max" else F.adaptive_avg_pool2d(maps, bins)
-
-    def _pool_side(self, maps: Tensor, side: int, bins: int) -> Tensor:
-        """Bins along one side; the maximum over a bin, and its mean, are those over its rows, then its columns."""
-        length = maps.shape[side]
-        parts = []
-        for number in range(bins):
-            start, end = number * length // bins, ((number + 1) * length + bins - 1) // bins
-            part = maps[:, :, start:end] if side == 2 else maps[:, :, :, start:end]
-            parts.append(part.amax(side) if self.pooling == "max" else part.mean(side))
-        return torch.stack(parts, dim=side)
+        return torch.cat([adaptive_pool(maps, bins, self.pooling).flatten(1) for bins in self.levels], dim=1)
 
     def extra_repr(self) -> str:
         """What `print(model)` shows."""

@@ -13,6 +13,7 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
+from tsugiki.adaptive_pooling import AdaptivePooling
 from tsugiki.pixel_values import check_picture
 
 from .layers import LayerChoices, Normalization, activation, normalization
@@ -133,7 +134,7 @@ class VGGModel(FeatureNetwork, VGGPreTrainedModel):
             in_channels = channels
         in_features = in_channels * config.pooled_size**2
         for number, size in enumerate(config.hidden_sizes):
-            flatten = [nn.AdaptiveAvgPool2d(config.pooled_size), nn.Flatten()] if number == 0 else []
+            flatten = [AdaptivePooling(config.pooled_size), nn.Flatten()] if number == 0 else []
             linear = [nn.Linear(in_features, size), activation(config.activation), nn.Dropout(config.dropout)]
             self.stages.append(nn.Sequential(*flatten, *linear))
             in_features = size

@@ -12,9 +12,10 @@ the last convolution is kept, so that features stay few; the fully connected lay
 from huggingface_hub.dataclasses import strict
 from torch import nn
 from transformers import PreTrainedConfig
+from tsugiki.adaptive_pooling import Pooling
 
 from ..classifiers.layers import LayerChoices, Normalization, activation, normalization
-from ..classifiers.pyramid_pooling import Pooling, PyramidPooling, pyramid_bins
+from ..classifiers.pyramid_pooling import PyramidPooling, pyramid_bins
 from ..classifiers.staged_network import (
     WHOLE_PICTURE,
     FeatureBackbone,
