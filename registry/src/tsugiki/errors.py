@@ -38,6 +38,10 @@ class OptionError(TsugikiError):
     """An option is unknown or has a value out of range."""
 
 
+class ExportRefusedError(OptionError):
+    """A model says of itself that it cannot be exported, and why."""
+
+
 class CardError(TsugikiError):
     """A model card is incomplete or contradicts its provenance."""
 

@@ -43,7 +43,9 @@ class Family:
         head: Path of the module that is replaced when a model is fine-tuned; empty where there is none.
         heads: The same by task, for those whose head is another.
         example: Config fields of a small instance that the conformance checks run on, where the default is large.
-        onnx: Whether the task models of this family claim to export to ONNX.
+        onnx: Whether the models of this family claim to export to ONNX, else the reason why none does, in words that
+            follow "cannot be exported to ONNX:". One that cannot as it is configured calls
+            `tsugiki.onnx_refusal.refuse_onnx`.
         trainers: References, by task, of the trainers of models which do not learn by gradient steps on their loss
             alone: without labels, layer by layer, in closed form. Each is a function of the model and a
             `tsugiki.training.job.TrainingJob`, as `tsugiki.training.fit.fit` is, which trains all others.
@@ -60,7 +62,7 @@ class Family:
     model_type: str = ""
     stages: tuple[str, ...] = ()
     head: str = "classifier"
-    onnx: bool = True
+    onnx: bool | str = True
     trainers: Mapping[str, str] = field(default_factory=dict)
     heads: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)

@@ -11,7 +11,8 @@ import pytest
 import torch
 import tsugiki
 from torch import Tensor
-from tsugiki.errors import PluginError, SnapshotError, TsugikiError
+from tsugiki.errors import ExportRefusedError, PluginError, SnapshotError, TsugikiError
+from tsugiki.export.export_onnx import export_onnx
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerConfig, ImageCaptionerForConditionalGeneration
 from tsugiki_seq2seq.captions.image_encoder import load_encoder
 
@@ -191,3 +192,13 @@ def test_forward_needs_a_picture_and_a_caption() -> None:
         model(labels=torch.tensor([[3]]))
     with pytest.raises(ValueError, match="decoder_input_ids"):
         model(pixel_values=pictures(1))
+
+
+def test_without_attention_it_exports_for_captions_of_any_length_and_with_it_not(tmp_path: Path) -> None:
+    export = export_onnx(captioner("none"), tmp_path / "model.onnx", check=True)
+    assert export.inputs == ["pixel_values", "decoder_input_ids"]
+    assert "target_length" in export.free_axes
+    assert export.max_difference is not None
+    assert export.max_difference < 1e-5
+    with pytest.raises(ExportRefusedError, match="what a step attends to hangs on the step before"):
+        export_onnx(captioner("bahdanau"), tmp_path / "refused.onnx")

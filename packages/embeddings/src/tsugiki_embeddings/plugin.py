@@ -35,7 +35,6 @@ plugin = Plugin(
             trainers={"word-similarity": "tsugiki_embeddings.training.word_vector_training:train_word_vectors"},
             stages=("embeddings",),
             head="",
-            onnx=False,
         ),
         words(
             "fasttext",
@@ -49,7 +48,6 @@ plugin = Plugin(
             trainers={"word-similarity": "tsugiki_embeddings.training.fasttext_training:train_fasttext"},
             stages=("embeddings", "buckets"),
             head="",
-            onnx=False,
             example={"vocab_size": 50, "hidden_size": 6, "num_buckets": 40},
         ),
         words(
@@ -116,7 +114,7 @@ plugin = Plugin(
             paper="Socher et al. 2011, Semi-supervised recursive autoencoders for predicting sentiment distributions",
             stages=("recursive_autoencoder.words", "recursive_autoencoder.autoencoder"),
             trainers={"text-classification": SENTIMENT},
-            onnx=False,  # a traced graph would have the steps of one length of text
+            onnx="the trees of its texts grow step by step, and a graph has the steps of one length",
             example={"vocab_size": 50, "hidden_size": 6},
         ),
         words(
@@ -130,7 +128,7 @@ plugin = Plugin(
             paper="Socher et al. 2013, Recursive deep models for semantic compositionality over a sentiment treebank",
             stages=("rntn.words", "rntn.composition"),
             trainers={"tree-classification": SENTIMENT},
-            onnx=False,  # a traced graph would have the steps of one width of trees
+            onnx="it goes through the trees node by node, and a graph has the nodes of one width",
             example={"vocab_size": 50, "hidden_size": 5},
         ),
     ),

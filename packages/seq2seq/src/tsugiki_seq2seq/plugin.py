@@ -8,12 +8,13 @@ from tsugiki import Family, Plugin
 
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
 LEARNT = "tsugiki_seq2seq.texts.tokenizer_training:train_tokenizer"
+BY_LENGTH = "it reads utterances in groups of like length, and a graph has the groups of one batch"
 LEARNT_OF_DIALOGUES = "tsugiki_seq2seq.dialogue.dialogue_tables:train_dialogue_tokenizer"
 
 
 def texts(name: str, **options: Any) -> Family:
     """A family that reads and writes texts, whose tokens the training texts teach; other options as they are given."""
-    usual = {"processor": TOKENIZER, "processor_trainer": LEARNT, "head": "", "onnx": False}
+    usual = {"processor": TOKENIZER, "processor_trainer": LEARNT, "head": ""}
     return Family(name, **{**usual, **options})
 
 
@@ -63,7 +64,6 @@ plugin = Plugin(
             "and tell: neural image caption generation with visual attention",
             stages=("encoder", "decoder"),
             head="",
-            onnx=False,
             example={
                 "encoder_config": {
                     "model_type": "resnet",
@@ -85,6 +85,7 @@ plugin = Plugin(
             "suggestion; Serban et al. 2016, Building end-to-end dialogue systems using generative hierarchical neural "
             "network models",
             stages=("encoder", "decoder"),
+            onnx=BY_LENGTH,
             example={"vocab_size": 50, "hidden_size": 8},
         ),
         texts(
@@ -94,6 +95,7 @@ plugin = Plugin(
             processor_trainer=LEARNT_OF_DIALOGUES,
             paper="Serban et al. 2017, A hierarchical latent variable encoder-decoder model for generating dialogues",
             stages=("encoder", "prior", "posterior", "decoder"),
+            onnx=BY_LENGTH,
             example={"vocab_size": 50, "hidden_size": 8, "latent_size": 3, "latent_hidden_size": 5},
         ),
         texts(

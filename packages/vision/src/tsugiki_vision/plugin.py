@@ -7,6 +7,7 @@ from tsugiki.plugin import Family, Plugin
 
 MULTI_TASK = "tsugiki_vision.multi_task.multi_task"
 COLOR = "tsugiki_vision.pictures.processing:ColorImageProcessor"
+DRAWS = "what it gives hangs on draws by the picture, in 64-bit integers that ONNX does not shift"
 GRAYSCALE = "tsugiki_vision.pictures.processing:GrayscaleImageProcessor"
 
 
@@ -45,7 +46,7 @@ plugin = Plugin(
             paper="Hopfield 1982, Neural networks and physical systems with emergent collective computational "
             "abilities",
             head="hopfield",  # it stores new patterns in all of its weights
-            onnx=False,
+            onnx="its units settle one after another, in as many sweeps as a pattern takes",
             trainers={"pattern-recall": "tsugiki_vision.unsupervised.hopfield_training:train_hebb"},
         ),
         classifier(
@@ -175,6 +176,7 @@ plugin = Plugin(
             paper="He et al. 2015, Deep residual learning for image recognition",
             model_type="resnet",
             stages=("resnet.embedder", "resnet.encoder.stages.*"),
+            example={"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
         ),
         classifier(
             "densenet",
@@ -223,7 +225,7 @@ plugin = Plugin(
             paper="Kingma & Welling 2013, Auto-encoding variational Bayes",
             stages=("encoder",),
             head="decoder",
-            onnx=False,  # what it gives hangs on draws by the picture, in 64-bit integers that ONNX does not shift
+            onnx=DRAWS,
         ),
         Family(
             "pixelcnn",
@@ -233,7 +235,7 @@ plugin = Plugin(
             paper="van den Oord, Kalchbrenner & Kavukcuoglu 2016, Pixel recurrent neural networks",
             stages=("stem", "blocks.*"),
             head="head",
-            onnx=False,  # as the variational autoencoder
+            onnx=DRAWS,
             example={"image_size": 8, "hidden_size": 4, "num_blocks": 2, "output_size": 8},
         ),
         Family(

@@ -14,13 +14,19 @@ def command(
     name: ModelName,
     onnx: Annotated[str, typer.Option("--onnx", metavar="FILE", help="The file to write.", show_default=False)],
     check: Annotated[
-        bool, typer.Option("--check", help="Run the file with onnxruntime and compare with torch.")
+        bool,
+        typer.Option(
+            "--check",
+            help="Run the file with onnxruntime on other rows, lengths, sizes and padding; torch must agree.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Export a model to ONNX.
 
-    The graph goes from the prepared input to the logits, with a free batch size. Needs `pip install 'tsugiki[onnx]'`.
+    The graph goes from the prepared input to the logits, for any number of rows and, where the network takes them,
+    texts of any length and pictures of any size. What cannot be exported rightly is refused, and no file is left. Needs
+    `pip install 'tsugiki[onnx]'`.
 
     Example:
         tsugiki export lenet5-mnist --onnx lenet5.onnx --check
@@ -36,6 +42,10 @@ def command(
                 "size_bytes": export.size_bytes,
                 "inputs": export.inputs,
                 "outputs": export.outputs,
+                "opset": export.opset,
+                "free_axes": list(export.free_axes),
+                "unused": list(export.unused),
+                "trials": export.trials,
                 "max_difference": export.max_difference,
             }
         )
@@ -43,5 +53,7 @@ def command(
     print(
         f"{export.path}  {format_bytes(export.size_bytes)}  {', '.join(export.inputs)} -> {', '.join(export.outputs)}"
     )
+    if export.unused:
+        print(f"exported without {', '.join(export.unused)}, of which the network makes no use")
     if export.max_difference is not None:
-        print(f"largest difference to torch: {export.max_difference:.1e}")
+        print(f"largest difference to torch: {export.max_difference:.1e}, over {export.trials} kinds of batches")

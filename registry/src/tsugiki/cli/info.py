@@ -55,7 +55,7 @@ def family_facts(family: RegisteredFamily) -> dict[str, Any]:
         "models": dict(family.declaration.models),
         "processor": family.declaration.processor,
         "stages": list(family.declaration.stages),
-        "onnx": family.declaration.onnx,
+        "onnx": family.declaration.onnx is True,
         "checkpoints": [info.name for info in list_models(family=family.name, plugin=family.plugin_name)],
     }
 

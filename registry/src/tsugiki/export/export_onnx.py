@@ -1,4 +1,4 @@
-"""Export to ONNX: the network from raw inputs to logits, with a free batch size."""
+"""Export to ONNX: the network from prepared inputs to logits, for any number of rows and the sizes that it takes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError, OutputError, PluginError, TsugikiError
+from ..errors import ExportRefusedError, OptionError, OutputError, PluginError, TsugikiError
+from ..registry import registry
 from .example_inputs import example_inputs
+from .onnx_trials import ROWS, Inputs, Trials
+from .quiet_stdout import quiet_stdout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 OPSET = 18
-_SEQUENCES = ("input_ids", "attention_mask", "input_values", "input_features")
+TOLERANCE = 1e-4  # relative, in float32: other kernels, and the same additions in another order
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,38 @@ class Export:
         size_bytes: Its size.
         inputs: Names of the graph's inputs.
         outputs: Names of its outputs.
-        max_difference: The largest difference to torch on random inputs of another batch size, relative to the larger
-            of 1 and the outputs' size; None when it was not measured.
+        opset: Version of its operators.
+        free_axes: Names of the axes that may have any size beside the rows: ``length``, ``height``, …
+        unused: Inputs that the network takes and makes no use of, so that the graph has none of them.
+        trials: How many batches the file was compared with torch on.
+        max_difference: The largest difference to torch among them, relative to the larger of 1 and the outputs' size;
+            None when it was not measured.
     """
 
     path: Path
     size_bytes: int
     inputs: list[str]
     outputs: list[str]
+    opset: int = OPSET
+    free_axes: Sequence[str] = ()
+    unused: Sequence[str] = ()
+    trials: int = 0
     max_difference: float | None = None
 
 
-class _Logits(nn.Module):
-    """A model that takes tensors in order and returns its logits alone."""
+class _Answers(nn.Module):
+    """A model that takes tensors in order and returns its logits, or what comes first where it has none."""
 
     def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
         super().__init__()
         self.model = model
         self.names = list(names)
 
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Logits of the model."""
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The answers: one, or as many as a backbone has feature maps."""
         output = self.model(**dict(zip(self.names, tensors, strict=True)), return_dict=True)
-        return output.logits if "logits" in output else output[0]
+        first = output.logits if "logits" in output else output[0]
+        return tuple(first) if isinstance(first, (tuple, list)) else (first,)
 
 
 def export_onnx(
@@ -66,7 +79,9 @@ def export_onnx(
     Args:
         model_or_name: A model, or what `tsugiki.load` takes.
         file: The file to write; an old one is replaced.
-        check: Run the file with onnxruntime and compare with torch.
+        check: Run the file with onnxruntime and compare with torch: on other numbers of rows, on rows that are padded
+            on either side, and on other lengths and pictures where the network takes them. A difference above
+            `TOLERANCE` fails the export.
         opset: Version of the ONNX operators.
 
     Returns:
@@ -75,7 +90,8 @@ def export_onnx(
     Raises:
         PluginError: A package that is needed is missing; says which extra brings it.
         OutputError: The file cannot be written.
-        OptionError: The model cannot be exported.
+        ExportRefusedError: The model says of itself that it cannot be exported, and why.
+        OptionError: The model cannot be exported, or not rightly; says why.
     """
     _require("onnx")
     if check:
@@ -86,20 +102,34 @@ def export_onnx(
     if not target.parent.is_dir():
         raise OutputError(f"the folder {target.parent} of {file} does not exist; make it first")
     model, processor = _load(model_or_name)
+    _refuse_undeclared(model)
     was_training = model.training
     model.eval()
     try:
-        inputs = _inputs(model, processor, rows=2, seed=0)
+        inputs = example_inputs(model, batch_size=max(ROWS), processor=processor)
+        trials = Trials(model, {name: value for name, value in inputs.items() if name != "labels"})
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
             partial = Path(folder, target.name)
-            _export(model, inputs, partial, opset)
-            difference = _difference(model, processor, partial) if check else None
+            outputs = _export(model, trials, partial, opset)
+            names = _graph_inputs(partial)
+            unused = _unused(model, trials.traced, names)
+            differences = _differences(model, trials, names, partial) if check else []
             partial.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
         model.train(was_training)
-    return Export(target, target.stat().st_size, list(inputs), ["logits"], difference)
+    return Export(
+        target,
+        target.stat().st_size,
+        names,
+        outputs,
+        opset,
+        free_axes=trials.free_axes,
+        unused=unused,
+        trials=len(differences),
+        max_difference=max(differences) if check else None,
+    )
 
 
 def _load(model_or_name: PreTrainedModel | str | Path) -> tuple[PreTrainedModel, Any]:
@@ -115,44 +145,99 @@ def _load(model_or_name: PreTrainedModel | str | Path) -> tuple[PreTrainedModel,
         return model, None
 
 
-def _inputs(model: PreTrainedModel, processor: Any, *, rows: int, seed: int) -> dict[str, Tensor]:
-    inputs = example_inputs(model, batch_size=rows, processor=processor, seed=seed)
-    return {name: value for name, value in inputs.items() if name != "labels"}
+def _refuse_undeclared(model: PreTrainedModel) -> None:
+    """Refuse a model whose family declares that it does not export."""
+    family = registry().family_of_model_type(model.config.model_type)
+    if family is None or family.declaration.onnx is True:
+        return
+    reason = family.declaration.onnx or f"the family {family.name!r} declares onnx=False"
+    raise _refusal(model, reason, ExportRefusedError)
 
 
-def _export(model: PreTrainedModel, inputs: dict[str, Tensor], file: Path, opset: int) -> None:
-    axes = {name: {0: "batch", 1: "length"} if name in _SEQUENCES else {0: "batch"} for name in inputs}
+def _refusal(model: PreTrainedModel, reason: object, kind: type[OptionError] = OptionError) -> OptionError:
+    line = " ".join(str(reason).split("\n")[0].split()) or type(reason).__name__
+    return kind(f"{type(model).__name__} cannot be exported to ONNX: {line}")
+
+
+def _export(model: PreTrainedModel, trials: Trials, file: Path, opset: int) -> list[str]:
+    """Write the graph; returns the names of its outputs."""
+    inputs = trials.traced
+    network = _Answers(model, list(inputs)).eval()  # the exporter restores the mode it finds
     try:
-        with warnings.catch_warnings(), torch.inference_mode():
+        with warnings.catch_warnings(), torch.inference_mode(), quiet_stdout():
             warnings.simplefilter("ignore")  # tracing announces its successor and every shape that it fixes
+            answers = network(*inputs.values())
+            outputs = ["logits"] if len(answers) == 1 else [f"feature_maps.{place}" for place in range(len(answers))]
             torch.onnx.export(
-                _Logits(model, list(inputs)).eval(),  # the exporter restores the mode it finds
+                network,
                 tuple(inputs.values()),
                 str(file),
                 input_names=list(inputs),
-                output_names=["logits"],
-                dynamic_axes={**axes, "logits": {0: "batch"}},
+                output_names=outputs,
+                dynamic_axes={**trials.axes, **{name: {0: "batch"} for name in outputs}},
                 opset_version=opset,
                 dynamo=False,  # smaller files, clean axes, and it needs no more than onnx
             )
     except OSError:
         raise
+    except ExportRefusedError as error:
+        raise _refusal(model, error, ExportRefusedError) from error
     except Exception as error:
-        reason = " ".join(str(error).split("\n")[0].split())
-        raise OptionError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
+        raise _refusal(model, error) from error
+    return outputs
 
 
-def _difference(model: PreTrainedModel, processor: Any, file: Path) -> float:
-    """The largest relative difference between the file and torch, on another number of rows than it was traced with."""
+def _graph_inputs(file: Path) -> list[str]:
+    import onnx
+
+    return [value.name for value in onnx.load(str(file), load_external_data=False).graph.input]
+
+
+def _unused(model: PreTrainedModel, inputs: Inputs, names: Sequence[str]) -> list[str]:
+    """The inputs that the graph lacks, on none of which the network's own answer hangs."""
+    unused = [name for name in inputs if name not in names]
+    with torch.inference_mode():
+        network = _Answers(model, list(inputs))
+        expected = network(*inputs.values())
+        for name in unused:
+            turned = {**inputs, name: inputs[name].flip(-1)}
+            if any(not torch.equal(*pair) for pair in zip(network(*turned.values()), expected, strict=True)):
+                raise _refusal(model, f"the graph has lost its input {name!r}, on which the answer hangs")
+    return unused
+
+
+def _differences(model: PreTrainedModel, trials: Trials, names: Sequence[str], file: Path) -> list[float]:
+    """The relative differences between the file and torch, one a trial."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    inputs = _inputs(model, processor, rows=3, seed=1)
-    with torch.inference_mode():
-        expected = _Logits(model, list(inputs))(*inputs.values()).cpu()
-    found = session.run(["logits"], {name: value.cpu().numpy() for name, value in inputs.items()})[0]
-    scale = max(1.0, float(expected.abs().max()))
-    return float((torch.from_numpy(found) - expected).abs().max()) / scale
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # an error that it logs is raised too
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    found = []
+    for trial in trials:
+        inputs = trials.make(trial)
+        with torch.inference_mode():
+            expected = _Answers(model, list(inputs))(*inputs.values())
+        try:
+            answers = session.run(None, {name: inputs[name].cpu().numpy() for name in names})
+        except Exception as error:
+            first = str(error).split("\n")[0]
+            raise _refusal(model, f"the file does not run on {trial.describe()}: {first}") from error
+        shapes = [tuple(answer.shape) for answer in answers], [tuple(tensor.shape) for tensor in expected]
+        if shapes[0] != shapes[1]:
+            raise _refusal(model, f"the file gives {shapes[0]} for torch's {shapes[1]} on {trial.describe()}")
+        found.append(max(_difference(*pair) for pair in zip(expected, answers, strict=True)))
+        if not found[-1] <= TOLERANCE:
+            raise _refusal(model, f"the file differs from torch by {found[-1]:.1e} on {trial.describe()}")
+    return found
+
+
+def _difference(tensor: Tensor, answer: np.ndarray) -> float:
+    """The largest difference, relative to the larger of 1 and the values' size."""
+    expected = tensor.cpu().numpy()
+    if not expected.size:
+        return 0.0
+    return float(np.abs(answer - expected).max()) / max(1.0, float(np.abs(expected).max()))
 
 
 def _require(package: str) -> None:

@@ -75,6 +75,7 @@ BUILTIN_CHECKS: tuple[FamilyCheck, ...] = (
     task_checks.tasks_are_served,
     saving_checks.processor_round_trip,
     structure_checks.stages_cover_every_parameter,
+    forward_checks.exports_to_onnx,
 )
 """What is checked of a family whose classes are transformers' own: what its plugin adds to them."""
 SNAPSHOT_CHECKS = (snapshot_checks.snapshot_loads, snapshot_checks.card_is_complete)

@@ -80,7 +80,7 @@ def shares_of_logarithm(input_ids: Tensor, attention_mask: Tensor, vocab_size: i
         float32 (B, L).
     """
     ones = attention_mask.float()
-    counts = torch.zeros(len(input_ids), vocab_size, device=ones.device).scatter_add(1, input_ids, ones)  # (B, V)
+    counts = ones.new_zeros(input_ids.shape[0], vocab_size).scatter_add(1, input_ids, ones)  # (B, V)
     own = counts.gather(1, input_ids).clamp(min=1)  # (B, L)
     return (1 + own.log()) / own
 

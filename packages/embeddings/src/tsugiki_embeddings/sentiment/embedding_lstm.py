@@ -117,7 +117,7 @@ def words_first(input_ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Texts none of which has a word, which tokenizers make of width 0, get one place of padding.
     """
     if input_ids.shape[1] == 0:
-        input_ids, mask = (given.new_zeros(len(given), 1, dtype=torch.int64) for given in (input_ids, mask))
+        input_ids, mask = (given.new_zeros(given.shape[0], 1, dtype=torch.int64) for given in (input_ids, mask))
         mask = mask.bool()
     length = input_ids.shape[1]
     places = torch.arange(length, device=input_ids.device)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.onnx_refusal import refuse_onnx
 from tsugiki.pixel_values import check_picture
 from tsugiki.tensor_table import IGNORED
 
@@ -22,7 +23,7 @@ from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
-from ..translation.attention import Attention
+from ..translation.attention import STEPPED_ATTENTION, Attention
 from .image_encoder import ImageEncoder, encoder_fields
 
 DEFAULT_ENCODER = "resnet"  # of transformers itself, with fresh weights
@@ -161,6 +162,7 @@ class CaptionDecoder(nn.Module):
         if self.attention is None or self.gate is None or self.context is None or keys is None:
             states, state = self.layers(tokens, None, state)
             return self.dropout(self.state(states)), None, state
+        refuse_onnx(STEPPED_ATTENTION)
         mask = source.new_ones(source.shape[:2]).bool()
         states, contexts, weights = [], [], []
         for token in tokens.split(1, dim=1):  # (B, 1, E)

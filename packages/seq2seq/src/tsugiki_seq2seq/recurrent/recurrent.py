@@ -282,7 +282,7 @@ def final_states(states: Tensor, mask: Tensor, *, bidirectional: bool) -> Tensor
     """
     places = torch.arange(mask.shape[1], device=mask.device)
     last = torch.where(mask, places, -1).amax(1).clamp(min=0)  # (B,)
-    rows = torch.arange(len(states), device=states.device)
+    rows = torch.arange(states.shape[0], device=states.device)
     if not bidirectional:
         return states[rows, last]
     first = torch.where(mask, places, mask.shape[1] - 1).amin(1)

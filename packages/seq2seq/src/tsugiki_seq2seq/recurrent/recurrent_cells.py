@@ -21,11 +21,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import PreTrainedModel
 from transformers import initialization as init
+from tsugiki.onnx_refusal import refuse_onnx
 
 State = tuple[Tensor, ...]  # h, and c of an LSTM
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "lstm-peephole": 4}
+SATURATED = 1e4  # at which a gate is 0 or 1, in any number format
 MODES = {"rnn": "RNN_TANH", "gru": "GRU", "lstm": "LSTM"}  # that PyTorch has kernels for
+STEPPED = "peepholes and layer normalisation are computed step by step, and a graph has the steps of one length"
 _LSTM_FORMATS = {  # of the kernel on this CPU
     torch.float32: True,
     torch.float64: True,
@@ -167,6 +170,7 @@ class SteppedCell(Cell):
 
     def forward(self, inputs: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         """As `Cell.read_by_steps`."""
+        refuse_onnx(STEPPED)
         return self.read_by_steps(inputs, lengths, state)
 
     def extra_repr(self) -> str:
@@ -195,8 +199,11 @@ class FusedCell(Cell, nn.RNNBase):
         if inputs.shape[-1] != self.input_size:  # the LSTM's kernel for CPUs reads past the end instead
             raise ValueError(f"the cell takes vectors of {self.input_size} numbers, not {inputs.shape[-1]}")
         if self.cell_type == "lstm" and lengths is not None:
-            # The memory after a row's last token is in none of the outputs: rows are packed, or read step by step.
-            if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            # The memory after a row's last token is in none of the outputs: rows are packed, or read step by step, or
+            # padding is kept out of the memory.
+            if torch.jit.is_tracing():
+                return self._read_guarded(inputs, lengths, state)
+            if torch.compiler.is_compiling():
                 return self.read_by_steps(inputs, lengths, state)
             return self._read_packed(inputs, lengths, state)
         outputs, end = self._kernel(inputs, state)
@@ -204,14 +211,22 @@ class FusedCell(Cell, nn.RNNBase):
             end = (_state_at(outputs, lengths, state[0]),)
         return outputs, end
 
-    def _kernel(self, inputs: Tensor, state: State, batch_sizes: Tensor | None = None) -> tuple[Tensor, State]:
-        """Run the kernel, on packed rows where their sizes are given."""
+    def _kernel(
+        self,
+        inputs: Tensor,
+        state: State,
+        batch_sizes: Tensor | None = None,
+        input_weight: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Run the kernel, on packed rows where their sizes are given, and with another W_ih than its own."""
         if inputs.device.type == "cpu" and not _kernel_takes(self.cell_type, inputs.dtype):
             with torch.autocast("cpu", enabled=False):
-                outputs, end = self._kernel(inputs.float(), tuple(part.float() for part in state), batch_sizes)
+                states = tuple(part.float() for part in state)
+                outputs, end = self._kernel(inputs.float(), states, batch_sizes, input_weight)
             return outputs.to(inputs.dtype), tuple(part.to(inputs.dtype) for part in end)
         kernel: Any = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}[self.cell_type]
-        parameters = (self.weight_ih_l0, self.hidden_weight(), self.bias_ih_l0, self.bias_hh_l0)
+        driving = self.weight_ih_l0 if input_weight is None else input_weight
+        parameters = (driving, self.hidden_weight(), self.bias_ih_l0, self.bias_hh_l0)
         weights = [parameter.to(inputs.dtype) for parameter in parameters]
         begin: Any = tuple(part[None].to(inputs.dtype) for part in state)  # (1, B, H)
         begin = begin if len(begin) > 1 else begin[0]
@@ -222,6 +237,18 @@ class FusedCell(Cell, nn.RNNBase):
         else:
             outputs, *end = kernel(inputs, begin, *options, batch_first)
         return outputs, tuple(part[0] for part in end)
+
+    def _read_guarded(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        """The LSTM in one kernel for whatever lengths: padding shuts its input gates and holds its forget gates open.
+
+        It does so as one more number of each input, 1 for padding, whose weights are far beyond what a gate can see.
+        """
+        gates = inputs.new_tensor([-SATURATED, SATURATED, 0, 0])  # torch's order: input, forget, cell, output
+        guarded = torch.cat([self.weight_ih_l0, gates.repeat_interleave(self.hidden_size)[:, None]], dim=1)
+        padding = torch.arange(inputs.shape[1], device=inputs.device)[None] >= lengths[:, None]  # (B, L)
+        seen = torch.cat([inputs, padding[..., None].to(inputs.dtype)], dim=2)
+        outputs, (_, memory) = self._kernel(seen, state, input_weight=guarded)
+        return outputs, (_state_at(outputs, lengths, state[0]), memory)
 
     def _read_packed(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         some = lengths.clamp(min=1)  # packing refuses empty rows; their state is put back below

@@ -145,7 +145,8 @@ class RecurrentStack(nn.Module):
         """
         begin = self.initial_state(inputs) if state is None else state
         order = lengths = back = mask = None
-        if attention_mask is not None and (torch.compiler.is_compiling() or not bool(attention_mask.all())):
+        in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()  # what the mask holds must not shape it
+        if attention_mask is not None and (in_graph or not bool(attention_mask.all())):
             mask = attention_mask.bool()
             lengths = mask.sum(1)  # (B,)
             order = tokens_first(mask)

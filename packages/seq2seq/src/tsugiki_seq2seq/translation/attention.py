@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 AttentionType = Literal["none", "bahdanau", "luong-dot", "luong-general", "luong-concat"]
+STEPPED_ATTENTION = "what a step attends to hangs on the step before, and a graph has the steps of one length"
 ATTENTION_TYPES: tuple[str, ...] = get_args(AttentionType)
 
 

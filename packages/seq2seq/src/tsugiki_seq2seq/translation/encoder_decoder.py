@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils.generic import can_return_tuple
+from tsugiki.onnx_refusal import refuse_onnx
 
 from ..recurrent.recurrent import final_states
 from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
-from .attention import Attention, AttentionType
+from .attention import STEPPED_ATTENTION, Attention, AttentionType
 
 
 @strict
@@ -161,7 +162,7 @@ class RecurrentDecoder(nn.Module):
         bridged = torch.tanh(self.bridge(summary)).unflatten(1, (parts, self.config.decoder_layers, -1))
         state = tuple(part.transpose(0, 1).contiguous() for part in bridged.unbind(1))
         if self.config.input_feeding:
-            state += (source.new_zeros(1, len(source), self.config.token_size),)
+            state += (source.new_zeros(1, source.shape[0], self.config.token_size),)
         return state
 
     def forward(
@@ -201,6 +202,7 @@ class RecurrentDecoder(nn.Module):
         self, tokens: Tensor, source: Tensor, mask: Tensor, keys: Tensor, state: State
     ) -> tuple[Tensor, Tensor, State]:
         assert self.attention is not None
+        refuse_onnx(STEPPED_ATTENTION)
         states, contexts, weights = [], [], []
         for token in tokens.split(1, dim=1):  # (B, 1, E)
             context, weight = self.attention(state[0][-1][:, None], keys, source, mask)
@@ -215,6 +217,7 @@ class RecurrentDecoder(nn.Module):
         self, tokens: Tensor, source: Tensor, mask: Tensor, keys: Tensor, state: State
     ) -> tuple[Tensor, Tensor, State]:
         assert self.attention is not None
+        refuse_onnx(STEPPED_ATTENTION)
         hidden, weights = [], []
         *cells, fed = state
         for token in tokens.split(1, dim=1):
