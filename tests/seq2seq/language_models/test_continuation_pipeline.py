@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import tsugiki
 from tsugiki.errors import DataError
 from tsugiki_seq2seq.language_models.continuation_pipeline import ContinuationPipeline
 from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
@@ -91,3 +92,17 @@ def test_several_continuations_of_one_prompt():
     found = pipeline("the old", num_beams=3, num_return_sequences=3, **GREEDY)
     assert len({record["generated_text"] for record in found}) == 3
     assert all(record["generated_text"].startswith("the old ") for record in found)
+
+
+@pytest.mark.parametrize("name", [info.name for info in tsugiki.list_models(task="text-generation")])
+def test_prompts_in_a_batch_go_on_as_each_does_alone(name):
+    model, tokenizer = tsugiki.load(name), tsugiki.load_processor(name)
+    words = [word for word, number in tokenizer.get_vocab().items() if number > len(tokenizer.all_special_tokens)][:6]
+    prompts = [" ".join(words), words[-1]]
+
+    def written(batch: list[str]) -> list[str]:
+        inputs = tokenizer(batch, padding=True, return_tensors="pt")
+        tokens = model.generate(**inputs, max_new_tokens=4, do_sample=False)[:, inputs["input_ids"].shape[1] :]
+        return tokenizer.batch_decode(tokens, skip_special_tokens=True)
+
+    assert written(prompts) == [text for prompt in prompts for text in written([prompt])]
