@@ -6,12 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 from tsugiki.first_party import CHECKPOINTS
 from tsugiki.snapshots.provenance import Provenance
 from tsugiki.snapshots.resolve import resolve
 from tsugiki.snapshots.strict_config import read_json
 
 PUBLISHED = sorted(Path(__file__).parents[2].glob("packages/*/src/*/pretrained/*/provenance.json"))
+OF_WORDS = {  # what the Hub calls the tasks of models that read, hear or write a language
+    "audio-classification",
+    "feature-extraction",
+    "image-to-text",
+    "text-classification",
+    "text-generation",
+    "token-classification",
+    "translation",
+}
 USAGE = re.compile(r"## How to use it\n\n```(?P<language>\w*)\n(?P<code>.*?)```", re.DOTALL)
 
 
@@ -23,6 +33,13 @@ def test_the_usage_on_a_card_runs(name):
         exec(compile(found["code"], f"{name}/README.md", "exec"), {})
     else:
         assert found["code"].startswith("tsugiki ")
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_card_states_the_language_of_a_model_of_words_and_where_an_unusual_licence_is_read(name):
+    card = ModelCard.load(resolve(name) / "README.md").data
+    assert bool(card.language) == (card.pipeline_tag in OF_WORDS and name != "melody-rnn")
+    assert bool(card.license_link) == (card.license == "other")
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

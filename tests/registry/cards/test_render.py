@@ -146,9 +146,45 @@ def test_unknown_licence_names_the_nearest(folder, record):
 def test_other_licence_needs_its_name(folder, record):
     with pytest.raises(CardError, match="license_name"):
         render(folder, PROSE, {**record, "license": "other"})
-    text = render(folder, PROSE, {**record, "license": "other", "license_name": "Museum terms"})
-    assert "license_name: Museum terms" in text
+    record |= {"license": "other", "license_name": "Museum terms"}
+    record["data"]["train"]["source"] = "https://museum.example/digits at 26eb9aaf (corrected)"
+    text = render(folder, PROSE, record)
+    assert "license_name: Museum terms\nlicense_link: https://museum.example/digits\n" in text
     assert "## License of the weights\n\nMuseum terms." in text
+
+
+def test_other_licence_needs_a_link(folder, record):
+    record |= {"license": "other", "license_name": "Museum terms"}
+    record["data"]["train"]["source"] = "made by rule"
+    with pytest.raises(CardError, match="license_link"):
+        render(folder, PROSE, record)
+    text = render(folder, f"---\nlicense_link: https://museum.example/terms\n---\n\n{PROSE}", record)
+    assert ModelCard(text).data.license_link == "https://museum.example/terms"
+
+
+@pytest.mark.parametrize(("written", "read"), [("ja", "ja"), ("[ja, en]", ["ja", "en"]), ("[fil]", "fil")])
+def test_prose_may_state_languages(written, read, folder, record):
+    text = render(folder, f"---\nlanguage: {written}\n---\n\n{PROSE}", record)
+    assert ModelCard(text).data.language == read
+    assert split_card(text)[1] == split_card(render(folder, PROSE, record))[1]
+    assert ModelCard(render(folder, PROSE, record)).data.language is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("language: jp", "language 'jp' is no code of ISO 639"),
+        ("language: English", "language 'English' is no code"),
+        ("language: no", "a word that YAML reads as a truth value: quote it"),
+        ("language: [en, 3]", "language 3 is no code"),
+        ("license_link: museum terms", "neither an address nor LICENSE"),
+        ("licence_link: LICENSE", "card.md states 'licence_link'.*'license_link'"),
+        ("- en", "the front matter of card.md is not a YAML mapping"),
+    ],
+)
+def test_wrong_metadata_of_prose_is_refused(stated, said, folder, record):
+    with pytest.raises(CardError, match=said):
+        render(folder, f"---\n{stated}\n---\n\n{PROSE}", record)
 
 
 def test_data_without_a_licence_is_told(folder, record):

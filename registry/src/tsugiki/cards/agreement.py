@@ -13,10 +13,11 @@ from typing import Any
 from ..errors import TsugikiError
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import Provenance
-from .front_matter import INTERVAL, parse_front_matter, short_name, split_card
+from .front_matter import INTERVAL, short_name, split_card
 from .render import render_card, stored_prose
 from .results import parse_results, result_rows
 from .seal import FORMAT, Broken, broken
+from .yaml_block import parse_front_matter
 
 _SHOWN = 3
 

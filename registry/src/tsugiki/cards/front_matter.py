@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Any
 
-import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from ..errors import CardError
@@ -14,24 +12,32 @@ from ..metrics import Metric
 from ..snapshots.provenance import Evaluation, Provenance
 from . import numbers
 from .licenses import check_license
+from .metadata import CardMetadata, license_link
+from .yaml_block import BLOCK
 
 INTERVAL = "interval_95"
-_BLOCK = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*\Z")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is much faster
 _MODEL_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?\Z")
 
 
-def render_front_matter(provenance: Provenance) -> str:
+def render_front_matter(provenance: Provenance, metadata: CardMetadata) -> str:
     """The YAML of a card's front matter, without its fences.
+
+    Args:
+        provenance: What is recorded.
+        metadata: What the prose states besides.
 
     Raises:
         CardError: The licence is not one of the Hub's.
     """
-    check_license(provenance.license, provenance.license_name)
+    link = license_link(metadata, provenance)
+    check_license(provenance.license, provenance.license_name, link)
+    language = list(metadata.language)
     data = ModelCardData(
+        language=(language[0] if len(language) == 1 else language) or None,
         license=provenance.license,
         license_name=provenance.license_name,
+        license_link=link,
         library_name="tsugiki",
         pipeline_tag=provenance.hub_task,
         base_model=_base_model(provenance),
@@ -54,25 +60,10 @@ def split_card(readme: str) -> tuple[str, str]:
     Raises:
         CardError: It does not start with front matter.
     """
-    match = _BLOCK.match(readme)
+    match = BLOCK.match(readme)
     if match is None:
         raise CardError("README.md does not start with front matter between two lines of '---'")
     return match[1], readme[match.end() :]
-
-
-def parse_front_matter(front_matter: str) -> dict[str, Any]:
-    """The front matter as plain data.
-
-    Raises:
-        CardError: It is not a YAML mapping.
-    """
-    try:
-        data = yaml.load(front_matter, Loader=_LOADER)
-    except yaml.YAMLError as error:
-        raise CardError(f"the front matter of README.md is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise CardError("the front matter of README.md is not a YAML mapping")
-    return data
 
 
 def short_name(name: str) -> str:

@@ -71,15 +71,16 @@ IDENTIFIERS = frozenset(
 )
 
 
-def check_license(identifier: str | None, name: str | None) -> None:
+def check_license(identifier: str | None, name: str | None, link: str | None = None) -> None:
     """Refuse a licence that the Hub does not know.
 
     Args:
         identifier: Of the Hub.
         name: What an ``other`` licence is called.
+        link: Where an ``other`` licence is read, or where it would stand if there was one.
 
     Raises:
-        CardError: It is missing, unknown, or ``other`` without a name.
+        CardError: It is missing, unknown, or ``other`` without a name or a link.
     """
     if identifier not in IDENTIFIERS:
         raise CardError(
@@ -88,3 +89,8 @@ def check_license(identifier: str | None, name: str | None) -> None:
         )
     if identifier == "other" and not name:
         raise CardError("license 'other' needs a license_name that says which")
+    if identifier == "other" and not link:
+        raise CardError(
+            "license 'other' needs a license_link: state one in the front matter of card.md, or the address of the "
+            "data in the recipe's data.source"
+        )

@@ -1,7 +1,8 @@
 """The prose of a card: `card.md`, written by hand, with slots that only provenance fills.
 
 `card.md` starts with a paragraph on what the model is, then sections under ``## `` headings. ``Intended use`` and
-``Limits`` must be there. It holds no measured number: ``{{ accuracy }}`` and the other slots stand for them.
+``Limits`` must be there. It holds no measured number: ``{{ accuracy }}`` and the other slots stand for them. Metadata
+may stand before all of it, see `tsugiki.cards.metadata`.
 """
 
 from __future__ import annotations

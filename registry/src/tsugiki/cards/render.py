@@ -20,6 +20,7 @@ from ..records import plain
 from ..snapshots.provenance import DataRecord, Evaluation, Provenance, SeedFigures
 from . import numbers
 from .front_matter import render_front_matter, short_name, split_card
+from .metadata import split_prose
 from .prose import Prose, read_prose
 from .results import render_results, table
 from .seal import seal
@@ -80,10 +81,11 @@ def render_card(folder: str | Path, card_md: str, provenance: Provenance) -> str
     """
     if not provenance.metrics:
         raise CardError(f"provenance.json of {provenance.name!r} has no evaluation; a card needs a measured figure")
-    prose = read_prose(card_md, provenance)
+    metadata, written = split_prose(card_md)
+    prose = read_prose(written, provenance)
     parts = [f"# {provenance.name}", prose.introduction]
     parts += [f"## {heading}\n\n{text}" for heading, text in _sections(Path(folder), prose, provenance) if text]
-    return f"---\n{render_front_matter(provenance)}\n---\n\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{render_front_matter(provenance, metadata)}\n---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def _sections(folder: Path, prose: Prose, provenance: Provenance) -> list[tuple[str, str]]:

@@ -16,11 +16,13 @@ from ..snapshots.hub import FILE_PATTERNS
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import WEIGHTS, Provenance, SeedFigures, Weights
 from .agreement import disagreements
-from .front_matter import parse_front_matter, split_card
+from .front_matter import split_card
 from .licenses import check_license
+from .metadata import LICENSE_FILE, check_metadata
 from .prose import REQUIRED, unfilled
 from .render import README
 from .snapshot_files import LICENSES, REQUIRED_FILES
+from .yaml_block import parse_front_matter
 
 _SECTIONS = ("Results", "How to use it", *REQUIRED, "How it was made", "How to verify", "License of the weights")
 
@@ -47,7 +49,7 @@ def validate_card(folder: str | Path) -> list[str]:
         front_matter, text = split_card((snapshot / README).read_bytes().decode())
         data = parse_front_matter(front_matter)
         problems += disagreements(snapshot, provenance, front_matter, text, data)
-        problems += _front_matter(data, provenance)
+        problems += _front_matter(data, provenance, snapshot)
         problems += _text(text, provenance, snapshot)
         problems += _figures(provenance)
         problems += _weights(snapshot, provenance)
@@ -66,14 +68,18 @@ def _foreign_files(folder: Path) -> Iterator[str]:
             yield f"{path.name} does not belong in a snapshot: weights are safetensors, and pickles are not passed on"
 
 
-def _front_matter(data: Mapping[str, Any], provenance: Provenance) -> Iterator[str]:
+def _front_matter(data: Mapping[str, Any], provenance: Provenance, folder: Path) -> Iterator[str]:
     if data.get("library_name") != "tsugiki":
         yield f"front matter: library_name is {data.get('library_name')!r} and must be 'tsugiki'"
     for key, value in {"pipeline_tag": provenance.hub_task, "license": provenance.license}.items():
         if data.get(key) != value:
             yield f"front matter and {PROVENANCE} disagree on {key}: {data.get(key)!r} and {value!r}"
     try:
-        check_license(data.get("license"), data.get("license_name"))
+        check_license(data.get("license"), data.get("license_name"), data.get("license_link"))
+        language, link = data.get("language", []), data.get("license_link")
+        check_metadata(language if isinstance(language, list) else [language], link)
+        if link == LICENSE_FILE and not (folder / LICENSE_FILE).is_file():
+            yield f"front matter: license_link leads to {LICENSE_FILE}, which is missing"
     except TsugikiError as error:
         yield f"front matter: {error}"
     if not data.get("model-index"):
