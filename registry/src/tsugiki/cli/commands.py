@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "publish": Command("Publish a model with a complete card.", "tsugiki.cli.publish:command"),
     "card": Command("Print, render or check model cards.", "tsugiki.cli.card:command"),
     "export": Command("Export a model to ONNX.", "tsugiki.cli.export:command"),
+    "onnx-table": Command("Measure what of the installed models exports to ONNX.", "tsugiki.cli.onnx_table:command"),
     "cache": Command("Show or clear the cache of features.", "tsugiki.cli.cache:command"),
     "new-plugin": Command("Write a new plugin that can be installed.", "tsugiki.cli.new_plugin:command"),
     "check-plugin": Command("Run the conformance checks on an installed plugin.", "tsugiki.cli.check_plugin:command"),

@@ -1,4 +1,5 @@
-"""What is generated from the cards: copies beside the recipes, the index of all, the table in each plugin's README.
+"""What is generated: cards, copies beside the recipes, the index of all, the table in each plugin's README, the page of
+ONNX exports.
 
 `write_generated` writes them, `check_generated` says which no longer are what the cards give.
 """
@@ -16,6 +17,7 @@ from ..errors import CardError
 from ..snapshots.listing import natural_key
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import Provenance
+from . import onnx_page
 from .recipe import FILE as RECIPE
 from .recipe import Recipe
 
@@ -135,6 +137,8 @@ def _generated(root: Path) -> Iterator[tuple[Path, bytes]]:
             yield entry.snapshot / README, card
             yield from _copies(entry.snapshot, entry.folder, card)
     yield root / HUB_CARDS / README, render_index(root / HUB_CARDS).encode()
+    if (root / onnx_page.RECORD).is_file():
+        yield root / onnx_page.PAGE, onnx_page.render_page(onnx_page.read_record(root / onnx_page.RECORD)).encode()
     for readme in sorted(root.glob(f"packages/*/{README}")):
         own = [entry for entry in found if entry.snapshot is not None and entry.snapshot.is_relative_to(readme.parent)]
         if own:

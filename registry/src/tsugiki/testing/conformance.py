@@ -128,7 +128,7 @@ def check_family(plugin: str, family: str, **config: Any) -> None:
         PluginError: The plugin is not installed, or broken.
         UnknownNameError: It has no such family.
     """
-    _require_plugin(plugin)
+    installed_plugin(plugin)
     found = registry().family(f"{plugin}:{family}")
     failed = [result for result in run_family_checks(found, **config) if result.status == "failed"]
     if failed:
@@ -138,7 +138,7 @@ def check_family(plugin: str, family: str, **config: Any) -> None:
 
 def run_plugin_checks(plugin: str) -> Iterator[CheckResult]:
     """The checks of `check_plugin`, one after the other."""
-    installed = _require_plugin(plugin)
+    installed = installed_plugin(plugin)
     for check in PLUGIN_CHECKS:
         yield _run(plugin, check, partial(_no_folder, installed))
     for family in registry().families():
@@ -211,7 +211,12 @@ def _run(subject: str, check: Callable[[Any], None], make: Callable[[Path], Any]
     return CheckResult(subject, check.__name__, status, message, stopwatch.seconds)
 
 
-def _require_plugin(plugin: str) -> InstalledPlugin:
+def installed_plugin(plugin: str) -> InstalledPlugin:
+    """The plugin of this name.
+
+    Raises:
+        PluginError: It is not installed, or broken.
+    """
     found = registry()
     if plugin in found.plugins:
         return found.plugins[plugin]

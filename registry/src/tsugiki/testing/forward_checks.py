@@ -193,14 +193,9 @@ def exports_to_onnx(subject: Subject) -> None:
         raise NotApplicableError("needs onnx and onnxruntime: pip install 'tsugiki[onnx]'")
     from ..export.export_onnx import export_onnx
 
-    model = subject.model()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():  # fresh weights may be so small that nothing shows in the answers
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     remedy = "mend the graph, or say why there is none: Family(onnx='…'), or tsugiki.onnx_refusal.refuse_onnx"
     try:
-        export = export_onnx(model, subject.folder / "model.onnx", check=True)
+        export = export_onnx(subject.awake_model(), subject.folder / "model.onnx", check=True)
     except ExportRefusedError as error:
         raise NotApplicableError(str(error)) from error
     except OptionError as error:

@@ -58,6 +58,15 @@ class Subject:
             raise NotApplicableError("the model has no parameters")
         return model
 
+    def awake_model(self) -> PreTrainedModel:
+        """The model, its weights far enough from where they begin that nothing is too small to show in its answers."""
+        model = self.model()
+        generator = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        return model
+
     def processor(self) -> Any:
         """The family's processor, set to the picture size of the config; None when the family has none."""
         processor_class = self.family.processor_class()

@@ -1,0 +1,48 @@
+"""`tsugiki onnx-table`: measures what of the installed models exports to ONNX."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json
+from .output import only_results_on_stdout, print_json, print_table
+
+
+def command(
+    plugin: Annotated[
+        str | None, typer.Argument(metavar="PLUGIN", help="Only this plugin's models.", show_default=False)
+    ] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="FILE", help="Write the record that docs/onnx.md is of.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Measure what of the installed models exports to ONNX.
+
+    A small model of every family and every checkpoint is exported and compared with torch, as `tsugiki export --check`
+    does. Exit code 1 if one fails that does not refuse by itself.
+
+    Example:
+        tsugiki onnx-table vision
+    """
+    with only_results_on_stdout():
+        from ..errors import OutputError
+        from ..recipes.onnx_page import HEADER, RIGHT, write_record
+        from ..testing.onnx_survey import survey
+
+        rows = list(survey(plugin))
+        if write is not None:
+            try:
+                write_record(rows, Path(write))
+            except OSError as error:
+                raise OutputError(f"cannot write {write}: {error.strerror or error}") from error
+    if json:
+        print_json([asdict(row) for row in rows])
+    else:
+        print_table(HEADER, [[cell.strip("`") for cell in row.cells()] for row in rows], right=RIGHT)
+    return 1 if any(row.status == "failed" for row in rows) else 0
