@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 
@@ -37,7 +37,7 @@ class CountedModel(CountedPreTrainedModel):
         self.words = nn.Embedding(config.vocab_size, config.num_features)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(self, input_ids, attention_mask=None):
         vectors = self.words(input_ids)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask

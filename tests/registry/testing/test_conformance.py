@@ -42,6 +42,7 @@ from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
 from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling, ImageClassifierOutput
 from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
+from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_picture
 
 @dataclass(kw_only=True)
@@ -80,7 +81,7 @@ class RoseModel(RosePreTrainedModel):
         self.bloom = nn.Conv2d(config.width, config.width, config.image_size)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(self, pixel_values, output_hidden_states=None):
         GUARD
         leaf = self.leaf(pixel_values).relu()
@@ -95,10 +96,11 @@ class RoseBackbone(BackboneMixin, RosePreTrainedModel):
         self.rose = RoseModel(config)
         self.post_init()
 
-    @can_return_tuple
-    def forward(self, pixel_values):
+    @forward_options
+    def forward(self, pixel_values, output_hidden_states=None):
         maps = self.rose(pixel_values, output_hidden_states=True, return_dict=True).hidden_states
-        return BackboneOutput(tuple(SEEN for name, one in zip(self.stage_names, maps) if name in self.out_features))
+        seen = tuple(SEEN for name, one in zip(self.stage_names, maps) if name in self.out_features)
+        return BackboneOutput(seen, hidden_states=maps if output_hidden_states else None)
 
 class MODEL(RosePreTrainedModel):
     def __init__(self, config):
@@ -130,7 +132,7 @@ GOOD = {
     "SEEN": "one",
     "MODEL": "RoseForImageClassification",
     "MORE": "",
-    "TUPLE": "@can_return_tuple",
+    "TUPLE": "@forward_options",
     "ARGUMENTS": "",
     "HIDDEN": "",
     "LOSS": "classification_loss(logits, labels, self.config)",
@@ -266,6 +268,11 @@ MISTAKES = {
         {"STATES": "None"},
         "hidden_states_come_when_asked_for",
         "returns no hidden_states with output_hidden_states=True; collect them",
+    ),
+    "options_that_are_refused": (
+        {"TUPLE": "@can_return_tuple"},
+        "hidden_states_come_when_asked_for",
+        r"refuses options that every model of transformers takes \(.*output_attentions.*tsugiki\.forward_options",
     ),
     "hidden_states_of_some_stages": (
         {"STATES": "found.hidden_states and found.hidden_states[:1]"},

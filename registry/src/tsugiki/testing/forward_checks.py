@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import logging
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from ..errors import ExportRefusedError, OptionError
 from .subject import ConformanceError, NotApplicableError, Subject, largest_difference, output_tensors, require
 
+HIDDEN_STATES = ("hidden_states", "encoder_hidden_states", "decoder_hidden_states")
 TOLERANCE = 1e-5  # relative, in float32: another order of the same additions
 
 
@@ -140,26 +140,53 @@ def return_dict_false_gives_a_tuple(subject: Subject) -> None:
 
 
 def hidden_states_come_when_asked_for(subject: Subject) -> None:
-    """Hidden states are returned when asked for and only then, one for each name of a stage."""
+    """Hidden states are returned when asked for and only then, one for each name of a stage.
+
+    The option for attentions is taken as well, whether there are any or not.
+    """
     model = subject.model()
     name = type(model).__name__
-    if "output_hidden_states" not in inspect.signature(type(model).forward).parameters:
-        raise NotApplicableError("forward offers no hidden states")
     inputs = subject.inputs(model)
-    with torch.inference_mode():
-        unasked, asked = model(**inputs), model(**inputs, output_hidden_states=True)
+    try:
+        with torch.inference_mode():
+            unasked = model(**inputs, return_dict=True)
+            asked = model(**inputs, output_hidden_states=True, output_attentions=True, return_dict=True)
+    except TypeError as error:
+        require(
+            False,
+            f"{name}.forward refuses options that every model of transformers takes ({error}); let it take "
+            "output_hidden_states, and decorate it with tsugiki.forward_options",
+        )
     require(
-        unasked.get("hidden_states") is None,
+        not any(unasked.get(key) for key in HIDDEN_STATES),
         f"{name} returns hidden_states unasked; leave them None unless output_hidden_states is true",
     )
-    found = asked.get("hidden_states")
+    found = [state for key in HIDDEN_STATES for state in asked.get(key) or ()]
     require(bool(found), f"{name} returns no hidden_states with output_hidden_states=True; collect them in forward")
+    batch = len(inputs[model.main_input_name])
+    bad = next((state for state in found if not isinstance(state, torch.Tensor) or len(state) != batch), None)
+    require(bad is None, f"{name} has hidden_states that are no tensors with a row for each of the batch")
     stages = getattr(model.config, "stage_names", None)
+    own = asked.get("hidden_states")
     require(
-        stages is None or len(found) == len(stages),
-        f"{name} returns {len(found)} hidden_states where config.stage_names has {len(stages or ())}; give one for "
+        stages is None or own is None or len(own) == len(stages),
+        f"{name} returns {len(own or ())} hidden_states where config.stage_names has {len(stages or ())}; give one for "
         "each stage",
     )
+    require(
+        largest_difference(
+            output_tensors({key: value for key, value in unasked.items() if value is not None}),
+            output_tensors({key: asked[key] for key in unasked if unasked[key] is not None}),
+        )
+        <= TOLERANCE,
+        f"{name} gives other outputs when it is asked for hidden states",
+    )
+    last = asked.get("last_hidden_state")
+    if last is not None and own is not None and own[-1].shape == last.shape:
+        require(
+            largest_difference([own[-1]], [last]) <= TOLERANCE,
+            f"the last of {name}'s hidden_states differs from its last_hidden_state",
+        )
 
 
 def wrong_channels_are_one_sentence(subject: Subject) -> None:

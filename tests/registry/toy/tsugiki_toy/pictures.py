@@ -15,9 +15,9 @@ from transformers.modeling_outputs import (
     BaseModelOutputWithPoolingAndNoAttention,
     ImageClassifierOutputWithNoAttention,
 )
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 KERNEL_SIZE = 5
@@ -112,7 +112,7 @@ class ToyBody(ToyNetwork):
     def maps(self, pixel_values: Tensor) -> list[Tensor]:
         raise NotImplementedError
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, output_hidden_states: bool | None = None
     ) -> BaseModelOutputWithPoolingAndNoAttention:
@@ -135,7 +135,7 @@ class ToyBackbone(BackboneMixin, ToyNetwork):
         setattr(self, self.base_model_prefix, self.body_class(config))
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> BackboneOutput:
         maps = getattr(self, self.base_model_prefix).maps(pixel_values)
         maps = tuple(one if one.ndim == 4 else one[:, :, None, None] for one in maps)
@@ -152,7 +152,7 @@ class ToyClassifier(ToyNetwork):
         self.classifier = classifier_head(config, list(config.widths.values())[-1])
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> ImageClassifierOutputWithNoAttention:

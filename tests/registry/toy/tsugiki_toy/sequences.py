@@ -11,9 +11,9 @@ from transformers.modeling_outputs import (
     ImageClassifierOutputWithNoAttention,
     SequenceClassifierOutput,
 )
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 
@@ -54,7 +54,7 @@ class TonesForAudioClassification(LinearClassifier):
     def __init__(self, config: TonesConfig) -> None:
         super().__init__(config, config.num_samples)
 
-    @can_return_tuple
+    @forward_options
     def forward(self, input_values: Tensor, labels: Tensor | None = None) -> SequenceClassifierOutput:
         logits = self.classifier(input_values)
         loss = None if labels is None else classification_loss(logits, labels, self.config)
@@ -68,7 +68,7 @@ class ClipsForVideoClassification(LinearClassifier):
     def __init__(self, config: ClipsConfig) -> None:
         super().__init__(config, config.num_frames * config.image_size**2)
 
-    @can_return_tuple
+    @forward_options
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ImageClassifierOutputWithNoAttention:
         logits = self.classifier(pixel_values.flatten(1))
         loss = None if labels is None else classification_loss(logits, labels, self.config)
@@ -87,7 +87,7 @@ class WordsModel(WordsPreTrainedModel):
         self.vectors = nn.Embedding(config.vocab_size, config.num_features)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
         vectors = self.vectors(input_ids)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask

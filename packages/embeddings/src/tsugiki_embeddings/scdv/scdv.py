@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 
@@ -144,17 +144,21 @@ class SCDVModel(SCDVPreTrainedModel):
             raise ValueError(f"threshold must be at least 0 and finite, not {threshold}.")
         self.threshold.fill_(threshold)
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPooling:
         """Compute document vectors.
 
         Args:
             input_ids: Word numbers (B, L).
             attention_mask: 1 for words and 0 for padding (B, L); by default the padding token is left out.
+            output_hidden_states: Return what the documents are made of as well; the config's value if `None`.
 
         Returns:
             `pooler_output` (B, K D): cluster after cluster, of length 1 before small values were set to 0. A document
-            without known words is zero.
+            without known words is zero. `hidden_states`: the word vectors (B, L, D), and the documents of length 1
+            with their small values (B, K D).
         """
         check_word_numbers(input_ids)
         if attention_mask is None:
@@ -166,7 +170,8 @@ class SCDVModel(SCDVPreTrainedModel):
         sums = topic_sums(input_ids, weights, self.word_vectors.weight, self.word_clusters.weight)  # (B, K, D)
         documents = F.normalize(sums.flatten(1), dim=1)
         small = documents.detach().abs() < self.threshold
-        return BaseModelOutputWithPooling(pooler_output=documents.masked_fill(small, 0.0))
+        states = (self.word_vectors(input_ids), documents) if output_hidden_states else None
+        return BaseModelOutputWithPooling(pooler_output=documents.masked_fill(small, 0.0), hidden_states=states)
 
 
 class SCDVForSequenceClassification(TextClassifier, SCDVPreTrainedModel):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, word_mask
@@ -161,18 +161,22 @@ class EmbeddingLSTMModel(EmbeddingLSTMPreTrainedModel):
         )
         self.post_init()
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPooling:
         """Read texts.
 
         Args:
             input_ids: Numbers of words `(B, L)`.
             attention_mask: 1 for words and 0 for padding `(B, L)`, which may stand anywhere; by default all but
                 `pad_token_id` are words.
+            output_hidden_states: Return the states of every layer as well; the config's value if `None`.
 
         Returns:
             `last_hidden_state`: the last layer's states at each word `(B, L, num_features)`, the words first and 0
-            after them; `pooler_output`: the features of the text `(B, num_features)`, 0 for one without words.
+            after them; `pooler_output`: the features of the text `(B, num_features)`, 0 for one without words;
+            `hidden_states`: the word vectors `(B, L, D)`, the words first, and the states of each layer.
 
         Raises:
             ValueError: Tokens or mask have another shape.
@@ -180,10 +184,16 @@ class EmbeddingLSTMModel(EmbeddingLSTMPreTrainedModel):
         input_ids, mask = words_first(input_ids, word_mask(input_ids, attention_mask, self.config.pad_token_id))
         lengths = mask.sum(1)  # (B,)
         _, states = self.words(input_ids, mask)
+        every = [states]
         for layer in self.layers:
             final, states = layer(self.dropout(states), lengths)
+            every.append(states)
         states = states * mask[:, :, None]
-        return BaseModelOutputWithPooling(last_hidden_state=states, pooler_output=self._pool(final, states, mask))
+        return BaseModelOutputWithPooling(
+            last_hidden_state=states,
+            pooler_output=self._pool(final, states, mask),
+            hidden_states=tuple(one * mask[:, :, None] for one in every) if output_hidden_states else None,
+        )
 
     def _pool(self, final: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         match self.config.pooling:

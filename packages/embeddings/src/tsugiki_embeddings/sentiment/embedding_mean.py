@@ -13,8 +13,8 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 from .word_inputs import WordEmbeddings, WordInputsConfig, WordModel, word_mask
@@ -76,26 +76,36 @@ class EmbeddingMeanModel(EmbeddingMeanPreTrainedModel):
         )
         self.post_init()
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPooling:
         """Average word vectors.
 
         Args:
             input_ids: Numbers of words `(B, L)`.
             attention_mask: 1 for words and 0 for padding `(B, L)`; by default all but `pad_token_id` are words.
+            output_hidden_states: Return what every layer gives as well; the config's value if `None`.
 
         Returns:
             `last_hidden_state`: the word vectors `(B, L, D)`, 0 at padding; `pooler_output`: the features of the text,
-            their mean after the hidden layers `(B, num_features)`.
+            their mean after the hidden layers `(B, num_features)`; `hidden_states`: the word vectors, their mean
+            `(B, D)` and what each hidden layer makes of it.
 
         Raises:
             ValueError: Tokens or mask have another shape.
         """
         mask = word_mask(input_ids, attention_mask, self.config.pad_token_id)
         features, vectors = self.words(input_ids, mask)
+        states = [vectors, features]
         for layer in self.hidden_layers:
             features = layer(features)
-        return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=features)
+            states.append(features)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=vectors,
+            pooler_output=features,
+            hidden_states=tuple(states) if output_hidden_states else None,
+        )
 
 
 class EmbeddingMeanForSequenceClassification(TextClassifier, EmbeddingMeanPreTrainedModel):

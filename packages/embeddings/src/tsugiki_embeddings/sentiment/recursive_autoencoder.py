@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import require_single_labels
 from tsugiki.classifier_head import ClassifierHeadConfig
+from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
 from .embedding_lstm import words_first
@@ -120,8 +120,10 @@ class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
         self.autoencoder = PairAutoencoder(config)
         self.post_init()
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> RecursiveAutoencoderOutput:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> RecursiveAutoencoderOutput:
         """Fold texts.
 
         The choice of the trees takes no part in the gradient; given the trees, everything else does.
@@ -130,10 +132,12 @@ class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
             input_ids: Numbers of words `(B, L)`.
             attention_mask: 1 for words and 0 for padding `(B, L)`, which may stand anywhere; by default all but
                 `pad_token_id` are words.
+            output_hidden_states: Return the leaves before the folding as well; the config's value if `None`.
 
         Returns:
             `last_hidden_state`: the vectors of all nodes `(B, 2 L - 1, D)`, 0 where there is none; `pooler_output`: of
-            the texts `(B, D)`, their roots' or the mean over their phrases'; the trees and their errors.
+            the texts `(B, D)`, their roots' or the mean over their phrases'; `hidden_states`: the vectors of the
+            leaves alone, and of all nodes; the trees and their errors.
 
         Raises:
             ValueError: Tokens or mask have another shape.
@@ -160,6 +164,7 @@ class RecursiveAutoencoderModel(RecursiveAutoencoderPreTrainedModel):
         return RecursiveAutoencoderOutput(
             last_hidden_state=states,
             pooler_output=pooled,
+            hidden_states=(leaves, states) if output_hidden_states else None,
             left=left,
             right=right,
             reconstruction_error=errors * inner,

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, TokenClassifierOutput
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import place_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 
 from .parse_trees import IGNORED
 from .tree_composition import compose
@@ -125,17 +125,21 @@ class RNTNModel(RNTNPreTrainedModel):
         """As of the classifier, without labels."""
         return {name: value for name, value in super().dummy_inputs.items() if name != "labels"}
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, left: Tensor, right: Tensor) -> BaseModelOutputWithPooling:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, left: Tensor, right: Tensor, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPooling:
         """Compute the vectors of all nodes of some trees.
 
         Args:
             input_ids: Numbers of the words at leaves, `pad_token_id` elsewhere `(B, M)`.
             left: Number of each node's left child, 0 where there is none `(B, M)`; as `parse_trees.tree_columns` gives.
             right: Number of its right child `(B, M)`.
+            output_hidden_states: Return the leaves before the composition as well; the config's value if `None`.
 
         Returns:
-            `last_hidden_state`: the vectors of the nodes `(B, M, d)`; `pooler_output`: those of the roots `(B, d)`.
+            `last_hidden_state`: the vectors of the nodes `(B, M, d)`; `pooler_output`: those of the roots `(B, d)`;
+            `hidden_states`: the vectors of the leaves alone, and of all nodes.
 
         Raises:
             ValueError: The columns have different shapes.
@@ -143,7 +147,11 @@ class RNTNModel(RNTNPreTrainedModel):
         check_trees(input_ids, left, right)
         _, leaves = self.words(input_ids, left == 0)  # (B, M, d)
         states = compose(leaves, left, right, self.composition)
-        return BaseModelOutputWithPooling(last_hidden_state=states, pooler_output=states[:, 0])
+        return BaseModelOutputWithPooling(
+            last_hidden_state=states,
+            pooler_output=states[:, 0],
+            hidden_states=(leaves, states) if output_hidden_states else None,
+        )
 
 
 class RNTNForTreeClassification(RNTNPreTrainedModel):
@@ -156,9 +164,14 @@ class RNTNForTreeClassification(RNTNPreTrainedModel):
         self.classifier = classifier_head(config, config.hidden_size)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
-        self, input_ids: Tensor, left: Tensor, right: Tensor, labels: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        left: Tensor,
+        right: Tensor,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
     ) -> TokenClassifierOutput:
         """Classify every phrase of some trees.
 
@@ -168,14 +181,16 @@ class RNTNForTreeClassification(RNTNPreTrainedModel):
             right: Number of its right child `(B, M)`.
             labels: Class of each node `(B, M)`, -100 where there is none. With them the output holds the mean cross
                 entropy over the nodes that have one.
+            output_hidden_states: Return the network's hidden states as well; the config's value if `None`.
 
         Returns:
-            `logits` `(B, M, num_labels)`, those of the sentence at node 0, and `loss` where there are labels.
+            `logits` `(B, M, num_labels)`, those of the sentence at node 0, and `loss` and `hidden_states`
+            where asked for.
         """
-        states = self.rntn(input_ids, left, right, return_dict=True).last_hidden_state
-        logits = self.classifier(self.dropout(states))
+        outputs = self.rntn(input_ids, left, right, output_hidden_states=output_hidden_states, return_dict=True)
+        logits = self.classifier(self.dropout(outputs.last_hidden_state))
         loss = None if labels is None else place_loss(logits, labels, self.config)
-        return TokenClassifierOutput(loss=loss, logits=logits)
+        return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
 
 
 def check_trees(input_ids: Tensor, left: Tensor, right: Tensor) -> None:

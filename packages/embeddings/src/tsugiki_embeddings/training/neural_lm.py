@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, MaskedLMOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 
 CONTEXTS: dict[str, tuple[int, ...]] = {  # where the neighbours stand, seen from the word
     "last_4": (-4, -3, -2, -1),
@@ -108,23 +108,36 @@ class NeuralLMModel(NeuralLMPreTrainedModel):
         length = input_ids.shape[1]
         return torch.cat([vectors[:, reach + o : reach + o + length] for o in self.config.offsets], dim=-1)
 
-    @can_return_tuple
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> BaseModelOutputWithPooling:
+    @forward_options
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> BaseModelOutputWithPooling:
         """Describe every word of a text by its neighbours.
 
         Args:
             input_ids: Numbers of words, int64 (B, L).
             attention_mask: 1 for a word, 0 for padding (B, L), which counts as the end of the text.
+            output_hidden_states: Return the neighbours' vectors as well; the config's value if `None`.
 
         Returns:
             ``last_hidden_state`` (B, L, H), the hidden layer where there is one, else the neighbours' vectors side by
-            side; ``pooler_output`` (B, H), its mean over the words.
+            side; ``pooler_output`` (B, H), its mean over the words; ``hidden_states``: the neighbours' vectors side by
+            side, and the hidden layer where there is one.
         """
-        hidden = self.describe(self.contexts(input_ids, attention_mask))
+        contexts = self.contexts(input_ids, attention_mask)
+        hidden = self.describe(contexts)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         weights = mask[..., None].to(hidden.dtype)
         mean = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden,
+            pooler_output=mean,
+            hidden_states=self.states(contexts, hidden) if output_hidden_states else None,
+        )
+
+    def states(self, contexts: Tensor, hidden: Tensor) -> tuple[Tensor, ...]:
+        """Contexts, and what `describe` made of them where there is a hidden layer."""
+        return (contexts,) if self.hidden is None else (contexts, hidden)
 
     def describe(self, contexts: Tensor) -> Tensor:
         """The hidden layer's answer to contexts (B, L, neighbours * D), (B, L, H)."""
@@ -149,9 +162,13 @@ class NeuralLMForWordPrediction(NeuralLMPreTrainedModel):
         words = torch.randint(self.config.vocab_size, (2, 12), generator=generator)
         return {"input_ids": words, "attention_mask": torch.ones_like(words), "labels": words}
 
-    @can_return_tuple
+    @forward_options
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
     ) -> MaskedLMOutput:
         """Predict every word of a text from its neighbours.
 
@@ -159,13 +176,19 @@ class NeuralLMForWordPrediction(NeuralLMPreTrainedModel):
             input_ids: Numbers of words, int64 (B, L). A word is not seen where it is predicted.
             attention_mask: 1 for a word, 0 for padding (B, L), which counts as the end of the text.
             labels: The words to predict (B, L), as a rule `input_ids` with -100 where nothing is asked.
+            output_hidden_states: Return the network's hidden states as well; the config's value if `None`.
 
         Returns:
             ``logits`` (B, L, vocab_size), and with labels as ``loss`` their mean cross entropy in nats.
         """
         contexts = self.neural_lm.contexts(input_ids, attention_mask)  # (B, L, neighbours * D)
-        logits = self.output(self.neural_lm.describe(contexts))
+        hidden = self.neural_lm.describe(contexts)
+        logits = self.output(hidden)
         if self.direct is not None:
             logits = logits + self.direct(contexts)
         loss = None if labels is None else F.cross_entropy(logits.float().flatten(0, 1), labels.long().flatten())
-        return MaskedLMOutput(loss=loss, logits=logits)
+        return MaskedLMOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=self.neural_lm.states(contexts, hidden) if output_hidden_states else None,
+        )

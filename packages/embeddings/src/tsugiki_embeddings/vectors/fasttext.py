@@ -16,7 +16,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 
 from ..words.subwords import subword_ids
 from ..words.word_tokenizer import SPECIAL, UNKNOWN
@@ -124,9 +124,13 @@ class FastTextModel(FastTextPreTrainedModel):
                 filled[row, place, : len(ids)] = torch.tensor(ids, dtype=torch.int64)
         return filled.to(input_ids.device)
 
-    @can_return_tuple
+    @forward_options
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, subword_ids: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        subword_ids: Tensor | None = None,
+        output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
         """Look words up.
 
@@ -135,10 +139,11 @@ class FastTextModel(FastTextPreTrainedModel):
             attention_mask: 1 for a word, 0 for padding (B, L).
             subword_ids: Buckets of the unknown words' n-grams (B, L, N), as `subwords` makes them; without them unknown
                 words are zero and count as nothing.
+            output_hidden_states: Return the vectors of the words as well; the config's value if `None`.
 
         Returns:
             ``last_hidden_state`` (B, L, D), the vectors of the words; ``pooler_output`` (B, D), the mean over the words
-            that have one, zero where there is none.
+            that have one, zero where there is none; ``hidden_states``: the vectors alone, as no layer follows.
         """
         vectors = self.embeddings(input_ids)  # (B, L, D)
         counted = input_ids >= SPECIAL
@@ -151,4 +156,6 @@ class FastTextModel(FastTextPreTrainedModel):
             counted = counted & attention_mask.bool()
         weights = counted[..., None].to(vectors.dtype)  # (B, L, 1)
         mean = (vectors * weights).sum(1) / weights.sum(1).clamp(min=1)  # (B, D)
-        return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=mean)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=vectors, pooler_output=mean, hidden_states=(vectors,) if output_hidden_states else None
+        )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 
 from ..words.word_tokenizer import SPECIAL
 
@@ -99,20 +99,20 @@ class WordVectorsModel(WordVectorsPreTrainedModel):
         self.embeddings.weight[:SPECIAL] = 0
         self.counts.copy_(torch.from_numpy(counts))
 
-    @can_return_tuple
+    @forward_options
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, return_dict: bool | None = None
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> BaseModelOutputWithPooling:
         """Look words up.
 
         Args:
             input_ids: Numbers of words, int64 (B, L).
             attention_mask: 1 for a word, 0 for padding (B, L). Unknown words and padding count as nothing either way.
-            return_dict: False for a plain tuple; by default as the config says.
+            output_hidden_states: Return the vectors of the words as well; the config's value if `None`.
 
         Returns:
             ``last_hidden_state`` (B, L, D), the vectors of the words; ``pooler_output`` (B, D), the mean over the known
-            ones, zero where there is none.
+            ones, zero where there is none; ``hidden_states``: the vectors alone, for there is no layer on them.
         """
         vectors = self.embeddings(input_ids)  # (B, L, D)
         known = input_ids >= SPECIAL
@@ -120,4 +120,6 @@ class WordVectorsModel(WordVectorsPreTrainedModel):
             known = known & attention_mask.bool()
         weights = known.to(vectors.dtype).unsqueeze(-1)  # (B, L, 1)
         mean = (vectors * weights).sum(1) / weights.sum(1).clamp(min=1)  # (B, D)
-        return BaseModelOutputWithPooling(last_hidden_state=vectors, pooler_output=mean)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=vectors, pooler_output=mean, hidden_states=(vectors,) if output_hidden_states else None
+        )

@@ -14,14 +14,14 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.onnx_refusal import refuse_onnx
 from tsugiki.pixel_values import check_picture
 from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
-from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
+from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, join_steps, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
 from ..translation.attention import STEPPED_ATTENTION, Attention
 from .image_encoder import ImageEncoder, encoder_fields
@@ -145,7 +145,12 @@ class CaptionDecoder(nn.Module):
         return tuple(part.transpose(0, 1).contiguous() for part in parts.unbind(1))
 
     def forward(
-        self, input_ids: Tensor, source: Tensor, keys: Tensor | None, state: State
+        self,
+        input_ids: Tensor,
+        source: Tensor,
+        keys: Tensor | None,
+        state: State,
+        hidden_states: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, State]:
         """Go on from a state with some given tokens.
 
@@ -154,25 +159,32 @@ class CaptionDecoder(nn.Module):
             source: Normalised features (B, S, D).
             keys: What `Attention.keys` gave, or None without attention.
             state: Where to begin, as `begin` gives it.
+            hidden_states: Where the embeddings (B, T, E) and the outputs of each layer (B, T, H) are put.
 
         Returns:
             What goes to the softmax (B, T, E), attention weights (B, T, S) or None, and the state after the last token.
         """
         tokens = self.dropout(self.embeddings(input_ids))  # (B, T, E)
+        if hidden_states is not None:
+            hidden_states.append(tokens)
         if self.attention is None or self.gate is None or self.context is None or keys is None:
-            states, state = self.layers(tokens, None, state)
+            states, state = self.layers(tokens, None, state, hidden_states)
             return self.dropout(self.state(states)), None, state
         refuse_onnx(STEPPED_ATTENTION)
         mask = source.new_ones(source.shape[:2]).bool()
-        states, contexts, weights = [], [], []
+        states, contexts, weights, steps = [], [], [], []
         for token in tokens.split(1, dim=1):  # (B, 1, E)
             before = state[0][-1][:, None]  # (B, 1, H)
             seen, weight = self.attention(before, keys, source, mask)
             seen = torch.sigmoid(self.gate(before)) * seen  # (B, 1, D)
-            output, state = self.layers(torch.cat([token, seen], dim=-1), None, state)
+            layers: list[Tensor] = []
+            output, state = self.layers(torch.cat([token, seen], dim=-1), None, state, layers)
+            steps.append(layers)
             states.append(output)
             contexts.append(seen)
             weights.append(weight)
+        if hidden_states is not None:
+            hidden_states += join_steps(steps)
         hidden = tokens + self.state(torch.cat(states, dim=1)) + self.context(torch.cat(contexts, dim=1))
         return self.dropout(hidden), torch.cat(weights, dim=1), state
 
@@ -217,7 +229,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
         ids = torch.randint(3, self.config.vocab_size, (4, 4), generator=generator)
         return {"pixel_values": pixels, "decoder_input_ids": ids, "labels": ids.roll(-1, 1)}
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         pixel_values: Tensor | None = None,
@@ -227,6 +239,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> Seq2SeqLMOutput:
         """Caption pictures with given tokens.
 
@@ -238,11 +251,14 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
             labels: Tokens to write (B, T), -100 where nothing is asked.
             use_cache: Give the state after the last token back.
             output_attentions: Give the attention's weights back.
+            output_hidden_states: Give the hidden states back.
 
         Returns:
             ``logits`` (B, T, vocab_size); with `labels` the mean cross entropy in nats as ``loss``, in training with
             the attention's penalty added; with `use_cache` ``past_key_values``; with `output_attentions`
-            ``cross_attentions``, one tensor (B, 1, T, S); ``encoder_last_hidden_state`` (B, S, D).
+            ``cross_attentions``, one tensor (B, 1, T, S); with `output_hidden_states` the embeddings, the outputs of
+            each layer and what goes to the softmax (B, T, E) as ``decoder_hidden_states``, and the features (B, S, D)
+            alone as ``encoder_hidden_states``; ``encoder_last_hidden_state`` (B, S, D).
 
         Raises:
             ValueError: There is no picture, or no caption.
@@ -251,7 +267,7 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
             if pixel_values is None:
                 raise ValueError("give pixel_values or encoder_outputs")
             check_picture(pixel_values, (self.config.encoder_config or {}).get("num_channels", 3))
-            encoder_outputs = self.encoder(pixel_values)
+            encoder_outputs = self.encoder(pixel_values, output_hidden_states=output_hidden_states)
         features = encoder_outputs[0]  # (B, S, D)
         decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
         return self.write(
@@ -261,7 +277,8 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
             labels,
             use_cache=use_cache,
             output_attentions=output_attentions,
-            encoded=features,
+            output_hidden_states=output_hidden_states,
+            encoder_outputs=encoder_outputs,
         )
 
     def token_loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:

@@ -114,11 +114,14 @@ class ImageEncoder(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, pixel_values: Tensor | None = None, **ignored: Any) -> BaseModelOutput:
+    def forward(
+        self, pixel_values: Tensor | None = None, output_hidden_states: bool | None = None, **ignored: Any
+    ) -> BaseModelOutput:
         """Look at pictures.
 
         Args:
             pixel_values: Normalised pictures (B, C, H, W).
+            output_hidden_states: Give the same as ``hidden_states`` too.
             **ignored: What ``generate()`` passes besides.
 
         Returns:
@@ -127,7 +130,8 @@ class ImageEncoder(nn.Module):
         """
         maps = self.backbone(pixel_values).feature_maps
         grids = [adaptive_pool(one, self.grid_size) for one in maps]  # (B, C, G, G) each
-        return BaseModelOutput(last_hidden_state=torch.cat(grids, dim=1).flatten(2).transpose(1, 2))
+        features: Any = torch.cat(grids, dim=1).flatten(2).transpose(1, 2)
+        return BaseModelOutput(last_hidden_state=features, hidden_states=(features,) if output_hidden_states else None)
 
 
 def load_encoder(encoder: ImageEncoder, name: str) -> None:

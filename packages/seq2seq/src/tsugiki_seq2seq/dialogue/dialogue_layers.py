@@ -134,17 +134,23 @@ class DialogueEncoder(nn.Module):
         return states
 
     def forward(
-        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **ignored: Any
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        **ignored: Any,
     ) -> BaseModelOutput:
         """Read whole dialogues.
 
         Args:
             input_ids: Tokens (B, U, L).
             attention_mask: As `token_mask` takes it.
+            output_hidden_states: Return the utterances' vectors and the states after each as well.
             **ignored: What ``generate()`` passes besides.
 
         Returns:
-            ``last_hidden_state`` (B, 1, C), the state after a dialogue's last utterance.
+            ``last_hidden_state`` (B, 1, C), the state after a dialogue's last utterance; where asked for
+            ``hidden_states``, of the utterances (B, U, H) and of the dialogue after each (B, U, C).
         """
         if input_ids is None:
             raise ValueError("give input_ids")
@@ -153,7 +159,9 @@ class DialogueEncoder(nn.Module):
         spoken = mask.any(2)
         summaries = self.summaries(tokens, inside).unflatten(0, spoken.shape)
         states = self.contexts(summaries, spoken)
-        return BaseModelOutput(last_hidden_state=final_states(states, spoken, bidirectional=False)[:, None])
+        last: Any = final_states(states, spoken, bidirectional=False)[:, None]
+        hidden_states: Any = (summaries, states) if output_hidden_states else None
+        return BaseModelOutput(last_hidden_state=last, hidden_states=hidden_states)
 
 
 class UtteranceDecoder(nn.Module):
@@ -176,16 +184,22 @@ class UtteranceDecoder(nn.Module):
         """The first state (1, N, H)."""
         return (torch.tanh(self.bridge(condition))[None],)
 
-    def forward(self, embedded: Tensor, condition: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(
+        self, embedded: Tensor, condition: Tensor, state: State, hidden_states: list[Tensor] | None = None
+    ) -> tuple[Tensor, State]:
         """Go on from a state with some given tokens.
 
         Args:
             embedded: Of the tokens (N, T, E).
             condition: (N, K).
             state: As `begin` gives it.
+            hidden_states: Where the layer's inputs (N, T, E) and outputs (N, T, H) are put.
 
         Returns:
             What goes to the softmax (N, T, E), and the state after the last token.
         """
-        states, state = self.layers(embedded + self.condition(condition)[:, None], None, state)
+        inputs = embedded + self.condition(condition)[:, None]
+        if hidden_states is not None:
+            hidden_states.append(inputs)
+        states, state = self.layers(inputs, None, state, hidden_states)
         return self.readout(states), state

@@ -42,6 +42,11 @@ class DialogueOutput(ModelOutput):
         logits: Of the tokens after those the decoder has read (B, T, vocab_size).
         past_key_values: The decoder's state.
         encoder_last_hidden_state: The dialogues' states (B, 1, C).
+        encoder_hidden_states: Of the utterances (B, U, H), and of the dialogues after each (B, U, C).
+        decoder_hidden_states: Of an utterance that is written: inputs (B, T, E) and outputs (B, T, H) of the layer, and
+            what goes to the softmax (B, T, E).
+        decoder_attentions: None; here for ``generate()``, which asks for it.
+        cross_attentions: None, likewise.
     """
 
     loss: Tensor | None = None
@@ -52,6 +57,10 @@ class DialogueOutput(ModelOutput):
     logits: Tensor | None = None
     past_key_values: Any = None
     encoder_last_hidden_state: Tensor | None = None
+    encoder_hidden_states: tuple[Tensor, ...] | None = None
+    decoder_hidden_states: tuple[Tensor, ...] | None = None
+    decoder_attentions: None = None
+    cross_attentions: None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Utterances:
         tokens: (B U, L), tokens before padding.
         targets: The tokens that are asked for (B U, L), -100 elsewhere.
         summaries: What each utterance was read to (B U, H).
+        states: The dialogues' states after each utterance (B, U, C).
         before: The dialogue's state before each utterance (B U, C).
         keys: A number for each utterance that tells it and all before it (B U,).
     """
@@ -71,6 +81,7 @@ class Utterances:
     tokens: Tensor
     targets: Tensor
     summaries: Tensor
+    states: Tensor
     before: Tensor
     keys: Tensor
 
@@ -78,6 +89,11 @@ class Utterances:
     def asked(self) -> Tensor:
         """Which utterances are asked for (B U,)."""
         return (self.targets != IGNORED).any(1)
+
+    @property
+    def hidden_states(self) -> tuple[Tensor, Tensor]:
+        """Of the utterances (B, U, H), and of the dialogues after each (B, U, C)."""
+        return self.by_dialogue(self.summaries), self.states
 
     def by_dialogue(self, values: Tensor) -> Tensor:
         """Values of the utterances (B U, ...) as (B, U, ...)."""
@@ -162,6 +178,7 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
             tokens=tokens,
             targets=targets,
             summaries=summaries,
+            states=states,
             before=states_before(states, spoken).flatten(0, 1),
             keys=utterance_keys(tokens, inside, spoken),
         )
@@ -207,14 +224,15 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
         dropped[:, 0] = False
         return tokens.masked_fill(dropped, self.config.unk_token_id)
 
-    def states_to_answer(
+    def dialogues_to_answer(
         self,
         input_ids: Tensor | None,
         attention_mask: Tensor | None,
         encoder_outputs: BaseModelOutput | tuple[Tensor] | None,
         labels: Tensor | None,
-    ) -> Tensor:
-        """The states (B, C) of dialogues whose next utterance is written, read anew where the encoder gave none.
+        output_hidden_states: bool | None,
+    ) -> BaseModelOutput | tuple[Tensor]:
+        """The states (B, 1, C) of dialogues whose next utterance is written, read anew where the encoder gave none.
 
         Raises:
             ValueError: There are labels, which ask for the utterances of the dialogues themselves.
@@ -222,8 +240,8 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
         if labels is not None:
             raise ValueError("labels ask for the utterances of input_ids; leave decoder_input_ids out")
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(input_ids, attention_mask)
-        return encoder_outputs[0][:, 0]
+            return self.encoder(input_ids, attention_mask, output_hidden_states=output_hidden_states)
+        return encoder_outputs
 
     def write(
         self,
@@ -232,6 +250,8 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
         past_key_values: RecurrentState | None,
         *,
         use_cache: bool | None,
+        output_hidden_states: bool | None,
+        encoder_outputs: Any,
     ) -> DialogueOutput:
         """Go on with an utterance.
 
@@ -240,6 +260,8 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
             condition: What the decoder is conditioned on (B, K).
             past_key_values: The state to go on from.
             use_cache: Give the state after the last token back.
+            output_hidden_states: Give the decoder's hidden states back, and the encoder's where it gave them.
+            encoder_outputs: What the encoder gave.
 
         Returns:
             ``logits`` (B, T, vocab_size), and with `use_cache` ``past_key_values``.
@@ -247,7 +269,14 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
         state = RecurrentState() if past_key_values is None else past_key_values
         begin = self.decoder.begin(condition) if state.tensors is None else state.tensors
         embedded = self.encoder.dropout(self.encoder.embeddings(decoder_input_ids))
-        hidden, end = self.decoder(embedded, condition, begin)
+        states: list[Tensor] | None = [] if output_hidden_states else None
+        hidden, end = self.decoder(embedded, condition, begin, states)
         if use_cache:
             state.advance(end, decoder_input_ids.shape[1])
-        return DialogueOutput(logits=self.lm_head(self.dropout(hidden)), past_key_values=state if use_cache else None)
+        hidden = self.dropout(hidden)
+        return DialogueOutput(
+            logits=self.lm_head(hidden),
+            past_key_values=state if use_cache else None,
+            encoder_hidden_states=getattr(encoder_outputs, "hidden_states", None) if output_hidden_states else None,
+            decoder_hidden_states=None if states is None else (*states, hidden),
+        )

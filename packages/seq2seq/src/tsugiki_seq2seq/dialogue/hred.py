@@ -8,7 +8,7 @@ with the utterances read both ways.
 from huggingface_hub.dataclasses import strict
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 
 from ..recurrent.recurrent_state import RecurrentState
 from .dialogue_layers import DialogueConfig
@@ -31,7 +31,7 @@ class HREDForConditionalGeneration(DialogueModel):
         super().__init__(config, config.state_size)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -41,6 +41,7 @@ class HREDForConditionalGeneration(DialogueModel):
         past_key_values: RecurrentState | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> DialogueOutput:
         """Measure the utterances of dialogues; with `decoder_input_ids` write the one that follows.
 
@@ -54,6 +55,7 @@ class HREDForConditionalGeneration(DialogueModel):
             labels: The tokens to guess where they stand in `input_ids` (B, U, L), -100 where nothing is asked; by
                 default all but those of the first utterances.
             use_cache: Give the decoder's state back.
+            output_hidden_states: Give the hidden states of dialogues and of the utterance that is written back.
 
         Returns:
             ``reconstruction`` (B, U), and with `labels` the mean nats a token as ``loss``. With `decoder_input_ids`
@@ -63,11 +65,25 @@ class HREDForConditionalGeneration(DialogueModel):
             ValueError: There is no dialogue, or `labels` come with `decoder_input_ids`.
         """
         if decoder_input_ids is not None:
-            states = self.states_to_answer(input_ids, attention_mask, encoder_outputs, labels)
-            return self.write(decoder_input_ids, states, past_key_values, use_cache=use_cache)
+            encoder_outputs = self.dialogues_to_answer(
+                input_ids, attention_mask, encoder_outputs, labels, output_hidden_states
+            )
+            states = encoder_outputs[0][:, 0]  # (B, C)
+            return self.write(
+                decoder_input_ids,
+                states,
+                past_key_values,
+                use_cache=use_cache,
+                output_hidden_states=output_hidden_states,
+                encoder_outputs=encoder_outputs,
+            )
         utterances = self.read(input_ids, attention_mask, labels)
         nats = self.nats(utterances, utterances.before)
         loss = None
         if labels is not None:
             loss = nats.sum() / (utterances.targets != IGNORED).sum().clamp(min=1)
-        return DialogueOutput(loss=loss, reconstruction=utterances.by_dialogue(nats))
+        return DialogueOutput(
+            loss=loss,
+            reconstruction=utterances.by_dialogue(nats),
+            encoder_hidden_states=utterances.hidden_states if output_hidden_states else None,
+        )

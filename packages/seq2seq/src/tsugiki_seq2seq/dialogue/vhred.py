@@ -18,8 +18,8 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils.generic import can_return_tuple
 from tsugiki.augmentation import counter_uniform
+from tsugiki.forward_options import forward_options
 
 from ..recurrent.recurrent_state import RecurrentState
 from .dialogue_layers import DialogueConfig
@@ -137,7 +137,7 @@ class VHREDForConditionalGeneration(DialogueModel):
             return torch.ones((), device=self.training_passes.device)
         return (self.training_passes / steps).clamp(max=1)
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -148,6 +148,7 @@ class VHREDForConditionalGeneration(DialogueModel):
         labels: Tensor | None = None,
         latent_noise: Tensor | None = None,
         use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> DialogueOutput:
         """Measure the bound on the utterances of dialogues; with `decoder_input_ids` write the one that follows.
 
@@ -168,11 +169,21 @@ class VHREDForConditionalGeneration(DialogueModel):
             ValueError: There is no dialogue, or `labels` come with `decoder_input_ids`.
         """
         if decoder_input_ids is not None:
-            states = self.states_to_answer(input_ids, attention_mask, encoder_outputs, labels)
+            encoder_outputs = self.dialogues_to_answer(
+                input_ids, attention_mask, encoder_outputs, labels, output_hidden_states
+            )
+            states = encoder_outputs[0][:, 0]  # (B, C)
             prior = self.prior(states)
             latent = prior.mean if latent_noise is None else prior.at(latent_noise)
             condition = torch.cat([states, latent.to(states.dtype)], dim=1)
-            return self.write(decoder_input_ids, condition, past_key_values, use_cache=use_cache)
+            return self.write(
+                decoder_input_ids,
+                condition,
+                past_key_values,
+                use_cache=use_cache,
+                output_hidden_states=output_hidden_states,
+                encoder_outputs=encoder_outputs,
+            )
         utterances = self.read(input_ids, attention_mask, labels)
         prior = self.prior(utterances.before)
         posterior = self.posterior(torch.cat([utterances.before, utterances.summaries], dim=1))
@@ -193,6 +204,7 @@ class VHREDForConditionalGeneration(DialogueModel):
             kl=utterances.by_dialogue(divergence.sum(1)),
             posterior_mean=utterances.by_dialogue(posterior.mean * asked[:, None]),
             prior_mean=utterances.by_dialogue(prior.mean * asked[:, None]),
+            encoder_hidden_states=utterances.hidden_states if output_hidden_states else None,
         )
 
     def _cost(self, divergence: Tensor, asked: Tensor) -> Tensor:

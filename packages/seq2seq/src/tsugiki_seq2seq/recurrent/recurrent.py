@@ -16,9 +16,9 @@ from transformers.modeling_outputs import (
     CausalLMOutputWithPast,
     TokenClassifierOutput,
 )
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import place_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 from tsugiki.tensor_table import IGNORED
 from tsugiki.text_classifier import TextClassifier
 
@@ -119,7 +119,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
         )
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -127,6 +127,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
         past_key_values: RecurrentState | None = None,
         inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPast:
         """Read texts.
 
@@ -137,9 +138,11 @@ class RecurrentModel(RecurrentPreTrainedModel):
             past_key_values: The state to go on from.
             inputs_embeds: Embeddings (B, L, E) instead of tokens.
             use_cache: Give the state after the last tokens back.
+            output_hidden_states: Return the outputs of every layer as well; the config's value if `None`.
 
         Returns:
-            ``last_hidden_state`` (B, L, `num_features`), 0 at padding; with `use_cache` ``past_key_values``.
+            ``last_hidden_state`` (B, L, `num_features`), 0 at padding; with `use_cache` ``past_key_values``; with
+            `output_hidden_states` the embeddings (B, L, E) and the outputs of each layer as ``hidden_states``.
 
         Raises:
             ValueError: Neither tokens nor embeddings are given, or both are; or a state for a network that reads both
@@ -154,12 +157,18 @@ class RecurrentModel(RecurrentPreTrainedModel):
         if attention_mask is not None:
             attention_mask = attention_mask[:, attention_mask.shape[1] - length :]
         begin = None if past_key_values is None else past_key_values.tensors
-        outputs, end = self.layers(self.dropout(values), attention_mask, begin)
+        embedded = self.dropout(values)
+        states = [embedded]
+        outputs, end = self.layers(embedded, attention_mask, begin, states if output_hidden_states else None)
         state = None
         if use_cache:
             state = RecurrentState() if past_key_values is None else past_key_values
             state.advance(end, length)
-        return BaseModelOutputWithPast(last_hidden_state=outputs, past_key_values=state)  # type: ignore[arg-type]
+        return BaseModelOutputWithPast(
+            last_hidden_state=outputs,
+            past_key_values=state,  # type: ignore[arg-type]
+            hidden_states=tuple(states) if output_hidden_states else None,
+        )
 
 
 class RecurrentForCausalLM(RecurrentGenerationMixin, RecurrentPreTrainedModel):
@@ -180,7 +189,7 @@ class RecurrentForCausalLM(RecurrentGenerationMixin, RecurrentPreTrainedModel):
         self.lm_head = nn.Linear(config.token_size if narrow else config.hidden_size, config.vocab_size)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -190,6 +199,8 @@ class RecurrentForCausalLM(RecurrentGenerationMixin, RecurrentPreTrainedModel):
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int = 0,
+        output_hidden_states: bool | None = None,
+        shift_labels: Tensor | None = None,
     ) -> CausalLMOutputWithPast:
         """Guess the token after each.
 
@@ -201,23 +212,35 @@ class RecurrentForCausalLM(RecurrentGenerationMixin, RecurrentPreTrainedModel):
             labels: The tokens themselves (B, L), -100 where nothing is asked; each is guessed at the place before it.
             use_cache: Give the state after the last tokens back.
             logits_to_keep: Logits of the last so many places only; 0 for all.
+            output_hidden_states: Return the network's hidden states as well; the config's value if `None`.
+            shift_labels: The token to guess at each place (B, L), -100 where nothing is asked, in place of `labels`:
+                parts of a text that were parted after its tokens had been moved.
 
         Returns:
-            ``logits`` (B, L, vocab_size), with `labels` the mean cross entropy in nats as ``loss``, with `use_cache`
-            ``past_key_values``.
+            ``logits`` (B, L, vocab_size), with labels the mean cross entropy in nats as ``loss``, with `use_cache`
+            ``past_key_values``, and ``hidden_states`` where asked for.
         """
         body = self.recurrent(
-            input_ids, attention_mask, past_key_values, inputs_embeds, use_cache=use_cache, return_dict=True
+            input_ids,
+            attention_mask,
+            past_key_values,
+            inputs_embeds,
+            use_cache=use_cache,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
         )
         hidden = self.dropout(body.last_hidden_state[:, -logits_to_keep:])  # (B, kept, H)
         if self.projection is not None:
             hidden = self.projection(hidden)
         logits = self.lm_head(hidden)
         loss = None
-        if labels is not None:
-            asked = F.pad(labels[:, 1:], (0, 1), value=IGNORED)  # the labels move, for the logits are many more
-            loss = F.cross_entropy(logits.float().flatten(0, 1), asked.flatten().long(), ignore_index=IGNORED)
-        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=body.past_key_values)
+        if shift_labels is None and labels is not None:
+            shift_labels = F.pad(labels[:, 1:], (0, 1), value=IGNORED)  # the labels move, for the logits are many more
+        if shift_labels is not None:
+            loss = F.cross_entropy(logits.float().flatten(0, 1), shift_labels.flatten().long(), ignore_index=IGNORED)
+        return CausalLMOutputWithPast(
+            loss=loss, logits=logits, past_key_values=body.past_key_values, hidden_states=body.hidden_states
+        )
 
 
 class RecurrentForTokenClassification(RecurrentPreTrainedModel):
@@ -230,9 +253,13 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         self.classifier = classifier_head(config, config.num_features)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
     ) -> TokenClassifierOutput:
         """Label tokens.
 
@@ -241,14 +268,15 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             attention_mask: 1 for tokens and 0 for padding (B, L).
             labels: Class numbers (B, L), -100 where nothing is asked. With them the output holds the mean cross
                 entropy in nats.
+            output_hidden_states: Return the network's hidden states as well; the config's value if `None`.
 
         Returns:
-            ``logits`` (B, L, num_labels), and ``loss`` where there are labels.
+            ``logits`` (B, L, num_labels), and ``loss`` and ``hidden_states`` where asked for.
         """
-        features = self.recurrent(input_ids, attention_mask, return_dict=True).last_hidden_state
-        logits = self.classifier(self.dropout(features))
+        body = self.recurrent(input_ids, attention_mask, output_hidden_states=output_hidden_states, return_dict=True)
+        logits = self.classifier(self.dropout(body.last_hidden_state))
         loss = None if labels is None else place_loss(logits, labels, self.config)
-        return TokenClassifierOutput(loss=loss, logits=logits)
+        return TokenClassifierOutput(loss=loss, logits=logits, hidden_states=body.hidden_states)
 
 
 class RecurrentForSequenceClassification(TextClassifier, RecurrentPreTrainedModel):

@@ -82,7 +82,8 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
         *,
         use_cache: bool | None,
         output_attentions: bool | None,
-        encoded: Tensor,
+        output_hidden_states: bool | None,
+        encoder_outputs: Any,
     ) -> Seq2SeqLMOutput:
         """Go on from a state, or from the source, with some given tokens.
 
@@ -93,7 +94,8 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
             labels: Tokens to write (B, T), if the loss is wanted.
             use_cache: Give the state after the last token back.
             output_attentions: Give the attention's weights back.
-            encoded: What the encoder gave (B, S, D).
+            output_hidden_states: Give the decoder's hidden states back, and the encoder's where it gave them.
+            encoder_outputs: What the encoder gave, (B, S, D) first.
         """
         model: Any = self
         state = past_key_values if past_key_values is not None else RecurrentState()
@@ -101,7 +103,8 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
         if keys is None and model.decoder.attention is not None:
             keys = model.decoder.attention.keys(source[0])
         begin = model.decoder.begin(*source) if state.tensors is None else state.tensors
-        hidden, weights, end = model.decoder(decoder_input_ids, *source, keys, begin)
+        states: list[Tensor] | None = [] if output_hidden_states else None
+        hidden, weights, end = model.decoder(decoder_input_ids, *source, keys, begin, states)
         logits = model.lm_head(hidden)
         if use_cache:
             state.keys = keys
@@ -111,5 +114,7 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
             logits=logits,
             past_key_values=state if use_cache else None,  # type: ignore[arg-type]
             cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
-            encoder_last_hidden_state=encoded,
+            encoder_last_hidden_state=encoder_outputs[0],
+            decoder_hidden_states=None if states is None else (*states, hidden),
+            encoder_hidden_states=getattr(encoder_outputs, "hidden_states", None) if output_hidden_states else None,
         )

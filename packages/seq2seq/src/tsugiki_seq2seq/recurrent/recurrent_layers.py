@@ -79,6 +79,11 @@ def recurrent_cell(
     return SteppedCell(cell_type, input_size, hidden_size, layer_norm=layer_norm, weight_dropout=weight_dropout)
 
 
+def join_steps(steps: list[list[Tensor]]) -> list[Tensor]:
+    """The hidden states (B, T, H) of whole sequences from those of their steps (B, 1, H), layer by layer."""
+    return [torch.cat(parts, dim=1) for parts in zip(*steps, strict=True)]
+
+
 class RecurrentStack(nn.Module):
     """Layers of cells on top of each other. Padding never changes a result, wherever in a row it stands.
 
@@ -130,7 +135,11 @@ class RecurrentStack(nn.Module):
         return tuple(like.new_zeros(shape) for _ in range(state_tensors(self.cell_type)))
 
     def forward(
-        self, inputs: Tensor, attention_mask: Tensor | None = None, state: State | None = None
+        self,
+        inputs: Tensor,
+        attention_mask: Tensor | None = None,
+        state: State | None = None,
+        hidden_states: list[Tensor] | None = None,
     ) -> tuple[Tensor, State]:
         """Read sequences.
 
@@ -138,6 +147,7 @@ class RecurrentStack(nn.Module):
             inputs: (B, L, D).
             attention_mask: 1 for tokens and 0 for padding (B, L), which may stand anywhere.
             state: What the forward cells begin with, (layers, B, H) each; zeros by default.
+            hidden_states: Where the outputs of each layer are put, as they are returned of the last.
 
         Returns:
             Outputs (B, L, `output_size`), 0 at padding; and the state of the forward cells after each row's last token,
@@ -162,9 +172,11 @@ class RecurrentStack(nn.Module):
             if len(self.backwards):
                 outputs = torch.cat([outputs, self._read_backwards(number, values, lengths)], dim=-1)
             values = outputs  # (B, L, output_size)
-        if back is not None and mask is not None:
-            values = take(values, back) * mask[..., None]
-        return values, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
+            if hidden_states is not None or number == len(self.forwards) - 1:
+                placed = values if back is None or mask is None else take(values, back) * mask[..., None]
+            if hidden_states is not None:
+                hidden_states.append(placed)
+        return placed, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
 
     def _read_backwards(self, number: int, values: Tensor, lengths: Tensor | None) -> Tensor:
         """A layer's outputs from the right (B, L, H), each where its token stands."""

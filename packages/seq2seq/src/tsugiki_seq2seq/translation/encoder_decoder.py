@@ -14,13 +14,13 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.onnx_refusal import refuse_onnx
 
 from ..recurrent.recurrent import final_states
 from ..recurrent.recurrent_cells import RecurrentNetwork
 from ..recurrent.recurrent_generation import DecoderGenerationMixin
-from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, state_tensors
+from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, join_steps, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
 from .attention import STEPPED_ATTENTION, Attention, AttentionType
 
@@ -116,6 +116,7 @@ class RecurrentEncoder(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool | None = None,
         **ignored: Any,
     ) -> BaseModelOutput:
         """Read.
@@ -124,14 +125,20 @@ class RecurrentEncoder(nn.Module):
             input_ids: Tokens (B, S).
             attention_mask: 1 for tokens and 0 for padding (B, S).
             inputs_embeds: Embeddings (B, S, E) instead of tokens.
+            output_hidden_states: Return the embeddings and the outputs of every layer as well.
             **ignored: What ``generate()`` passes besides.
 
         Returns:
-            ``last_hidden_state`` (B, S, H), 0 at padding.
+            ``last_hidden_state`` (B, S, H), 0 at padding, and ``hidden_states`` where asked for.
         """
         values = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
-        states, _ = self.layers(self.dropout(self.word_dropout(values)), attention_mask)
-        return BaseModelOutput(last_hidden_state=states)
+        embedded = self.dropout(self.word_dropout(values))
+        hidden_states = [embedded]
+        states, _ = self.layers(embedded, attention_mask, None, hidden_states if output_hidden_states else None)
+        return BaseModelOutput(
+            last_hidden_state=states,
+            hidden_states=tuple(hidden_states) if output_hidden_states else None,
+        )
 
 
 class RecurrentDecoder(nn.Module):
@@ -166,7 +173,13 @@ class RecurrentDecoder(nn.Module):
         return state
 
     def forward(
-        self, input_ids: Tensor, source: Tensor, mask: Tensor, keys: Tensor | None, state: State
+        self,
+        input_ids: Tensor,
+        source: Tensor,
+        mask: Tensor,
+        keys: Tensor | None,
+        state: State,
+        hidden_states: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None, State]:
         """Go on from a state with some given tokens.
 
@@ -176,22 +189,25 @@ class RecurrentDecoder(nn.Module):
             mask: True for source tokens (B, S).
             keys: What `Attention.keys` gave, or None without attention.
             state: Where to begin, as `begin` gives it.
+            hidden_states: Where the embeddings (B, T, E) and the outputs of each layer (B, T, H) are put.
 
         Returns:
             What goes to the softmax (B, T, E), attention weights (B, T, S) or None, and the state after the last token.
         """
         tokens = self.dropout(self.word_dropout(self.embeddings(input_ids)))  # (B, T, E)
+        if hidden_states is not None:
+            hidden_states.append(tokens)
         if self.attention is None:
             context = final_states(source, mask, bidirectional=True)[:, None].expand(-1, tokens.shape[1], -1)
-            states, state = self.layers(torch.cat([tokens, context], dim=-1), None, state)
+            states, state = self.layers(torch.cat([tokens, context], dim=-1), None, state, hidden_states)
             return self._read_out(states, context), None, state
         if keys is None:
             raise ValueError("attention needs the keys of the source")
         if self.config.attention == "bahdanau":
-            return self._bahdanau(tokens, source, mask, keys, state)
+            return self._bahdanau(tokens, source, mask, keys, state, hidden_states)
         if self.config.input_feeding:
-            return self._input_feeding(tokens, source, mask, keys, state)
-        states, state = self.layers(tokens, None, state)
+            return self._input_feeding(tokens, source, mask, keys, state, hidden_states)
+        states, state = self.layers(tokens, None, state, hidden_states)
         contexts, weights = self.attention(states, keys, source, mask)
         return self._read_out(states, contexts), weights, state
 
@@ -199,34 +215,54 @@ class RecurrentDecoder(nn.Module):
         return self.dropout(torch.tanh(self.readout(torch.cat(parts, dim=-1))))
 
     def _bahdanau(
-        self, tokens: Tensor, source: Tensor, mask: Tensor, keys: Tensor, state: State
+        self,
+        tokens: Tensor,
+        source: Tensor,
+        mask: Tensor,
+        keys: Tensor,
+        state: State,
+        hidden_states: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
         assert self.attention is not None
         refuse_onnx(STEPPED_ATTENTION)
-        states, contexts, weights = [], [], []
+        states, contexts, weights, steps = [], [], [], []
         for token in tokens.split(1, dim=1):  # (B, 1, E)
             context, weight = self.attention(state[0][-1][:, None], keys, source, mask)
-            output, state = self.layers(torch.cat([token, context], dim=-1), None, state)
+            layers: list[Tensor] = []
+            output, state = self.layers(torch.cat([token, context], dim=-1), None, state, layers)
+            steps.append(layers)
             states.append(output)
             contexts.append(context)
             weights.append(weight)
+        if hidden_states is not None:
+            hidden_states += join_steps(steps)
         hidden = self._read_out(torch.cat(states, dim=1), torch.cat(contexts, dim=1), tokens)
         return hidden, torch.cat(weights, dim=1), state
 
     def _input_feeding(
-        self, tokens: Tensor, source: Tensor, mask: Tensor, keys: Tensor, state: State
+        self,
+        tokens: Tensor,
+        source: Tensor,
+        mask: Tensor,
+        keys: Tensor,
+        state: State,
+        hidden_states: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor, State]:
         assert self.attention is not None
         refuse_onnx(STEPPED_ATTENTION)
-        hidden, weights = [], []
+        hidden, weights, steps = [], [], []
         *cells, fed = state
         for token in tokens.split(1, dim=1):
-            output, cells = self.layers(torch.cat([token, fed[0][:, None]], dim=-1), None, tuple(cells))
+            layers: list[Tensor] = []
+            output, cells = self.layers(torch.cat([token, fed[0][:, None]], dim=-1), None, tuple(cells), layers)
+            steps.append(layers)
             context, weight = self.attention(output, keys, source, mask)
             seen = self._read_out(output, context)  # (B, 1, E)
             fed = seen.transpose(0, 1)
             hidden.append(seen)
             weights.append(weight)
+        if hidden_states is not None:
+            hidden_states += join_steps(steps)
         return torch.cat(hidden, dim=1), torch.cat(weights, dim=1), (*cells, fed)
 
 
@@ -285,7 +321,7 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
         ids = torch.randint(3, self.config.vocab_size, (2, 4), generator=generator)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": ids.flip(1)}
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -296,6 +332,7 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
         labels: Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> Seq2SeqLMOutput:
         """Translate with given target tokens.
 
@@ -308,11 +345,14 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
             labels: Target tokens to write (B, T), -100 where nothing is asked.
             use_cache: Give the state after the last token back.
             output_attentions: Give the attention's weights back.
+            output_hidden_states: Give the hidden states back.
 
         Returns:
             ``logits`` (B, T, vocab_size); with `labels` the mean cross entropy in nats as ``loss``; with `use_cache`
             ``past_key_values``; with `output_attentions` ``cross_attentions``, one tensor (B, 1, T, S), as
-            transformers' own models give them; ``encoder_last_hidden_state`` (B, S, H).
+            transformers' own models give them; with `output_hidden_states` the embeddings and the outputs of each layer
+            as ``encoder_hidden_states``, and as ``decoder_hidden_states`` besides what goes to the softmax (B, T, E);
+            ``encoder_last_hidden_state`` (B, S, H).
 
         Raises:
             ValueError: There is no source, or no target.
@@ -320,7 +360,7 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
         if encoder_outputs is None:
             if input_ids is None:
                 raise ValueError("give input_ids or encoder_outputs")
-            encoder_outputs = self.encoder(input_ids, attention_mask)
+            encoder_outputs = self.encoder(input_ids, attention_mask, output_hidden_states=output_hidden_states)
         source = encoder_outputs[0]  # (B, S, H)
         decoder_input_ids = self.decoder_tokens(decoder_input_ids, labels)
         mask = source.new_ones(source.shape[:2]).bool() if attention_mask is None else attention_mask.bool()
@@ -331,5 +371,6 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
             labels,
             use_cache=use_cache,
             output_attentions=output_attentions,
-            encoded=source,
+            output_hidden_states=output_hidden_states,
+            encoder_outputs=encoder_outputs,
         )

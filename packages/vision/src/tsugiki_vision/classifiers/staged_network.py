@@ -22,9 +22,9 @@ from transformers.modeling_outputs import (
     BaseModelOutputWithPoolingAndNoAttention,
     ImageClassifierOutputWithNoAttention,
 )
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_picture
 
 from .layers import LayerChoicesModel, PictureModel
@@ -98,7 +98,7 @@ class FeatureNetwork(PreTrainedModel):
             maps.append(hidden)
         return tuple(maps)
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, output_hidden_states: bool | None = None
     ) -> BaseModelOutputWithPoolingAndNoAttention:
@@ -112,8 +112,6 @@ class FeatureNetwork(PreTrainedModel):
             `last_hidden_state`: the last maps `(N, C, H, W)`; `pooler_output`: what the classifier sees `(N, D)`, the
             last hidden layer or the mean of the last maps over all places.
         """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         maps = self.feature_maps(pixel_values, len(self.config.stage_names))
         return BaseModelOutputWithPoolingAndNoAttention(
             last_hidden_state=next((one for one in reversed(maps) if one.ndim == 4), maps[-1]),
@@ -145,11 +143,11 @@ class FeatureBackbone(BackboneMixin, PreTrainedModel):
         layout = self.config.stage_layout
         return [layout[index].stride for index in self.out_indices]
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> BackboneOutput:
+    @forward_options
+    def forward(  # type: ignore[override]  # the decorator takes the other options
+        self, pixel_values: Tensor, output_hidden_states: bool | None = None
+    ) -> BackboneOutput:
         """Return the maps that `config.out_features` names, for pictures `(N, num_channels, H, W)`."""
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         last = max(index % len(self.stage_names) for index in self.out_indices)  # they may count from the end
         stages = len(self.stage_names) if output_hidden_states else last + 1
         network: FeatureNetwork = getattr(self, self.base_model_prefix)
@@ -172,7 +170,7 @@ class FeatureClassifier(PreTrainedModel):
         self.classifier = classifier_head(config, config.stage_layout[-1].channels)
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> ImageClassifierOutputWithNoAttention:
@@ -218,7 +216,7 @@ class HelpedClassifier(FeatureClassifier):
             self.auxiliary_heads = nn.ModuleList(heads)
             self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> ImageClassifierOutputWithNoAttention:
@@ -226,8 +224,6 @@ class HelpedClassifier(FeatureClassifier):
 
         In training, the losses of the auxiliary classifiers are added with `auxiliary_weight`.
         """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         helped = self.config.auxiliary_heads and self.training and labels is not None
         if helped:
             check_picture(pixel_values, self.config.num_channels, self.auxiliary_minimum_size)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import Activation, PictureModel, WeightInit, activation, initialize
@@ -80,11 +80,15 @@ class ImageReconstructionOutput(ModelOutput):
         loss: As `config.reconstruction_loss` says, summed over the pixels of a picture, mean over the pictures.
         reconstruction: Pixels from 0 to 1 (N, C, H, W).
         codes: (N, code_size).
+        hidden_states: Of the encoder's layers, the code the last of them (N, D).
+        decoder_hidden_states: Of the decoder's hidden layers (N, D).
     """
 
     loss: Tensor | None = None
     reconstruction: Tensor | None = None
     codes: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    decoder_hidden_states: tuple[Tensor, ...] | None = None
 
 
 class AutoencoderPreTrainedModel(PictureModel):
@@ -162,12 +166,16 @@ class AutoencoderForImageReconstruction(AutoencoderPreTrainedModel):
         encoder, decoder = self.autoencoder.stages[number], self.decoder[len(self.decoder) - 1 - number]
         return encoder[0], decoder[0]  # type: ignore[index]
 
+    def decoder_states(self, codes: Tensor) -> list[Tensor]:
+        """What each layer of the decoder makes of codes (N, code_size), (N, D)."""
+        states = [codes]
+        for layer in self.decoder:
+            states.append(layer(states[-1]))
+        return states[1:]
+
     def pixel_logits(self, codes: Tensor) -> Tensor:
         """What the sigmoid of the pixels is taken of, for codes (N, code_size): (N, C * H * W)."""
-        hidden = codes
-        for layer in self.decoder:
-            hidden = layer(hidden)
-        return hidden
+        return self.decoder_states(codes)[-1]
 
     def reconstruct(self, codes: Tensor) -> Tensor:
         """Pictures (N, C, H, W) from 0 to 1 of codes (N, code_size)."""
@@ -177,20 +185,24 @@ class AutoencoderForImageReconstruction(AutoencoderPreTrainedModel):
         size = self.config.image_size
         return logits.float().sigmoid().unflatten(1, (self.config.num_channels, size, size))
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ImageReconstructionOutput:
+    @forward_options
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> ImageReconstructionOutput:
         """Reduce pictures to codes and bring them back.
 
         Args:
             pixel_values: Pictures from 0 to 1 (N, C, H, W).
             labels: What should come out, as floats from 0 to 1 or whole numbers from 0 to 255 (N, C, H, W): the same
                 pictures, or clean ones where `pixel_values` are damaged.
+            output_hidden_states: Return the output of every layer as well; the config's value if `None`.
 
         Returns:
             `reconstruction` and `codes`, and with labels the `loss`.
         """
-        codes = self.autoencoder(pixel_values, return_dict=True).pooler_output
-        logits = self.pixel_logits(codes)
+        encoded = self.autoencoder(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
+        codes = encoded.pooler_output
+        *hidden, logits = self.decoder_states(codes)
         reconstruction = self._as_pictures(logits)
         loss = None
         if labels is not None:
@@ -200,4 +212,10 @@ class AutoencoderForImageReconstruction(AutoencoderPreTrainedModel):
             else:
                 losses = F.binary_cross_entropy_with_logits(logits.float(), target.flatten(1), reduction="none")
             loss = losses.flatten(1).sum(1).mean()
-        return ImageReconstructionOutput(loss=loss, reconstruction=reconstruction, codes=codes)
+        return ImageReconstructionOutput(
+            loss=loss,
+            reconstruction=reconstruction,
+            codes=codes,
+            hidden_states=encoded.hidden_states,
+            decoder_hidden_states=tuple(hidden) if output_hidden_states else None,
+        )

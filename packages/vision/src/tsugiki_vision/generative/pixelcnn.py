@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import PictureModel, initialize
@@ -72,11 +72,13 @@ class PixelCNNOutput(ModelOutput):
         loss: Mean of `negative_log_likelihood`.
         negative_log_likelihood: Exact, summed over the pixels (N,).
         logits: Of each pixel's levels, given the pixels before it (N, levels, H, W).
+        hidden_states: The maps behind the first convolution and behind each block (N, 2h, H, W).
     """
 
     loss: Tensor | None = None
     negative_log_likelihood: Tensor | None = None
     logits: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 class MaskedConv2d(nn.Module):
@@ -168,10 +170,14 @@ class PixelCNNForImageGeneration(PictureModel):
 
     def level_logits(self, levels: Tensor) -> Tensor:
         """Logits of each pixel's levels (N, levels, H, W), given the pixels before it, for levels (N, 1, H, W)."""
-        hidden = self.stem(levels.to(self.dtype) * (2 / (self.config.levels - 1)) - 1)  # from -1 to 1
+        return self.head(self._maps(levels)[-1]).float()
+
+    def _maps(self, levels: Tensor) -> list[Tensor]:
+        """Behind the first convolution and behind each block, (N, 2h, H, W)."""
+        maps = [self.stem(levels.to(self.dtype) * (2 / (self.config.levels - 1)) - 1)]  # from -1 to 1
         for block in self.blocks:
-            hidden = block(hidden)
-        return self.head(hidden).float()
+            maps.append(block(maps[-1]))
+        return maps
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -195,13 +201,16 @@ class PixelCNNForImageGeneration(PictureModel):
                 pictures[:, :, row, column] = drawn.to(self.device)
         return pictures.float() / (levels - 1)
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> PixelCNNOutput:
+    @forward_options
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> PixelCNNOutput:
         """Measure the likelihood.
 
         Args:
             pixel_values: Pictures from 0 to 1 (N, 1, H, W), rounded to levels as `config.rounding` says.
             labels: The same pictures, from 0 to 1 or from 0 to 255, if the loss is wanted.
+            output_hidden_states: Return the maps behind every block as well; the config's value if `None`.
 
         Returns:
             `negative_log_likelihood` and `logits`, with labels also the `loss`.
@@ -210,6 +219,12 @@ class PixelCNNForImageGeneration(PictureModel):
         draws = rounding_draws(pixel_values, self.config.rounding, self.training)
         given = to_levels(pixel_values, self.config.levels, draws)  # (N, 1, H, W)
         target = given if labels is None else to_levels(labels, self.config.levels, draws)
-        logits = self.level_logits(given)
+        maps = self._maps(given)
+        logits = self.head(maps[-1]).float()
         nats = F.cross_entropy(logits, target[:, 0], reduction="none").sum(dim=(1, 2))  # (N,)
-        return PixelCNNOutput(loss=None if labels is None else nats.mean(), negative_log_likelihood=nats, logits=logits)
+        return PixelCNNOutput(
+            loss=None if labels is None else nats.mean(),
+            negative_log_likelihood=nats,
+            logits=logits,
+            hidden_states=tuple(maps) if output_hidden_states else None,
+        )

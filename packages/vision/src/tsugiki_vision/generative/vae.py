@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ModelOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.list_fields import ListFields
 from tsugiki.pixel_values import check_size
 
@@ -66,6 +66,7 @@ class VAEOutput(ModelOutput):
         logits: Of each pixel being white (N, C, H, W).
         latent_mean: Of the encoder's distribution (N, latent_size).
         latent_log_variance: Of it (N, latent_size).
+        hidden_states: Of the encoder's hidden layers, the latent numbers as drawn, of the decoder's layers (N, D).
     """
 
     loss: Tensor | None = None
@@ -75,6 +76,7 @@ class VAEOutput(ModelOutput):
     logits: Tensor | None = None
     latent_mean: Tensor | None = None
     latent_log_variance: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 def kl_from_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -122,6 +124,10 @@ class VAEForImageGeneration(PictureModel):
         size = self.config.image_size
         return self.decoder(latents.to(self.dtype)).float().unflatten(1, (self.config.num_channels, size, size))
 
+    def _states(self, pixels: Tensor, latents: Tensor) -> tuple[Tensor, ...]:
+        encoded = _every_layer(self.encoder, pixels.to(self.dtype).flatten(1))
+        return (*encoded, latents, *_every_layer(self.decoder, latents.to(self.dtype)))
+
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw pictures.
@@ -136,8 +142,10 @@ class VAEForImageGeneration(PictureModel):
         latents = torch.randn(count, self.config.latent_size, generator=generator)
         return self.decode(latents.to(self.device)).sigmoid()
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> VAEOutput:
+    @forward_options
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> VAEOutput:
         """Measure the bound.
 
         The latent numbers are drawn from torch's generator in training, and are a function of the picture in eval mode.
@@ -145,6 +153,7 @@ class VAEForImageGeneration(PictureModel):
         Args:
             pixel_values: Pictures from 0 to 1 (N, C, H, W), made black and white as `config.rounding` says.
             labels: What the decoder should give: the same pictures, from 0 to 1 or from 0 to 255. By default the same.
+            output_hidden_states: Return what every layer gives as well; the config's value if `None`.
 
         Returns:
             The bound and its parts, with labels also the `loss`.
@@ -158,7 +167,8 @@ class VAEForImageGeneration(PictureModel):
             noise = torch.randn_like(mean)
         else:
             noise = picture_normal(pixel_values, self.config.latent_size, LATENT_STREAM)
-        logits = self.decode(mean + noise * (0.5 * log_variance).exp())
+        latents = mean + noise * (0.5 * log_variance).exp()
+        logits = self.decode(latents)
         losses = F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
         reconstruction = losses.flatten(1).sum(1)  # (N,)
         divergence = kl_from_standard_normal(mean, log_variance)
@@ -171,8 +181,18 @@ class VAEForImageGeneration(PictureModel):
             logits=logits,
             latent_mean=mean,
             latent_log_variance=log_variance,
+            hidden_states=self._states(given, latents) if output_hidden_states else None,
         )
 
 
 def _hidden_layers(sizes: list[int], kind: Activation) -> list[nn.Module]:
     return [module for pair in pairwise(sizes) for module in (nn.Linear(*pair), activation(kind))]
+
+
+def _every_layer(layers: nn.Sequential, hidden: Tensor) -> list[Tensor]:
+    """What each hidden layer of (linear, activation) pairs gives, without the linear layer at their end."""
+    states = []
+    for number in range(0, len(layers) - 1, 2):
+        hidden = layers[number + 1](layers[number](hidden))
+        states.append(hidden)
+    return states

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import require_single_labels
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 from tsugiki.registry import registry
 
 from ..classifiers.layers import PictureModel, initialize_linear
@@ -199,7 +199,7 @@ class MultiTaskForImageClassification(MultiTaskPreTrainedModel):
         self.classifier = TaskHeads(config, layout[-1].channels if layout else backbone_config.hidden_sizes[-1])
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> ImageClassifierOutputWithNoAttention:
@@ -218,8 +218,6 @@ class MultiTaskForImageClassification(MultiTaskPreTrainedModel):
         Raises:
             ValueError: The labels have another shape.
         """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         features = self.backbone(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
         logits = self.classifier(self.dropout(features.pooler_output.flatten(1)))
         loss = None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageSuperResolutionOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.list_fields import ListFields
 from tsugiki.pixel_values import check_picture
 
@@ -118,27 +118,35 @@ class StylizerModel(StylizerPreTrainedModel):
         self.last = PaddedConvolution(full, config.num_channels, 9)
         self.post_init()
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> ImageSuperResolutionOutput:
+    @forward_options
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> ImageSuperResolutionOutput:
         """Paint pictures.
 
         Args:
             pixel_values: Pictures `(N, num_channels, H, W)`, from -1 to 1.
             labels: What they should become, `(N, num_channels, H, W)` from 0 to 1. With them the output holds the mean
                 squared difference. Training for a painting needs none: it goes by what a VGG sees.
+            output_hidden_states: Return the maps behind every layer and block as well; the config's value if `None`.
 
         Returns:
-            `reconstruction`: the painted pictures `(N, num_channels, H, W)`, from 0 to 1; `loss` where asked for.
+            `reconstruction`: the painted pictures `(N, num_channels, H, W)`, from 0 to 1; `loss` and
+            `hidden_states` where asked for.
         """
         check_picture(pixel_values, self.config.num_channels, MINIMUM_SIZE)
         full = self.first(pixel_values)  # (N, 16, H, W)
         half = self.shrink1(full)  # (N, 32, H / 2, W / 2)
-        hidden = self.blocks(self.shrink2(half))  # (N, 64, H / 4, W / 4)
-        hidden = self.enlarge1(F.interpolate(hidden, size=half.shape[2:], mode="nearest"))
-        hidden = self.enlarge2(F.interpolate(hidden, size=full.shape[2:], mode="nearest"))
-        painted = torch.sigmoid(self.last(hidden))  # (N, 3, H, W)
+        maps = [full, half, self.shrink2(half)]  # (N, 64, H / 4, W / 4)
+        for block in self.blocks:
+            maps.append(block(maps[-1]))
+        maps.append(self.enlarge1(F.interpolate(maps[-1], size=half.shape[2:], mode="nearest")))
+        maps.append(self.enlarge2(F.interpolate(maps[-1], size=full.shape[2:], mode="nearest")))
+        painted = torch.sigmoid(self.last(maps[-1]))  # (N, 3, H, W)
         loss = None if labels is None else F.mse_loss(painted.float(), labels.float())
-        return ImageSuperResolutionOutput(loss=loss, reconstruction=painted)
+        return ImageSuperResolutionOutput(
+            loss=loss, reconstruction=painted, hidden_states=tuple(maps) if output_hidden_states else None
+        )
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
-from transformers.utils.generic import can_return_tuple
+from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_size
 
 from ..classifiers.layers import PictureModel
@@ -59,12 +59,14 @@ class HopfieldOutput(ModelOutput):
         energy: Hopfield's E of them (B,).
         sweeps: How often every unit was updated before nothing changed, int64 (B,).
         converged: Whether nothing changes any more (B,); synchronous updates may end in two states in turn.
+        hidden_states: The states before and after (B, N).
     """
 
     states: Tensor | None = None
     energy: Tensor | None = None
     sweeps: Tensor | None = None
     converged: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 @dataclass
@@ -240,20 +242,25 @@ class HopfieldModel(HopfieldPreTrainedModel):
         )
         return HopfieldOutput(states=final, energy=self.energy(final), sweeps=sweeps, converged=converged)
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor) -> HopfieldOutput:
+    @forward_options
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> HopfieldOutput:
         """Recall from pictures.
 
         Args:
             pixel_values: Pictures (B, num_channels, image_size, image_size), of which what is above 0 counts as +1 and
                 the rest as -1.
+            output_hidden_states: Return the states before and after as well; the config's value if `None`.
 
         Returns:
             The states in which the network rests, pixel by pixel (B, N), with their energies.
         """
         check_size(pixel_values, self.config.num_channels, self.config.image_size)
         units = pixel_values.flatten(1).to(self.weights.dtype)  # (B, N)
-        return self.recall(torch.where(units > 0, torch.ones_like(units), -torch.ones_like(units)))
+        states = torch.where(units > 0, torch.ones_like(units), -torch.ones_like(units))
+        output = self.recall(states)
+        if output_hidden_states and output.states is not None:
+            output.hidden_states = (states, output.states)
+        return output
 
 
 class HopfieldForPatternRecall(HopfieldPreTrainedModel):
@@ -282,17 +289,18 @@ class HopfieldForPatternRecall(HopfieldPreTrainedModel):
         self.hopfield.store(patterns)
         self.patterns.copy_(patterns)
 
-    @can_return_tuple
-    def forward(self, pixel_values: Tensor) -> PatternRecallOutput:
+    @forward_options
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> PatternRecallOutput:
         """Recall from pictures and compare with every stored pattern.
 
         Args:
             pixel_values: Pictures (B, num_channels, image_size, image_size), of which what is above 0 counts as +1 and
                 the rest as -1.
+            output_hidden_states: Return the states before and after as well; the config's value if `None`.
 
         Returns:
             The states in which the network rests (B, N), and as `logits` their overlaps with the stored patterns.
         """
-        recalled = self.hopfield(pixel_values, return_dict=True)
+        recalled = self.hopfield(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
         overlaps = recalled.states @ self.patterns.T / self.config.num_units  # (B, num_labels)
         return PatternRecallOutput(**recalled, logits=overlaps)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, SequenceClassifierOutput
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 
 from ..classifiers.layers import LayerChoices, LayerChoicesModel, activation, normalization
 
@@ -99,7 +99,7 @@ class Conv1dModel(Conv1dPreTrainedModel):
             in_channels = channels
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, input_values: Tensor, output_hidden_states: bool | None = None
     ) -> BaseModelOutputWithPoolingAndNoAttention:
@@ -116,8 +116,6 @@ class Conv1dModel(Conv1dPreTrainedModel):
         Raises:
             ValueError: The waveforms have another shape or are too short.
         """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         check_waveforms(input_values, self.config.minimum_length)
         hidden = input_values[:, :, None]  # (N, T, 1)
         hidden_states = []
@@ -141,7 +139,7 @@ class Conv1dForAudioClassification(Conv1dPreTrainedModel):
         self.classifier = classifier_head(config, config.channels[-1])
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, input_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> SequenceClassifierOutput:

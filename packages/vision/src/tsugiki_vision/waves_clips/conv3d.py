@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, ImageClassifierOutputWithNoAttention
-from transformers.utils.generic import can_return_tuple
 from tsugiki.classification_loss import classification_loss
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
+from tsugiki.forward_options import forward_options
 
 from ..classifiers.layers import LayerChoices, LayerChoicesModel, activation, normalization
 
@@ -134,7 +134,7 @@ class Conv3dModel(Conv3dPreTrainedModel):
             in_channels = channels
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, output_hidden_states: bool | None = None
     ) -> BaseModelOutputWithPoolingAndNoAttention:
@@ -151,8 +151,6 @@ class Conv3dModel(Conv3dPreTrainedModel):
         Raises:
             ValueError: The clips have another shape or are too small.
         """
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         check_clips(pixel_values, self.config)
         hidden = pixel_values.transpose(1, 2)  # (N, num_channels, T, H, W)
         hidden_states = []
@@ -176,7 +174,7 @@ class Conv3dForVideoClassification(Conv3dPreTrainedModel):
         self.classifier = classifier_head(config, config.channels[-1])
         self.post_init()
 
-    @can_return_tuple
+    @forward_options
     def forward(
         self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
     ) -> ImageClassifierOutputWithNoAttention:
