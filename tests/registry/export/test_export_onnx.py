@@ -101,6 +101,15 @@ def test_a_graph_that_is_fixed_to_its_example_fails_the_check(see, said, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_padding_that_the_network_refuses_is_not_tried(tmp_path, monkeypatch):
+    def see(ids, mask):
+        if not torch.jit.is_tracing() and not mask[:, 0].all():
+            raise ValueError("padding stands on the right")
+        return ids, mask
+
+    assert export_onnx(changed(words_model(), monkeypatch, see), tmp_path / "model.onnx", check=True).trials == 12
+
+
 def test_an_input_that_the_network_makes_no_use_of_is_named(tmp_path, monkeypatch):
     network = changed(words_model(), monkeypatch, lambda ids, mask: (ids, None))
     export = export_onnx(network, tmp_path / "model.onnx", check=True)

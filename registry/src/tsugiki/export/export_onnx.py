@@ -196,6 +196,8 @@ def _graph_inputs(file: Path) -> list[str]:
 def _unused(model: PreTrainedModel, inputs: Inputs, names: Sequence[str]) -> list[str]:
     """The inputs that the graph lacks, on none of which the network's own answer hangs."""
     unused = [name for name in inputs if name not in names]
+    if not unused:
+        return []
     with torch.inference_mode():
         network = _Answers(model, list(inputs))
         expected = network(*inputs.values())

@@ -1,6 +1,7 @@
 """The inputs that an exported graph is tried on: other numbers of rows, other sizes, and padding.
 
-What a network allows is tried in torch: a side of its inputs that may have another size is free in the file too.
+What a network allows is tried in torch: a side of its inputs that may have another size is free in the file too, and
+rows are padded on those sides on which it takes padding.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class Trials:
         self.inputs = inputs
         self.other_sizes: dict[str, int] = {}
         for sizes in _other_sizes(inputs):
-            if self._takes(sizes):
-                self.other_sizes.update({name: size for name, size in sizes.items() if name not in self.other_sizes})
+            if not sizes.keys() & self.other_sizes.keys() and self._takes(Trial(1, sizes, "none")):
+                self.other_sizes |= sizes
+        sides: tuple[Padding, ...] = ("left", "right") if "attention_mask" in inputs else ()
+        self.paddings: list[Padding] = ["none", *(side for side in sides if self._takes(Trial(2, {}, side)))]
 
     @property
     def axes(self) -> dict[str, dict[int, str]]:
@@ -84,17 +87,12 @@ class Trials:
         Rows are padded, that no shortcut for full ones becomes part of it; a target is not as long as its source.
         """
         sizes = {name: size for name, size in self.other_sizes.items() if name == "target_length"}
-        return self.make(Trial(TRACED_ROWS, sizes, "right" if self._has_mask else "none"))
-
-    @property
-    def _has_mask(self) -> bool:
-        return "attention_mask" in self.inputs
+        return self.make(Trial(TRACED_ROWS, sizes, self.paddings[-1]))
 
     def __iter__(self) -> Iterator[Trial]:
-        paddings: tuple[Padding, ...] = ("none", "left", "right") if self._has_mask else ("none",)
         for sizes in ({}, self.other_sizes) if self.other_sizes else ({},):
             for rows in ROWS:
-                for padding in paddings:
+                for padding in self.paddings:
                     yield Trial(rows, sizes, padding)
 
     def make(self, trial: Trial) -> Inputs:
@@ -107,11 +105,11 @@ class Trials:
             made[name] = value
         return made if trial.padding == "none" else _padded(made, trial.padding, self.model.config)
 
-    def _takes(self, sizes: Sizes) -> bool:
-        """Whether the network takes inputs of these sizes."""
+    def _takes(self, trial: Trial) -> bool:
+        """Whether the network takes such inputs."""
         try:
             with torch.inference_mode():
-                self.model(**self.make(Trial(1, sizes, "none")))
+                self.model(**self.make(trial))
         except Exception:
             return False
         return True

@@ -12,8 +12,14 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def quiet_stdout() -> Iterator[None]:
     """Drop whatever is written to standard output's file descriptor, by compiled code too."""
-    sys.stdout.flush()
-    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    try:
+        saved = os.dup(1)
+    except OSError:  # it is closed: nothing can be written to it
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
         yield
