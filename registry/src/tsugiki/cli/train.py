@@ -31,11 +31,13 @@ def command(
     """Train the checkpoint that a recipe describes.
 
     Every field of transformers' TrainingArguments is an option over the recipe's own, by its own name. A run that was
-    interrupted is continued by the same command. Under `accelerate launch` it runs on several processes.
+    interrupted is continued by the same command. Under `accelerate launch` it runs on several processes, without a GPU
+    by the last line below; --per-device-train-batch-size is that of all of them together.
 
     Example:
         tsugiki train hub_cards/lenet5-mnist
         tsugiki train hub_cards/lenet5-mnist --output-dir runs/short --seeds 0 --num-train-epochs 1
+        ACCELERATE_USE_CPU=1 accelerate launch --multi_gpu --num_processes 2 -m tsugiki train hub_cards/lenet5-mnist
     """
     refuse_options(recipe=recipe)
     training = parse_fields(context.args)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,9 +14,32 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
 
+_NUMBERED = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")  # of torch and of kinds of MPI
+
+logger = logging.getLogger(__name__)
+
+
 def number_of_processes() -> int:
     """How many processes the launch has."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def tell_if_alone() -> None:
+    """Say so once where ``accelerate launch`` was asked for several processes and started one.
+
+    It does without a GPU, unless it is told ``--multi_gpu``. What it sets then is a port to meet at, and no number.
+    """
+    several = "MASTER_PORT" in os.environ and "ACCELERATE_MIXED_PRECISION" in os.environ
+    if several and not any(name in os.environ for name in _NUMBERED):
+        _tell_once(
+            "accelerate launch was asked for several processes and started this one alone; without a GPU, "
+            "`ACCELERATE_USE_CPU=1 accelerate launch --multi_gpu --num_processes 2 -m tsugiki train …` starts them"
+        )
+
+
+@cache
+def _tell_once(line: str) -> None:
+    logger.warning(line)
 
 
 def is_main_process() -> bool:

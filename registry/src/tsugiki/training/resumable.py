@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import OptionError
 from ..fingerprint import options_fingerprint
 from ..output import Unfinished, atomic_file, discard, unfinished_output
-from .processes import is_main_process, wait_for_all
+from .processes import is_main_process, tell_if_alone, wait_for_all
 
 STATE = "state.safetensors"  # of a training under way
 PHASE = "phase.safetensors"  # of one that is done
@@ -85,6 +85,7 @@ def resumable_output(
     Raises:
         OutputError: Something is there that may not be replaced, or the disk is full.
     """
+    tell_if_alone()
     made = (
         unfinished_output(output_dir, run=run, **options)
         if is_main_process()
