@@ -3,35 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .errors import OutputError
+from .file_tree import readable
+from .ownership import relation
 
 PNG = (".png",)
 
 
 def check_output_path(
-    output: str | Path, suffixes: Sequence[str] = PNG, *sources: str | Path, what: str = "the picture is a PNG file"
+    output: str | Path,
+    suffixes: Sequence[str] = PNG,
+    *,
+    reads: Iterable[object] = (),
+    overwrite: bool = False,
+    what: str = "the picture is a PNG file",
 ) -> Path:
     """The path of a file to write.
 
     Args:
-        output: Where it goes; a file that is there is replaced.
-        suffixes: What its name may end in.
-        sources: Files that are read, and so must not be replaced.
+        output: Where it goes.
+        suffixes: What its name may end in; none where any name will do.
+        reads: What is read: the output may neither be one of these files, nor lie in one of these folders. Whatever is
+            no path of a file or folder, such as the name of an installed model, is passed over.
+        overwrite: Replace a file that is there.
         what: What it is, for messages.
 
     Raises:
-        OutputError: The name ends in something else, the folder is missing or cannot be written, or a source is there.
+        OutputError: The name ends in something else, the folder is missing or cannot be written, or something is there
+            that may not be replaced.
     """
     path = Path(output)
-    if path.suffix.lower() not in suffixes:
+    if suffixes and path.suffix.lower() not in suffixes:
         names = " or ".join(f"something{suffix}" for suffix in suffixes)
         raise OutputError(f"{what}: name the output {names}, not {output}")
     folder = path.absolute().parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise OutputError(f"{output} cannot be written; name a file in a folder that exists and is yours")
-    if any(path.exists() and Path(source).exists() and path.samefile(source) for source in sources):
-        raise OutputError(f"{output} is one of the pictures to read; name another output")
+    for source in reads:
+        if isinstance(source, str | Path) and (how := _relation(path, Path(source))):
+            raise OutputError(f"{output} {how} {readable(source)}, which is read; name another output")
+    if path.is_symlink():
+        raise OutputError(f"{output} is a link; name a file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{output} exists already; name another file, or replace it with --overwrite")
     return path
+
+
+def _relation(path: Path, source: Path) -> str:
+    """How a file to write stands to what is read: ``is``, ``lies in``, or nothing."""
+    try:
+        if source.is_dir():
+            return relation(path, source)
+        return "is" if path.exists() and source.exists() and path.samefile(source) else ""
+    except OSError:  # a text that is too long for a name
+        return ""

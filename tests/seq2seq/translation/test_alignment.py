@@ -91,7 +91,7 @@ def test_the_command_writes_the_picture(tmp_path, capsys):
     assert np.allclose(np.sum(printed["weights"], 1), 1, atol=1e-4)
     with PIL.Image.open(output) as picture:
         assert min(picture.size) > 200
-    assert main(words) == 0
+    assert main([*words, "--overwrite"]) == 0
     assert capsys.readouterr().out.strip() == str(output)
 
 

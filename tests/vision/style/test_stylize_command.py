@@ -87,7 +87,7 @@ def test_files_are_checked_before_the_network_is_loaded(files, tmp_path, capsys)
     for words, said in (
         ((content, tmp_path / "none.jpg", "--output", output), "no such file"),
         ((content, tmp_path / "broken.jpg", "--output", output), "does not decode as an image"),
-        ((content, style, "--output", content), "is one of the pictures to read"),
+        ((content, style, "--output", content), "which is read"),
         ((content, style, "--output", tmp_path / "out.jpg"), "name the output something.png"),
     ):
         code, out, err = run(capsys, *words, "--network", "no-such-network")
@@ -115,6 +115,6 @@ def test_a_trained_stylizer_paints_in_one_pass(vgg, files, tmp_path, capsys):
     with Image.open(output) as painted:
         assert painted.size == (36, 30)
         assert "stylize-stripes" in painted.text["Description"]
-    code, _, err = run(capsys, files[0], "--model", vgg, "--output", output)
+    code, _, err = run(capsys, files[0], "--model", vgg, "--output", output, "--overwrite")
     assert code == 1 and "is a VGGForImageClassification and no stylizer" in err
     assert run(capsys, files[0], "--model", model, "--steps", 3)[0] == 2

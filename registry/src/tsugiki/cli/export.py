@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Json, ModelName
+from ..output_path import check_output_path
+from .options import Json, ModelName, Overwrite
 from .output import format_bytes, only_results_on_stdout, print_json
 
 
@@ -20,6 +21,7 @@ def command(
             help="Run the file with onnxruntime on other rows, lengths, sizes and padding; torch must agree.",
         ),
     ] = False,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Export a model to ONNX.
@@ -31,10 +33,11 @@ def command(
     Example:
         tsugiki export lenet5-mnist --onnx lenet5.onnx --check
     """
+    path = check_output_path(onnx, (), reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
         from ..export.export_onnx import export_onnx
 
-        export = export_onnx(name, onnx, check=check)
+        export = export_onnx(name, path, check=check)
     if json:
         print_json(
             {

@@ -40,6 +40,7 @@ OutputDir = Annotated[
         "--output-dir", metavar="DIR", help="The folder to write; it appears whole or not at all.", show_default=False
     ),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 

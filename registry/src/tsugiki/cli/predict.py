@@ -17,7 +17,8 @@ from ..answers import error_of
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from ..inputs import InputKind, Source, looks_like_file
-from .options import Columns, Json, ModelName, parse_columns
+from ..output_path import check_output_path
+from .options import Columns, Json, ModelName, Overwrite, parse_columns
 from .output import note, only_results_on_stdout, print_json, print_table
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def command(
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
     columns: Columns = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
     """Predict with a model on a file, a folder, standard input, or a text.
@@ -77,10 +79,13 @@ def command(
     """
     with only_results_on_stdout():
         inputs = find_inputs(source)
+        if csv is not None:
+            reads = [name, *(content for _, content in inputs.sources)]
+            csv_path = check_output_path(csv, (), reads=reads, overwrite=overwrite)
         named = parse_columns(columns)
         answers = list(answer(name, inputs, top_k=top_k, batch_size=batch_size, columns=named))
     if csv is not None:
-        _write_csv(csv, answers)
+        _write_csv(csv_path, answers)
     if json:
         print_json([one.to_dict() for one in answers])
     elif csv is None:
@@ -264,7 +269,7 @@ def _score(score: float) -> str:
     return f"{score:.4f}" if score == 0 or score >= 1e-3 else f"{score:.1e}"
 
 
-def _write_csv(path: str, answers: Sequence[Answer]) -> None:
+def _write_csv(path: Path, answers: Sequence[Answer]) -> None:
     """A line for each answer, and one for an input that has none, so that no input is missing."""
     import csv
     import io

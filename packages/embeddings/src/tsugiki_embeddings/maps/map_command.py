@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError, OptionError
@@ -44,6 +44,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE.png|html", help="The picture or page to write.")
     ] = "map.png",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Draw a map of words or documents, near ones beside each other.
@@ -60,7 +61,9 @@ def command(
         raise UsageError("--documents maps texts: --near and --words do not go with it")
     if documents is None and split is not None:
         raise UsageError("--split is a part of --documents, and there are none")
-    path = check_output_path(output, SUFFIXES, what="a map is a PNG or an HTML file")
+    path = check_output_path(
+        output, SUFFIXES, reads=[name, documents], overwrite=overwrite, what="a map is a PNG or an HTML file"
+    )
     stopwatch = Stopwatch()
     with only_results_on_stdout():
         if documents is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import TsugikiError
 from tsugiki.output_path import check_output_path
@@ -25,6 +25,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE", help="The file to write: .mid, .png (piano roll) or .wav.")
     ] = "melody.mid",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Grow a melody from its first note.
@@ -35,7 +36,9 @@ def command(
         tsugiki melody melody-rnn --start C4 --output tune.mid
         tsugiki melody melody-rnn --start D5 --key G --metre 6/8 --seed 3 --output tune.png
     """
-    path = check_output_path(output, SUFFIXES, what="a melody is a MIDI file, a picture or a sound")
+    path = check_output_path(
+        output, SUFFIXES, reads=[name], overwrite=overwrite, what="a melody is a MIDI file, a picture or a sound"
+    )
     with only_results_on_stdout():
         facts = write_melody(
             name, path, start=start, key=key, metre=metre, temperature=temperature, tempo=tempo, seed=seed

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.output_path import check_output_path
 
@@ -21,6 +21,7 @@ def command(
     head: Annotated[int | None, typer.Option("--head", min=0, help="One head; by default the mean of all.")] = None,
     beam: Annotated[int | None, typer.Option("--beam", min=1, help="Beams of the search.")] = None,
     output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "align.png",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Draw the attention of a translation.
@@ -32,7 +33,7 @@ def command(
         tsugiki align translate-ja-en-gru-attention "彼 は 走 っ た 。"
         tsugiki align translate-ja-en-transformer "彼 は 走 っ た 。" --layer 0 --head 2 --output head2.png
     """
-    path = check_output_path(output)
+    path = check_output_path(output, reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
         facts = write_alignment(name, text, path, target=target, layer=layer, head=head, beam=beam)
     if json:

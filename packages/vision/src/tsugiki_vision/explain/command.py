@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import DataError, OptionError, did_you_mean
-from tsugiki.output_path import PNG, check_output_path
+from tsugiki.output_path import check_output_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,6 +46,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")
     ] = "explanation.png",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Draw what a classifier looked at.
@@ -63,7 +64,8 @@ def command(
     if image is None and method != "best-input":
         raise UsageError("name an IMAGE to explain; only --method best-input does without")
     with only_results_on_stdout():
-        facts = explain(name, image, target=target, method=method, layer=layer, unit=unit, steps=steps, output=output)
+        path = check_output_path(output, reads=[name, image], overwrite=overwrite)
+        facts = explain(name, image, target=target, method=method, layer=layer, unit=unit, steps=steps, output=path)
     if json:
         print_json(facts)
         return
@@ -81,7 +83,7 @@ def explain(
     layer: str | None,
     unit: str | None,
     steps: int,
-    output: str,
+    output: Path,
 ) -> dict[str, Any]:
     """Write the picture and return what it shows: path, network, answer, target, methods and what was left out.
 
@@ -90,7 +92,6 @@ def explain(
     """
     from ..pictures.png_files import write_png
 
-    path = check_output_path(output, PNG, *([image] if image is not None else []))
     picture = None if image is None else _open(image)
     from tsugiki.images import Normalize
     from tsugiki.snapshots.snapshot import Snapshot
@@ -117,9 +118,9 @@ def explain(
     if method in ("all", "best-input"):
         panels.append(explained.best(exciting, steps))
     caption = f"{explained.name} ({type(model).__name__})"
-    write_png(path, draw_panels(panels, caption), {"Title": "tsugiki explain", "Description": caption})
+    write_png(output, draw_panels(panels, caption), {"Title": "tsugiki explain", "Description": caption})
     return {
-        "path": str(path),
+        "path": str(output),
         "name": explained.name,
         "input": image,
         "answer": answer,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Json, ModelName, Overwrite
 from tsugiki.cli.output import only_results_on_stdout, print_json
 from tsugiki.errors import TsugikiError
 from tsugiki.output_path import check_output_path
@@ -19,6 +19,7 @@ def command(
     count: Annotated[int, typer.Option("--count", min=1, max=MOST, help="How many pictures to draw.")] = 64,
     seed: Annotated[int, typer.Option("--seed", help="Of what is drawn: the same seed, the same pictures.")] = 0,
     output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "samples.png",
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Draw new pictures with a generative model.
@@ -30,14 +31,14 @@ def command(
         tsugiki sample pixelcnn-mnist --count 16 --seed 1 --output digits.png
     """
     with only_results_on_stdout():
-        facts = sample(name, count=count, seed=seed, output=output)
+        facts = sample(name, count=count, seed=seed, output=output, overwrite=overwrite)
     if json:
         print_json(facts)
         return
     print(facts["path"])
 
 
-def sample(name: str, *, count: int, seed: int, output: str) -> dict[str, Any]:
+def sample(name: str, *, count: int, seed: int, output: str, overwrite: bool = False) -> dict[str, Any]:
     """Write the picture and return what it shows: path, model, count, seed and the size of one picture.
 
     Raises:
@@ -45,7 +46,7 @@ def sample(name: str, *, count: int, seed: int, output: str) -> dict[str, Any]:
     """
     from ..pictures.png_files import write_png
 
-    path = check_output_path(output)
+    path = check_output_path(output, reads=[name], overwrite=overwrite)
     import torch
     import tsugiki
 

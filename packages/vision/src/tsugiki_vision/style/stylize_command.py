@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json
+from tsugiki.cli.options import Json, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
-from tsugiki.output_path import PNG, check_output_path
+from tsugiki.output_path import check_output_path
 from tsugiki.public_record import public_name
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def command(
         ),
     ] = None,
     output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "stylized.png",
+    overwrite: Overwrite = False,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", help="A stylizer trained for one painting; paints in one pass."),
@@ -87,12 +88,13 @@ def command(
         raise UsageError("name the painting to take the style of, or a trained stylizer with --model, and not both")
     if model is not None and options:
         raise UsageError("--model paints in one pass: options of the optimisation do not go with it")
+    path = check_output_path(output, reads=[content, style, model, network], overwrite=overwrite)
     with only_results_on_stdout():
         if model is None:
             assert style is not None
-            facts = stylize(content, style, output, network, size=size, seed=seed, start=start, **options)
+            facts = stylize(content, style, path, network, size=size, seed=seed, start=start, **options)
         else:
-            facts = stylize_with(model, content, output, size=size)
+            facts = stylize_with(model, content, path, size=size)
     if json:
         print_json(facts)
         return
@@ -101,7 +103,7 @@ def command(
 
 
 def stylize(
-    content: str, style: str, output: str, network: str = NETWORK, *, size: int = 256, **options: Any
+    content: str, style: str, output: Path, network: str = NETWORK, *, size: int = 256, **options: Any
 ) -> dict[str, Any]:
     """Optimise a picture, write it, and return its path, what made it and its losses at the start and the end.
 
@@ -116,7 +118,6 @@ def stylize(
     Raises:
         TsugikiError: A file or the network cannot be read, an option does not fit, or the output cannot be written.
     """
-    path = check_output_path(output, PNG, content, style)
     photograph, painting = _open(content), _open(style)
     from tqdm.auto import tqdm
 
@@ -148,16 +149,15 @@ def stylize(
         "style_loss_ratio": last.style / first.style if first.style > 0 else None,
         "seconds": stopwatch.seconds,
     }
-    return _write(path, painted.picture, facts)
+    return _write(output, painted.picture, facts)
 
 
-def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> dict[str, Any]:
+def stylize_with(model: str, content: str, output: Path, *, size: int = 256) -> dict[str, Any]:
     """Paint with a stylizer that was trained for one painting, and return the path and what made the picture.
 
     Raises:
         TsugikiError: The file or the model cannot be read, the model is no stylizer, or the output cannot be written.
     """
-    path = check_output_path(output, PNG, content)
     picture = _open(content)
     import tsugiki
     from tsugiki.errors import OptionError
@@ -187,7 +187,7 @@ def stylize_with(model: str, content: str, output: str, *, size: int = 256) -> d
         "size": list(painted.shape[1:]),
         "seconds": stopwatch.seconds,
     }
-    return _write(path, painted, facts)
+    return _write(output, painted, facts)
 
 
 def _write(path: Path, picture: Tensor, facts: dict[str, Any]) -> dict[str, Any]:
