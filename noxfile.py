@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -139,6 +140,29 @@ def lower_bounds(folder: Path) -> list[tuple[str, Version]]:
         if match and not match[1].startswith("tsugiki") and match[1] != "torch":
             found.append((match[1], Version(match[2])))
     return found
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """transformers' own common tests on every family, scikit-learn's on every estimator, gensim's readers on vectors.
+
+    `-- -k resnet` runs those of one family.
+    """
+    install(session, "torch", CORE, *PLUGINS, *group("test"), *group("transformers-tests"))
+    version = session.run(
+        "python", "-c", "from importlib.metadata import version; print(version('transformers'))", silent=True
+    ).strip()
+    folder = Path(session.create_tmp(), "transformers").resolve()
+    unpacked = folder / f"transformers-{version}"
+    if not unpacked.exists():  # the wheel comes without tests, the source distribution has them
+        options = ["--quiet", "--no-deps", "--no-binary", "transformers", "--dest", str(folder)]
+        session.run("python", "-m", "pip", "download", *options, f"transformers=={version}", silent=True)
+        with tarfile.open(f"{unpacked}.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+    session.env["TSUGIKI_PEERS"] = str(unpacked)
+    offline(session)
+    # Their tests open files and leave them so, and look at what is deprecated; that is not ours to mend.
+    session.run("pytest", *WORKERS, "-W", "default", "tests/peers", *session.posargs)
 
 
 @nox.session

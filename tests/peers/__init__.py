@@ -1,0 +1,1 @@
+"""The tests of transformers, scikit-learn and gensim, run on what the plugins bring: `nox -s peers`."""
