@@ -47,7 +47,14 @@ def test_every_command_that_writes_one_file_is_tried():
             if metavar.startswith("FILE"):
                 writers[name] = option
                 assert "--overwrite" in options, f"{name} writes a file and has no --overwrite"
-    assert writers == {name: option for name, (_, option, _, _) in WRITERS.items()}
+    assert writers == {name: option for name, (_, option, _, _) in WRITERS.items()} | {"onnx-table": "--write"}
+
+
+def test_a_command_of_minutes_looks_at_its_file_first(tmp_path, capsys):
+    (tmp_path / "a.json").write_bytes(b"of another")
+    assert cli.main(["onnx-table", "--write", str(tmp_path / "a.json")]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert (tmp_path / "a.json").read_bytes() == b"of another"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tsugiki.registry import registry
 from tsugiki.testing.forward_checks import TOLERANCE
 
 ROWS = read_record(Path(__file__).parents[2] / RECORD)
-MEASURE = f"measure it: tsugiki onnx-table --write {RECORD}, then tsugiki card --write"
+MEASURE = f"measure it: tsugiki onnx-table --write {RECORD} --overwrite, then tsugiki card --write"
 
 
 def test_every_family_and_checkpoint_is_in_it():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import Json
+from ..output_path import check_output_path
+from .options import Json, Overwrite
 from .output import only_results_on_stdout, print_json, print_table
 
 
@@ -20,6 +20,7 @@ def command(
         str | None,
         typer.Option("--write", metavar="FILE", help="Write the record that docs/onnx.md is of.", show_default=False),
     ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
     """Measure what of the installed models exports to ONNX.
@@ -30,17 +31,14 @@ def command(
     Example:
         tsugiki onnx-table vision
     """
+    path = None if write is None else check_output_path(write, (".json",), overwrite=overwrite, what="a record is JSON")
     with only_results_on_stdout():
-        from ..errors import OutputError
         from ..recipes.onnx_page import HEADER, RIGHT, write_record
         from ..testing.onnx_survey import survey
 
         rows = list(survey(plugin))
-        if write is not None:
-            try:
-                write_record(rows, Path(write))
-            except OSError as error:
-                raise OutputError(f"cannot write {write}: {error.strerror or error}") from error
+        if path is not None:
+            write_record(rows, path)
     if json:
         print_json([asdict(row) for row in rows])
     else:

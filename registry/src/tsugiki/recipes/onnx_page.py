@@ -13,6 +13,7 @@ from typing import Literal
 
 from ..cards.results import table
 from ..errors import CardError
+from ..output import write_text
 
 RECORD = "docs/onnx.json"
 PAGE = "docs/onnx.md"
@@ -26,7 +27,7 @@ of batches: 1, 2 and 5 rows, full and padded on either side where the model take
 pictures where the network takes one. The difference is the largest of all, relative to the larger of 1 and the answers'
 own size. What no graph can hold is refused, with the reason; no file is written.
 
-This page is generated: `tsugiki onnx-table --write docs/onnx.json` measures, `tsugiki card --write` renders.
+This page is generated: `tsugiki onnx-table --write docs/onnx.json --overwrite` measures, `tsugiki card --write` renders.
 """
 
 
@@ -90,6 +91,6 @@ def read_record(file: Path) -> list[OnnxRow]:
 
 
 def write_record(rows: Iterable[OnnxRow], file: Path) -> None:
-    """Write rows as JSON, one a line."""
+    """Write rows as JSON, one a line; raises an OutputError where that fails."""
     lines = (json.dumps(asdict(row), ensure_ascii=False) for row in rows)
-    file.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    write_text(file, "[\n" + ",\n".join(lines) + "\n]\n")
