@@ -345,6 +345,15 @@ MISTAKES = {
         "exports_to_onnx",
         r"the file differs from torch by .* on 1 row; mend the graph",
     ),
+    "rows_of_tokens_that_are_not_resized": (
+        {
+            "FEATURES": "self.vocab_size = 5",
+            "MORE": "self.embed_tokens = nn.Embedding(config.vocab_size, 3)\n"
+            "        self.register_buffer('counts', torch.zeros(config.vocab_size))",
+        },
+        "resized_tokens_work",
+        r"with 8 tokens in place of 5 does not run, or load from what it saved .*; resize all that has a row for each",
+    ),
     "a_batch_size_in_the_graph": (
         {"HIDDEN": "hidden = hidden + torch.zeros(int(hidden.shape[0]), 1)"},
         "exports_to_onnx",

@@ -44,6 +44,7 @@ MODEL_CHECKS: tuple[FamilyCheck, ...] = (
     weight_checks.every_choice_draws_all_weights,
     weight_checks.missing_weights_are_drawn,
     weight_checks.weights_of_other_sizes_are_drawn,
+    weight_checks.resized_tokens_work,
     forward_checks.deterministic_by_seed,
     forward_checks.batch_invariance,
     forward_checks.hidden_states_come_when_asked_for,

@@ -10,14 +10,16 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
 import torch
 from torch import Tensor
 
 from ..output import quiet_transformers
-from .subject import NotApplicableError, Subject, require
+from .subject import NotApplicableError, Subject, largest_difference, output_tensors, require
 
+ROUNDING = 1e-5  # relative
 RESIZED = {"num_labels": 1, "vocab_size": 3}  # config fields that size a weight, and how much larger another model's is
 
 
@@ -71,6 +73,64 @@ def weights_of_other_sizes_are_drawn(subject: Subject) -> None:
         tried = True
     if not tried:
         raise NotApplicableError("the config sizes neither labels nor tokens")
+
+
+def resized_tokens_work(subject: Subject) -> None:
+    """After ``resize_token_embeddings`` the first tokens are as before, new ones run, and tied weights are still tied.
+
+    The resized model saves and loads equal.
+    """
+    config = subject.config()
+    if not isinstance(getattr(config, "vocab_size", None), int):
+        raise NotApplicableError("it has no tokens")
+    switches = [name for name in _own_switches(subject) if "embeddings" in name]
+    for changes in ({}, *({name: not getattr(config, name)} for name in switches)):
+        judged = replace(subject, overrides={**subject.overrides, **changes})
+        for size in (config.vocab_size + RESIZED["vocab_size"], config.vocab_size - 1):
+            _resize(judged, size)
+
+
+def _resize(subject: Subject, size: int) -> None:
+    model: Any = subject.model(seed=1)
+    name = f"{type(model).__name__} with {size} tokens in place of {model.config.vocab_size}"
+    before = model.get_input_embeddings().weight.detach().clone()
+    with _memory_of_nan():
+        model.resize_token_embeddings(size)
+    _require_values(model, f"resized to {size} tokens")
+    weight, output = model.get_input_embeddings().weight, model.get_output_embeddings()
+    kept = min(size, len(before))
+    require(
+        len(weight) == size == model.config.vocab_size and torch.equal(weight[:kept], before[:kept]),
+        f"{name} has embeddings {tuple(weight.shape)}, or others of the tokens that it had; keep to "
+        "get_input_embeddings and set_input_embeddings",
+    )
+    require(output is None or len(output.weight) == size, f"{name} has no output for each; see set_output_embeddings")
+    for target, origin in model.all_tied_weights_keys.items():
+        require(
+            model.get_parameter(target).data_ptr() == model.get_parameter(origin).data_ptr(),
+            f"{name} has weights {target} that are no longer those of {origin}",
+        )
+    inputs = subject.inputs(model)
+    for key, value in inputs.items():
+        if key.endswith("input_ids"):
+            inputs[key] = value.clone().clamp(max=size - 1)
+            inputs[key].view(-1)[-1] = size - 1
+    remedy = "resize all that has a row for each token, as tsugiki.token_rows helps to"
+    model.save_pretrained(subject.folder)
+    try:
+        with torch.inference_mode(), quiet_transformers():
+            expected = output_tensors(model(**inputs))
+            loaded = type(model).from_pretrained(subject.folder).eval()
+            found = output_tensors(loaded(**inputs))
+    except (IndexError, RuntimeError) as error:
+        require(False, f"{name} does not run, or load from what it saved ({str(error).splitlines()[0]}); {remedy}")
+    require(largest_difference(expected, found) <= ROUNDING, f"{name} gives other outputs after loading; {remedy}")
+
+
+def _own_switches(subject: Subject) -> list[str]:
+    """The family's fields that are True or False."""
+    fields = dataclasses.fields(subject.family.config_class())
+    return [field.name for field in fields if field.type is bool]
 
 
 def _choices(subject: Subject) -> Iterator[tuple[str, Any]]:

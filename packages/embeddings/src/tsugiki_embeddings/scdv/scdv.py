@@ -13,12 +13,13 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from tsugiki.classifier_head import ClassifierHeadConfig
 from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
+from tsugiki.token_rows import TokenRows, resized_rows
 
 
 @strict
@@ -85,7 +86,7 @@ def shares_of_logarithm(input_ids: Tensor, attention_mask: Tensor, vocab_size: i
     return (1 + own.log()) / own
 
 
-class SCDVPreTrainedModel(PreTrainedModel):
+class SCDVPreTrainedModel(TokenRows):
     """Weight initialisation and loading for the family."""
 
     config: SCDVConfig
@@ -119,6 +120,15 @@ class SCDVModel(SCDVPreTrainedModel):
         self.register_buffer("idf", torch.empty(config.vocab_size))
         self.register_buffer("threshold", torch.empty(()))
         self.post_init()
+
+    def resize_token_rows(self, size: int, mean_resizing: bool) -> None:
+        """New words are in all topics as the mean of words is, and as rare as the rarest."""
+        clusters, idf = self.word_clusters.weight, self.idf
+        self.word_clusters.weight = nn.Parameter(
+            resized_rows(clusters, size, clusters.mean(0)), requires_grad=clusters.requires_grad
+        )
+        self.word_clusters.num_embeddings = size
+        self.idf = resized_rows(idf, size, idf.max())
 
     @torch.no_grad()
     def set_state(self, vectors: Tensor, clusters: Tensor, idf: Tensor, threshold: float) -> None:

@@ -12,10 +12,11 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, MaskedLMOutput
 from tsugiki.forward_options import forward_options
+from tsugiki.token_rows import TokenRows
 
 CONTEXTS: dict[str, tuple[int, ...]] = {  # where the neighbours stand, seen from the word
     "last_4": (-4, -3, -2, -1),
@@ -68,7 +69,7 @@ class NeuralLMConfig(PreTrainedConfig):
             raise ValueError(f"pad_token_id must be a word's number, not {self.pad_token_id}: texts need an end.")
 
 
-class NeuralLMPreTrainedModel(PreTrainedModel):
+class NeuralLMPreTrainedModel(TokenRows):
     """Weight initialisation and loading for the family."""
 
     config: NeuralLMConfig
@@ -154,6 +155,19 @@ class NeuralLMForWordPrediction(NeuralLMPreTrainedModel):
         has_way_past = config.direct and config.intermediate_size > 0
         self.direct = nn.Linear(config.context_width, config.vocab_size, bias=False) if has_way_past else None
         self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The layer with a row for each word that may be predicted."""
+        return self.output
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Replace it."""
+        self.output = new_embeddings
+
+    def resize_token_rows(self, size: int, mean_resizing: bool) -> None:
+        """The way past the hidden layer has a row for each word as well."""
+        if self.direct is not None:
+            self.direct = self._get_resized_lm_head(self.direct, size, mean_resizing=mean_resizing)
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:

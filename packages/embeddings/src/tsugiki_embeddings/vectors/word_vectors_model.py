@@ -11,10 +11,11 @@ import torch
 from huggingface_hub.dataclasses import strict
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from tsugiki.forward_options import forward_options
+from tsugiki.token_rows import TokenRows, resized_rows
 
 from ..words.word_tokenizer import SPECIAL
 
@@ -44,7 +45,7 @@ class WordVectorsConfig(PreTrainedConfig):
             )
 
 
-class WordTableModel(PreTrainedModel):
+class WordTableModel(TokenRows):
     """A network that is a table of word vectors, `embeddings`, with `counts` of the words.
 
     Attributes:
@@ -56,6 +57,10 @@ class WordTableModel(PreTrainedModel):
     first_bound: ClassVar[float]
     embeddings: nn.Embedding
     counts: Tensor
+
+    def resize_token_rows(self, size: int, mean_resizing: bool) -> None:
+        """Nobody has counted the new words."""
+        self.counts = resized_rows(self.counts, size)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -16,6 +16,7 @@ from transformers import PreTrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from tsugiki.forward_options import forward_options
 from tsugiki.onnx_refusal import refuse_onnx
+from tsugiki.token_rows import TokenRows
 
 from ..recurrent.recurrent import final_states
 from ..recurrent.recurrent_cells import RecurrentNetwork
@@ -273,7 +274,7 @@ class RecurrentSeq2SeqPreTrainedModel(RecurrentNetwork):
     base_model_prefix = "seq2seq"
 
 
-class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2SeqPreTrainedModel):
+class RecurrentForConditionalGeneration(DecoderGenerationMixin, TokenRows, RecurrentSeq2SeqPreTrainedModel):
     """P(target | source), token by token."""
 
     _tied_weights_keys = {  # noqa: RUF012
@@ -309,10 +310,16 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, RecurrentSeq2Seq
         return self.encoder.embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the source's embeddings, and the target's where they are the same."""
+        """Replace the source's embeddings, and the weight of the target's where they share it."""
         self.encoder.embeddings = value  # type: ignore[assignment]
         if self.config.share_embeddings:
-            self.decoder.embeddings = value  # type: ignore[assignment]
+            self.decoder.embeddings.weight = self.encoder.embeddings.weight
+            self.decoder.embeddings.num_embeddings = self.encoder.embeddings.num_embeddings
+
+    def resize_token_rows(self, size: int, mean_resizing: bool) -> None:
+        """The target's embeddings, where they are not the source's."""
+        if not self.config.share_embeddings:
+            self._get_resized_embeddings(self.decoder.embeddings, size, mean_resizing=mean_resizing)
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
