@@ -27,7 +27,8 @@ of batches: 1, 2 and 5 rows, full and padded on either side where the model take
 pictures where the network takes one. The difference is the largest of all, relative to the larger of 1 and the answers'
 own size. What no graph can hold is refused, with the reason; no file is written.
 
-This page is generated: `tsugiki onnx-table --write docs/onnx.json --overwrite` measures, `tsugiki card --write` renders.
+This page is generated: `tsugiki onnx-table --write docs/onnx.json --overwrite` measures it, and
+`tsugiki card --write` renders it.
 """
 
 
