@@ -101,6 +101,12 @@ def test_a_graph_that_is_fixed_to_its_example_fails_the_check(see, said, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mask_is_an_input_of_the_graph_where_the_examples_have_none(tmp_path, monkeypatch):
+    network = words_model()
+    monkeypatch.setattr(type(network), "dummy_inputs", property(lambda self: {"input_ids": torch.arange(4).view(2, 2)}))
+    assert export_onnx(network, tmp_path / "model.onnx", check=True).inputs == ["input_ids", "attention_mask"]
+
+
 def test_padding_that_the_network_refuses_is_not_tried(tmp_path, monkeypatch):
     def see(ids, mask):
         if not torch.jit.is_tracing() and not mask[:, 0].all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import tempfile
 import warnings
@@ -106,8 +107,7 @@ def export_onnx(
     was_training = model.training
     model.eval()
     try:
-        inputs = example_inputs(model, batch_size=max(ROWS), processor=processor)
-        trials = Trials(model, {name: value for name, value in inputs.items() if name != "labels"})
+        trials = Trials(model, _inputs(model, processor))
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
             partial = Path(folder, target.name)
             outputs = _export(model, trials, partial, opset)
@@ -143,6 +143,15 @@ def _load(model_or_name: PreTrainedModel | str | Path) -> tuple[PreTrainedModel,
         return model, snapshot.processor()
     except TsugikiError:  # a family without a processor; its config tells the shapes
         return model, None
+
+
+def _inputs(model: PreTrainedModel, processor: Any) -> Inputs:
+    """Examples of all inputs that the graph is to have: labels not, and a mask wherever the network takes one."""
+    inputs = example_inputs(model, batch_size=max(ROWS), processor=processor)
+    inputs.pop("labels", None)
+    if "input_ids" in inputs and "attention_mask" in inspect.signature(model.forward).parameters:
+        inputs.setdefault("attention_mask", torch.ones_like(inputs["input_ids"]))
+    return inputs
 
 
 def _refuse_undeclared(model: PreTrainedModel) -> None:
