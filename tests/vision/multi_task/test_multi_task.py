@@ -6,7 +6,7 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.testing.conformance import check_family
-from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetModel
+from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification, LeNetModel
 from tsugiki_vision.multi_task.multi_task import (
     MultiTaskConfig,
     MultiTaskForImageClassification,
@@ -136,6 +136,33 @@ def test_backbone_may_be_of_any_family(backbone, tmp_path):
     assert type(loaded.backbone) is type(model.backbone)
     assert torch.equal(loaded(pixel_values).logits, model(pixel_values).logits)
     assert loaded.config.tasks == TASKS
+
+
+@pytest.mark.parametrize("backbone", [LENET, RESNET], ids=["lenet", "cifar-resnet"])
+def test_weights_of_a_backbone_alone_are_loaded_below_new_heads(backbone, tmp_path):
+    first = network(backbone)
+    first.backbone.save_pretrained(tmp_path)
+    model = MultiTaskForImageClassification.from_pretrained(tmp_path, tasks=TASKS)
+    assert model.config.tasks == TASKS
+    assert model.classifier.heads[2].out_features == 4
+    weights = first.backbone.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in model.backbone.state_dict().items())
+
+
+def test_a_folder_of_another_classifier_is_refused_in_one_line(tmp_path):
+    LeNetForImageClassification(LeNetConfig(image_size=16, conv_channels=[2, 3], hidden_sizes=[5])).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(
+        ValueError, match=r"^LeNetForImageClassification is no multi-task model, .* load it as LeNetModel, "
+    ):
+        MultiTaskForImageClassification.from_pretrained(tmp_path)
+
+
+def test_options_of_attention_reach_the_backbone():
+    config = MultiTaskConfig(backbone_config=dict(LENET), tasks=TASKS, attn_implementation="eager")
+    assert config.backbone_config._attn_implementation == "eager"
+    assert set(config.sub_configs) == {"backbone_config"}
 
 
 def test_backbone_keeps_its_own_initialisation():

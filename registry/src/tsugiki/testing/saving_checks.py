@@ -49,7 +49,8 @@ def config_shows_every_field(subject: Subject) -> None:
     config = subject.config()
     config_class = type(config)
     shown = repr(config)
-    hidden = [name for name in _own_fields(config_class) if f'"{name}": ' not in shown]
+    own = [name for name, kind in _own_fields(config_class).items() if "ClassVar" not in str(kind)]
+    hidden = [name for name in own if f'"{name}": ' not in shown]
     require(
         not hidden,
         f"{config_class.__name__} prints without {', '.join(hidden[:3])}: a parent's @dataclass prints that parent's "

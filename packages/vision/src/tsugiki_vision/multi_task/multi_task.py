@@ -8,13 +8,13 @@ backbone with batch normalisation, pictures without any label still take part in
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 from transformers.modeling_outputs import ImageClassifierOutputWithNoAttention
 from tsugiki.classification_loss import require_single_labels
 from tsugiki.classifier_head import ClassifierHeadConfig, classifier_head
@@ -36,6 +36,7 @@ class MultiTaskConfig(ClassifierHeadConfig, PreTrainedConfig):
     """
 
     model_type = "tsugiki_multi_task"
+    sub_configs: ClassVar[dict[str, type]] = {"backbone_config": AutoConfig}
 
     backbone_config: dict | PreTrainedConfig | None = None  # of any family with a base model: model_type and its fields
     tasks: dict[str, list[str]] | None = None  # classes by task, two or more each; by default one task, "label"
@@ -54,6 +55,27 @@ class MultiTaskConfig(ClassifierHeadConfig, PreTrainedConfig):
         if self.tasks is None:
             self.tasks = {"label": list((self.id2label or {}).values())}
             self._name_logits(self.tasks)
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> "MultiTaskConfig":
+        """The config of a file, or one with new heads on the backbone that a file is of.
+
+        Raises:
+            ValueError: The file is of a backbone with a head, whose weights have other names than the backbone's.
+        """
+        model_type = config_dict.get("model_type", cls.model_type)
+        if model_type == cls.model_type:
+            return super().from_dict(config_dict, **kwargs)
+        backbone = _config_of(config_dict)
+        family = registry().family_of_model_type(model_type)
+        base = family and family.model_class("base").__name__
+        if (saved := config_dict.get("architectures")) != [base]:
+            raise ValueError(
+                f"{', '.join(saved or ['nothing'])} is no multi-task model, nor a backbone alone: load it as {base}, "
+                "and save that to a folder of its own."
+            )
+        tasks = {"tasks": kwargs.pop("tasks")} if "tasks" in kwargs else {}
+        return super().from_dict({"backbone_config": backbone, **tasks}, **kwargs)
 
     def _in_saved_order(self, tasks: dict[str, list[str]]) -> dict[str, list[str]]:
         """The tasks in the order of the logits; config.json sorts `tasks` by name and `id2label` by number."""
