@@ -101,10 +101,9 @@ def main() -> None:
         )
         name = f"{content.split()[0]}-{style.split('(')[0].strip()}".lower().replace(" ", "-")
         text = {"Description": f"{content} in the style of {style}, as {arguments.network} sees content and style"}
-        write_png(arguments.folder / f"{name}.png", as_image(result), text)
-        write_png(
-            arguments.folder / f"{name}-triptych.png", side_by_side(pictures[content], pictures[style], result), text
-        )
+        write_png(arguments.folder / f"{name}.png", as_image(result), text, overwrite=True)
+        triptych = side_by_side(pictures[content], pictures[style], result)
+        write_png(arguments.folder / f"{name}-triptych.png", triptych, text, overwrite=True)
     print("all within the limits" if good else "NOT all within the limits")
 
 

@@ -43,7 +43,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
 
     picture = Image.open(options.photo).convert("L") if options.photo else own_picture()
-    draw_edge_filters(torch.from_numpy(np.array(picture)).float(), options.output / "edge_filters.png")
+    draw_edge_filters(torch.from_numpy(np.array(picture)).float(), options.output / "edge_filters.png", overwrite=True)
 
     print("output side = floor((n + 2p - f) / s) + 1")
     print("    n   f       p  s  output")
@@ -52,7 +52,7 @@ def main() -> None:
         name = f"{zeros} ({padding})" if isinstance(padding, str) else str(zeros)
         result = output_size(size, kernel_size, padding, stride)
         print(f"{size:5}  {kernel_size:2}  {name:>9}  {stride}  {result:4}")
-    draw_output_sizes(options.output / "output_sizes.png", [size for size in SIZES if size[0] < 10])
+    draw_output_sizes(options.output / "output_sizes.png", [size for size in SIZES if size[0] < 10], overwrite=True)
 
     print(f"\nXOR, right answers of 4 after training, best of {options.starts} starts")
     drawn = []
@@ -64,7 +64,7 @@ def main() -> None:
         reached = sum(accuracy == 1 for accuracy in accuracies)
         print(f"{layers:28} {max(accuracies):4.0%}   all four right from {reached} of {options.starts} starts")
         drawn.append((f"{layers}: {max(accuracies):.0%}", networks[best]))
-    draw_xor([drawn[0], drawn[1], drawn[-1]], options.output / "xor.png")
+    draw_xor([drawn[0], drawn[1], drawn[-1]], options.output / "xor.png", overwrite=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from tsugiki.errors import OutputError
+from tsugiki.output import atomic_file, write_text
 from tsugiki.output_path import check_output_path
 
 
@@ -53,3 +54,36 @@ def test_nothing_is_written_into_a_folder_that_is_read_as_a_whole(tmp_path):
     for folder in ("model", "link"):
         with pytest.raises(OutputError, match=r"lies in .*model, which is read"):
             check_output_path(tmp_path / folder / "a.png", reads=[tmp_path / "model"], overwrite=True)
+
+
+def test_pipes_and_names_that_no_file_can_have_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for name, said in (("pipe.png", "is a device or a pipe"), (f"{'a' * 250}.png", "cannot be written")):
+        with pytest.raises(OutputError, match=said):
+            check_output_path(tmp_path / name, overwrite=True)
+
+
+def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
+    file, beside, other = tmp_path / "a.txt", tmp_path / ".a.txt.partial", tmp_path / "other.txt"
+    write_text(file, "old")
+    write_text(other, "somebody's")
+    beside.symlink_to(other)
+    with pytest.raises(KeyboardInterrupt), atomic_file(file) as partial:
+        partial.write_text("ne", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert (file.read_text(encoding="utf-8"), other.read_text(encoding="utf-8")) == ("old", "somebody's")
+    assert sorted(tmp_path.iterdir()) == [file, other]
+
+
+def test_a_file_that_comes_while_another_is_made_stays(tmp_path):
+    file = tmp_path / "a.txt"
+    with (
+        pytest.raises(OutputError, match="exists already; name another"),
+        atomic_file(file, overwrite=False) as partial,
+    ):
+        partial.write_text("slow", encoding="utf-8")
+        file.write_text("quick", encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == "quick"
+    assert list(tmp_path.iterdir()) == [file]
+    with pytest.raises(OutputError, match="exists already"):
+        write_text(file, "slow", overwrite=False)

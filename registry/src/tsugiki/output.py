@@ -19,6 +19,7 @@ from typing import Any
 
 from .errors import OutputError
 from .fingerprint import options_fingerprint
+from .output_path import beside, refuse_existing
 from .ownership import OLD, RECORD, WHOLE, new_record, read_record, relation
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -260,19 +261,26 @@ def quiet_transformers() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Write a file whole or not at all.
+
+    Args:
+        path: The file. An old one stays until the new one is whole.
+        overwrite: Whether an old one is replaced at all; functions that write where a person says ask for False.
 
     Yields:
         The file beside it to write to, which takes its place at the end.
 
     Raises:
-        OutputError: The disk is full or the folder cannot be written.
+        OutputError: The file is there and not to be replaced, the disk is full, or the folder cannot be written.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.partial")
+    refuse_existing(target, overwrite=overwrite)
+    partial = beside(target)
     try:
+        partial.unlink(missing_ok=True)  # what a killed run left, or a link that would be written through
         yield partial
+        refuse_existing(target, overwrite=overwrite)  # another program may have been quicker
         partial.replace(target)
     except BaseException as error:
         with contextlib.suppress(OSError):  # the folder itself may be missing, or be a file
@@ -284,23 +292,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         raise
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OutputError: The disk is full or the folder cannot be written.
-    """
-    with atomic_file(path) as partial:
+def write_bytes(path: str | Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Write a file whole or not at all; see `atomic_file`."""
+    with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_bytes(content)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file in UTF-8 whole or not at all.
-
-    Raises:
-        OutputError: The disk is full or the folder cannot be written.
-    """
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: str | Path, text: str, *, overwrite: bool = True) -> None:
+    """Write a text file in UTF-8 whole or not at all; see `atomic_file`."""
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
 
 
 def write_json(path: str | Path, value: Any) -> None:

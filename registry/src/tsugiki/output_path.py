@@ -40,16 +40,43 @@ def check_output_path(
         names = " or ".join(f"something{suffix}" for suffix in suffixes)
         raise OutputError(f"{what}: name the output {names}, not {output}")
     folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK) or not _can_be_named(beside(path)):
         raise OutputError(f"{output} cannot be written; name a file in a folder that exists and is yours")
     for source in reads:
         if isinstance(source, str | Path) and (how := _relation(path, Path(source))):
             raise OutputError(f"{output} {how} {readable(source)}, which is read; name another output")
     if path.is_symlink():
         raise OutputError(f"{output} is a link; name a file")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{output} exists already; name another file, or replace it with --overwrite")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{output} is a device or a pipe; name a file")
+    refuse_existing(path, overwrite=overwrite)
     return path
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse to write where something is, unless it is to be replaced.
+
+    Raises:
+        OutputError: Something is there.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise OutputError(f"{path} exists already; name another file, or replace it with --overwrite (overwrite=True)")
+
+
+def beside(path: Path) -> Path:
+    """Where a file is made that takes the place of `path` when it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def _can_be_named(path: Path) -> bool:
+    """Whether a file of this name can be; one whose name is too long for the disk cannot."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _relation(path: Path, source: Path) -> str:

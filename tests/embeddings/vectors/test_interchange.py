@@ -173,7 +173,7 @@ def test_binary_files_are_told_from_text(tmp_path, dimension):
         matrix = np.random.default_rng(seed).normal(size=(5, dimension)).astype(np.float32)
         vectors = WordVectors([f"w{row}" for row in range(5)], matrix)
         for name in ("v.bin", "v.txt"):
-            vectors.to_file(tmp_path / name)
+            vectors.to_file(tmp_path / name, overwrite=True)
             np.testing.assert_array_equal(WordVectors.from_file(tmp_path / name).matrix, matrix)
 
 
@@ -338,7 +338,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, monkeypa
         WordVectors(["New York"], np.ones((1, 2), np.float32)).to_file(tmp_path / "v.txt")
     with pytest.raises(DataError, match="holds NaN"):
         WordVectors(["a"], np.full((1, 2), np.nan, np.float32)).to_file(tmp_path / "v.txt")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         vectors.to_file(tmp_path / "missing" / "v.txt")
 
     def full(words, matrix):
@@ -348,6 +348,8 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, monkeypa
     monkeypatch.setattr(interchange, "text_lines", full)
     (tmp_path / "v.txt").write_text("old", encoding="utf-8")
     with pytest.raises(OutputError, match="no space left"):
+        vectors.to_file(tmp_path / "v.txt", overwrite=True)
+    with pytest.raises(OutputError, match="exists already"):
         vectors.to_file(tmp_path / "v.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["v.txt"]
     assert (tmp_path / "v.txt").read_text(encoding="utf-8") == "old"

@@ -176,7 +176,7 @@ def test_a_missing_package_names_the_extra(package, model, tmp_path, monkeypatch
     assert not (tmp_path / "model.onnx").exists()
 
 
-@pytest.mark.parametrize(("place", "said"), [("", "is a folder"), ("nowhere/model.onnx", "does not exist")])
+@pytest.mark.parametrize(("place", "said"), [("", "cannot be written"), ("nowhere/model.onnx", "cannot be written")])
 def test_a_place_that_cannot_be_written_is_refused(place, said, model, tmp_path):
     with pytest.raises(OutputError, match=said):
         export_onnx(model, tmp_path / place)
@@ -191,5 +191,7 @@ def test_an_export_that_fails_leaves_the_old_file(model, tmp_path, monkeypatch):
     with pytest.raises(
         OptionError, match="PlainForImageClassification cannot be exported to ONNX: unsupported operator"
     ):
+        export_onnx(model, tmp_path / "model.onnx", overwrite=True)
+    with pytest.raises(OutputError, match="exists already"):
         export_onnx(model, tmp_path / "model.onnx")
     assert (tmp_path / "model.onnx").read_bytes() == b"old"

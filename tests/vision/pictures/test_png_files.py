@@ -30,5 +30,7 @@ def test_a_write_that_fails_leaves_the_older_picture(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OutputError, match=r"cannot write .*a\.png: no space left"):
+        write_png(target, Image.new("L", (2, 2)), {}, overwrite=True)
+    with pytest.raises(OutputError, match="exists already"):
         write_png(target, Image.new("L", (2, 2)), {})
     assert target.read_bytes() == b"older"

@@ -33,11 +33,11 @@ def command(
     Example:
         tsugiki export lenet5-mnist --onnx lenet5.onnx --check
     """
-    path = check_output_path(onnx, (), reads=[name], overwrite=overwrite)
+    check_output_path(onnx, (), reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
         from ..export.export_onnx import export_onnx
 
-        export = export_onnx(name, path, check=check)
+        export = export_onnx(name, onnx, check=check, overwrite=overwrite)
     if json:
         print_json(
             {

@@ -85,7 +85,7 @@ def command(
         named = parse_columns(columns)
         answers = list(answer(name, inputs, top_k=top_k, batch_size=batch_size, columns=named))
     if csv is not None:
-        _write_csv(csv_path, answers)
+        _write_csv(csv_path, answers, overwrite=overwrite)
     if json:
         print_json([one.to_dict() for one in answers])
     elif csv is None:
@@ -269,7 +269,7 @@ def _score(score: float) -> str:
     return f"{score:.4f}" if score == 0 or score >= 1e-3 else f"{score:.1e}"
 
 
-def _write_csv(path: Path, answers: Sequence[Answer]) -> None:
+def _write_csv(path: Path, answers: Sequence[Answer], *, overwrite: bool) -> None:
     """A line for each answer, and one for an input that has none, so that no input is missing."""
     import csv
     import io
@@ -284,4 +284,4 @@ def _write_csv(path: Path, answers: Sequence[Answer]) -> None:
             writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}", ""])
         if not one.predictions:
             writer.writerow([one.source, "", "", "", one.error or ""])
-    write_text(path, text.getvalue())
+    write_text(path, text.getvalue(), overwrite=overwrite)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ExportRefusedError, OptionError, OutputError, PluginError, TsugikiError
+from ..output_path import check_output_path, refuse_existing
 from ..registry import registry
 from .example_inputs import example_inputs
 from .onnx_trials import ROWS, Inputs, Trials
@@ -73,35 +74,37 @@ class _Answers(nn.Module):
 
 
 def export_onnx(
-    model_or_name: PreTrainedModel | str | Path, file: str | Path, *, check: bool = False, opset: int = OPSET
+    model_or_name: PreTrainedModel | str | Path,
+    file: str | Path,
+    *,
+    check: bool = False,
+    opset: int = OPSET,
+    overwrite: bool = False,
 ) -> Export:
     """Write a model as an ONNX file, whole or not at all.
 
     Args:
         model_or_name: A model, or what `tsugiki.load` takes.
-        file: The file to write; an old one is replaced.
+        file: The file to write.
         check: Run the file with onnxruntime and compare with torch: on other numbers of rows, on rows that are padded
             on either side, and on other lengths and pictures where the network takes them. A difference above
             `TOLERANCE` fails the export.
         opset: Version of the ONNX operators.
+        overwrite: Replace a file that is there.
 
     Returns:
         What was written.
 
     Raises:
         PluginError: A package that is needed is missing; says which extra brings it.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is there and not to be replaced.
         ExportRefusedError: The model says of itself that it cannot be exported, and why.
         OptionError: The model cannot be exported, or not rightly; says why.
     """
+    target = check_output_path(file, (), overwrite=overwrite)
     _require("onnx")
     if check:
         _require("onnxruntime")
-    target = Path(file)
-    if target.is_dir():
-        raise OutputError(f"{file} is a folder; name the file to write, such as {target / 'model.onnx'}")
-    if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} of {file} does not exist; make it first")
     model, processor = _load(model_or_name)
     _refuse_undeclared(model)
     was_training = model.training
@@ -114,6 +117,7 @@ def export_onnx(
             names = _graph_inputs(partial)
             unused = _unused(model, trials.traced, names)
             differences = _differences(model, trials, names, partial) if check else []
+            refuse_existing(target, overwrite=overwrite)
             partial.replace(target)
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror or error}") from error

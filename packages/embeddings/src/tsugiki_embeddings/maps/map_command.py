@@ -70,7 +70,7 @@ def command(
             drawn = words_map(name, words=words, near=near, perplexity=perplexity, seed=seed)
         else:
             drawn = documents_map(name, documents, split=split, rows=rows, perplexity=perplexity, seed=seed)
-        labels = write_map(drawn, path)
+        labels = write_map(drawn, path, overwrite=overwrite)
     seconds = stopwatch.seconds
     facts = {
         "path": str(path),
@@ -206,7 +206,7 @@ def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
     return np.concatenate(found)
 
 
-def write_map(drawn: Map, path: Path) -> int:
+def write_map(drawn: Map, path: Path, *, overwrite: bool = False) -> int:
     """Write a map as what the file's name says; the number of points that have a label.
 
     Raises:
@@ -215,8 +215,8 @@ def write_map(drawn: Map, path: Path) -> int:
     if path.suffix.lower() == ".html":
         from .map_page import write_page
 
-        write_page(drawn, path)
+        write_page(drawn, path, overwrite=overwrite)
         return sum(bool(label) for label in drawn.labels)
     from .map_picture import draw_map
 
-    return draw_map(drawn, path)
+    return draw_map(drawn, path, overwrite=overwrite)

@@ -17,17 +17,18 @@ TEMPLATE = "map_page.html"
 DIGITS = 4  # of the coordinates, which run from 0 to 1
 
 
-def write_page(drawn: Map, output: str | Path) -> None:
+def write_page(drawn: Map, output: str | Path, *, overwrite: bool = False) -> None:
     """Write a map as an HTML file, whole or not at all.
 
     Args:
         drawn: The map.
         output: The file.
+        overwrite: Replace a file that is there.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is there and not to be replaced.
     """
-    write_text(output, page(drawn))
+    write_text(output, page(drawn), overwrite=overwrite)
 
 
 def page(drawn: Map) -> str:

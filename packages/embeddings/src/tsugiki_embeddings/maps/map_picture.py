@@ -70,18 +70,19 @@ def place_labels(
     return placed
 
 
-def draw_map(drawn: Map, output: str | Path) -> int:
+def draw_map(drawn: Map, output: str | Path, *, overwrite: bool = False) -> int:
     """Write a map as a PNG file, whole or not at all.
 
     Args:
         drawn: The map.
         output: The file.
+        overwrite: Replace a file that is there.
 
     Returns:
         How many labels had room.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is there and not to be replaced.
     """
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -128,7 +129,7 @@ def draw_map(drawn: Map, output: str | Path) -> int:
         axes.text(left, bottom, text, fontsize=FONT, weight=bold, va="bottom", ha="left", color="0.1")
     buffer = io.BytesIO()
     canvas.print_png(buffer, metadata={"Title": drawn.title, "Software": "tsugiki map"})
-    write_bytes(output, buffer.getvalue())
+    write_bytes(output, buffer.getvalue(), overwrite=overwrite)
     return len(placed)
 
 

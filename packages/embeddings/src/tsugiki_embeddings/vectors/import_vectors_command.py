@@ -62,7 +62,7 @@ def import_vectors(
 
     from .word_vectors import WordVectors
 
-    path = check_output(output_dir)
+    path = check_output(output_dir, reads=[file])
     vectors = WordVectors.from_file(file, format=format, limit=limit, unicode_errors=unicode_errors)
     if half:
         vectors = vectors.half()

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.output import atomic_file
+from tsugiki.output_path import check_output_path
 
 from .fasttext_file import MAGIC, MOST_COLUMNS, read_fasttext
 from .vector_table import VectorTable
@@ -96,7 +97,9 @@ def read_vectors(
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def write_vectors(vectors: VectorTable, path: str | Path, *, format: str | None = None) -> None:
+def write_vectors(
+    vectors: VectorTable, path: str | Path, *, format: str | None = None, overwrite: bool = False
+) -> None:
     """Write word vectors to a file, whole or not at all; packed with gzip if its name ends in ``.gz``.
 
     Counts are not in these files; a snapshot (`WordVectors.save`) keeps them.
@@ -106,12 +109,14 @@ def write_vectors(vectors: VectorTable, path: str | Path, *, format: str | None 
         path: The file.
         format: One of `WRITTEN`; by default by the name: ``.vec`` and ``.txt`` are word2vec text, ``.bin`` is binary,
             ``.glove`` has no line of sizes.
+        overwrite: Replace a file that is there.
 
     Raises:
         OptionError: The format is unknown or cannot be told.
         DataError: A word holds white space, which parts words and numbers in these files, or a vector is not finite.
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is there and not to be replaced.
     """
+    path = check_output_path(path, (), overwrite=overwrite)
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     packed = suffixes[-1:] == [".gz"]
     ending = (suffixes[:-1] if packed else suffixes)[-1:]
@@ -127,7 +132,7 @@ def write_vectors(vectors: VectorTable, path: str | Path, *, format: str | None 
     if spaced is not None:
         raise DataError(f"the word {spaced!r} holds white space (or nothing), which ends a word in such files")
     vectors.norms()  # refuses NaN
-    with _written(path, packed=packed) as file:
+    with _written(path, packed=packed, overwrite=overwrite) as file:
         if format != "glove":
             file.write("{} {}\n".format(*vectors.matrix.shape).encode())
         pieces = binary_rows if format == "word2vec-binary" else text_lines
@@ -238,9 +243,9 @@ def _opened(path: str | Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _written(path: str | Path, *, packed: bool) -> Iterator[BinaryIO]:
+def _written(path: Path, *, packed: bool, overwrite: bool) -> Iterator[BinaryIO]:
     """A file to write, which appears when it is complete."""
-    with atomic_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path, overwrite=overwrite) as partial, partial.open("wb") as file:
         if packed:
             # Without name and time, so that the same vectors make the same file.
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packing:

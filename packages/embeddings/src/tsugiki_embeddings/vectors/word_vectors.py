@@ -330,11 +330,11 @@ class WordVectors:
 
         return cls.of(read_vectors(path, format=format, limit=limit, unicode_errors=unicode_errors))
 
-    def to_file(self, path: str | Path, format: str | None = None) -> None:
+    def to_file(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> None:
         """Write a file for other programs; see `tsugiki_embeddings.vectors.interchange.write_vectors`."""
         from .interchange import write_vectors
 
-        write_vectors(self.table, path, format=format)
+        write_vectors(self.table, path, format=format, overwrite=overwrite)
 
     @classmethod
     def from_gensim(cls, keyed_vectors: KeyedVectors | Any) -> WordVectors:

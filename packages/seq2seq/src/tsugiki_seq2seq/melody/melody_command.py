@@ -41,7 +41,15 @@ def command(
     )
     with only_results_on_stdout():
         facts = write_melody(
-            name, path, start=start, key=key, metre=metre, temperature=temperature, tempo=tempo, seed=seed
+            name,
+            path,
+            start=start,
+            key=key,
+            metre=metre,
+            temperature=temperature,
+            tempo=tempo,
+            seed=seed,
+            overwrite=overwrite,
         )
     if json:
         print_json(facts)
@@ -60,6 +68,7 @@ def write_melody(
     temperature: float = 0.8,
     tempo: float = 100,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Grow a melody and write it; its path, name, start, key, metre, seed, number of notes and bars, and text.
 
@@ -80,7 +89,8 @@ def write_melody(
     text, melody = grow_melody(model, tokenizer, start, key=key, metre=metre, temperature=temperature, seed=seed)
     notes = melody.notes()
     title = f"{Path(name).name} from {start}, {melody.key}, {melody.metre}, seed {seed}"
-    write_bytes(path, WRITERS[path.suffix.lower()](notes, tempo=tempo, metre=melody.metre, title=title))
+    content = WRITERS[path.suffix.lower()](notes, tempo=tempo, metre=melody.metre, title=title)
+    write_bytes(path, content, overwrite=overwrite)
     return {
         "path": str(path),
         "name": Path(name).name,

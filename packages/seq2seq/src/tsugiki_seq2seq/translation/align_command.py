@@ -35,7 +35,7 @@ def command(
     """
     path = check_output_path(output, reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
-        facts = write_alignment(name, text, path, target=target, layer=layer, head=head, beam=beam)
+        facts = write_alignment(name, text, path, target=target, layer=layer, head=head, beam=beam, overwrite=overwrite)
     if json:
         print_json(facts)
         return
@@ -55,6 +55,7 @@ def write_alignment(
     layer: int = -1,
     head: int | None = None,
     beam: int | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the picture; its path, the tokens, the weights and the text.
 
@@ -68,7 +69,7 @@ def write_alignment(
 
     model, tokenizer = load_translator(Snapshot.open(name))
     found = align(model, tokenizer, text, target, layer=layer, head=head, num_beams=beam)
-    stands_for = draw_alignment(found, path)
+    stands_for = draw_alignment(found, path, overwrite=overwrite)
     return {
         "path": str(path),
         "name": name,

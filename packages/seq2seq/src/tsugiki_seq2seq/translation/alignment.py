@@ -127,7 +127,7 @@ def _choose(model: Any, layers: Sequence[torch.Tensor] | None, layer: int, head:
     return weights[head]
 
 
-def draw_alignment(drawn: Alignment, output: str | Path) -> dict[str, str]:
+def draw_alignment(drawn: Alignment, output: str | Path, *, overwrite: bool = False) -> dict[str, str]:
     """Write the heat map as a PNG, whole or not at all; white is no attention, the darkest cell has the most.
 
     Source tokens stand above the columns, target tokens beside the rows, a space as ``␣`` and the mark that begins a
@@ -136,12 +136,13 @@ def draw_alignment(drawn: Alignment, output: str | Path) -> dict[str, str]:
     Args:
         drawn: What to draw.
         output: The file.
+        overwrite: Replace a file that is there.
 
     Returns:
         Which token each such place stands for.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is there and not to be replaced.
     """
     fonts, missing = fonts_for("".join(_readable(token) for token in [*drawn.source, *drawn.target]))
     columns, rows, stands_for = _labels(drawn, missing)
@@ -160,7 +161,7 @@ def draw_alignment(drawn: Alignment, output: str | Path) -> dict[str, str]:
         figure.colorbar(image, ax=axes, label="attention", fraction=0.05)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-    write_bytes(output, buffer.getvalue())
+    write_bytes(output, buffer.getvalue(), overwrite=overwrite)
     return stands_for
 
 

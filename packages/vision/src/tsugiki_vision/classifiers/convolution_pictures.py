@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
+from tsugiki.output import atomic_file
 
 from .convolution_basics import (
     EDGE_FILTERS,
@@ -31,12 +32,13 @@ DOTS_PER_INCH = 120
 _COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 
 
-def draw_edge_filters(picture: Tensor, file: str | Path) -> None:
+def draw_edge_filters(picture: Tensor, file: str | Path, *, overwrite: bool = False) -> None:
     """Draw what each of `EDGE_FILTERS` makes of a picture, and the strength of its edges.
 
     Args:
         picture: Gray (H, W).
         file: The PNG file to write.
+        overwrite: Replace a file that is there.
     """
     answers = {name: filter_picture(picture, kernel) for name, kernel in EDGE_FILTERS.items()}
     figure = Figure(figsize=(10, 5.4), layout="constrained")
@@ -48,15 +50,18 @@ def draw_edge_filters(picture: Tensor, file: str | Path) -> None:
         largest = float(answer.abs().max())
         kernel = " / ".join(" ".join(f"{value:g}" for value in row) for row in EDGE_FILTERS[name].tolist())
         _show(panel, answer, f"{name}\n{kernel}", limits=(-largest, largest))
-    _save(figure, file)
+    _save(figure, file, overwrite=overwrite)
 
 
-def draw_output_sizes(file: str | Path, settings: Sequence[tuple[int, int, Padding, int]]) -> None:
+def draw_output_sizes(
+    file: str | Path, settings: Sequence[tuple[int, int, Padding, int]], *, overwrite: bool = False
+) -> None:
     """Draw where the kernel stands in the first row of a picture, for several paddings and strides.
 
     Args:
         file: The PNG file to write.
         settings: For each panel the side of the picture, that of the kernel, the padding and the stride.
+        overwrite: Replace a file that is there.
     """
     figure = Figure(figsize=(2.6 * len(settings), 3.2), layout="constrained")
     for panel, (size, kernel_size, padding, stride) in zip(
@@ -83,15 +88,18 @@ def draw_output_sizes(file: str | Path, settings: Sequence[tuple[int, int, Paddi
         panel.set(xlim=(-zeros - 0.3, size + zeros + 0.3), ylim=(size + zeros + 0.3, -zeros - 0.3), aspect="equal")
         panel.set_axis_off()
         panel.set_title(f"n = {size}, f = {kernel_size}, p = {zeros}, s = {stride}\n{result} x {result}", fontsize=9)
-    _save(figure, file)
+    _save(figure, file, overwrite=overwrite)
 
 
-def draw_xor(networks: Sequence[tuple[str, MLPForImageClassification]], file: str | Path) -> None:
+def draw_xor(
+    networks: Sequence[tuple[str, MLPForImageClassification]], file: str | Path, *, overwrite: bool = False
+) -> None:
     """Draw what networks of `xor_network` answer everywhere, and the four rows of the gate.
 
     Args:
         networks: Titles and networks.
         file: The PNG file to write.
+        overwrite: Replace a file that is there.
     """
     line = torch.linspace(-0.4, 1.4, 121)
     second, first = torch.meshgrid(line, line, indexing="ij")
@@ -108,7 +116,7 @@ def draw_xor(networks: Sequence[tuple[str, MLPForImageClassification]], file: st
         panel.set(xticks=(0, 1), yticks=(0, 1))
         panel.set_title(title, fontsize=9)
     figure.axes[0].legend(loc="center", fontsize=8)
-    _save(figure, file)
+    _save(figure, file, overwrite=overwrite)
 
 
 def _show(panel: Axes, picture: Tensor, title: str, limits: tuple[float, float] | None = None) -> None:
@@ -118,5 +126,6 @@ def _show(panel: Axes, picture: Tensor, title: str, limits: tuple[float, float] 
     panel.set_axis_off()
 
 
-def _save(figure: Figure, file: str | Path) -> None:
-    figure.savefig(file, dpi=DOTS_PER_INCH, metadata={"Software": None})
+def _save(figure: Figure, file: str | Path, *, overwrite: bool) -> None:
+    with atomic_file(file, overwrite=overwrite) as partial:
+        figure.savefig(partial, dpi=DOTS_PER_INCH, format="png", metadata={"Software": None})

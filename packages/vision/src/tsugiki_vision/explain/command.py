@@ -65,7 +65,17 @@ def command(
         raise UsageError("name an IMAGE to explain; only --method best-input does without")
     with only_results_on_stdout():
         path = check_output_path(output, reads=[name, image], overwrite=overwrite)
-        facts = explain(name, image, target=target, method=method, layer=layer, unit=unit, steps=steps, output=path)
+        facts = explain(
+            name,
+            image,
+            target=target,
+            method=method,
+            layer=layer,
+            unit=unit,
+            steps=steps,
+            output=path,
+            overwrite=overwrite,
+        )
     if json:
         print_json(facts)
         return
@@ -84,6 +94,7 @@ def explain(
     unit: str | None,
     steps: int,
     output: Path,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the picture and return what it shows: path, network, answer, target, methods and what was left out.
 
@@ -118,7 +129,8 @@ def explain(
     if method in ("all", "best-input"):
         panels.append(explained.best(exciting, steps))
     caption = f"{explained.name} ({type(model).__name__})"
-    write_png(output, draw_panels(panels, caption), {"Title": "tsugiki explain", "Description": caption})
+    about = {"Title": "tsugiki explain", "Description": caption}
+    write_png(output, draw_panels(panels, caption), about, overwrite=overwrite)
     return {
         "path": str(output),
         "name": explained.name,

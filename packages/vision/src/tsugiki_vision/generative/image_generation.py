@@ -67,5 +67,5 @@ class UnconditionalImageGeneration(UnlabelledPictures):
 
         samples = model.sample(SAMPLES, torch.Generator().manual_seed(0))  # type: ignore[operator]
         caption = f"The first {len(samples)} pictures that the model draws with seed 0."
-        write_png(folder / SAMPLES_FILE, picture_grid(samples), {"Description": caption})
+        write_png(folder / SAMPLES_FILE, picture_grid(samples), {"Description": caption}, overwrite=True)
         return [Picture(SAMPLES_FILE, caption)]

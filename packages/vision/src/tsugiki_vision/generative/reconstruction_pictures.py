@@ -37,5 +37,5 @@ def draw_reconstructions(predictions: Predictions, errors: NDArray[np.float64], 
         f"{columns} that come back worst (squared error {errors[worst[-1]]:.1f} to {errors[worst[0]]:.1f})."
     )
     grid = picture_grid(torch.from_numpy(np.concatenate(lines)), columns=columns)
-    write_png(folder / FILE, grid, {"Description": caption})
+    write_png(folder / FILE, grid, {"Description": caption}, overwrite=True)
     return Picture(FILE, caption)

@@ -61,7 +61,7 @@ def sample(name: str, *, count: int, seed: int, output: str, overwrite: bool = F
         )
     pictures = draw(count, torch.Generator().manual_seed(seed))  # (count, C, H, W), from 0 to 1
     caption = f"{count} pictures of {Path(name).name}, seed {seed}"
-    write_png(path, picture_grid(pictures), {"Title": "tsugiki sample", "Description": caption})
+    write_png(path, picture_grid(pictures), {"Title": "tsugiki sample", "Description": caption}, overwrite=overwrite)
     height, width = pictures.shape[2:]
     return {
         "path": str(path),

@@ -92,9 +92,11 @@ def command(
     with only_results_on_stdout():
         if model is None:
             assert style is not None
-            facts = stylize(content, style, path, network, size=size, seed=seed, start=start, **options)
+            facts = stylize(
+                content, style, path, network, size=size, seed=seed, start=start, overwrite=overwrite, **options
+            )
         else:
-            facts = stylize_with(model, content, path, size=size)
+            facts = stylize_with(model, content, path, size=size, overwrite=overwrite)
     if json:
         print_json(facts)
         return
@@ -103,7 +105,14 @@ def command(
 
 
 def stylize(
-    content: str, style: str, output: Path, network: str = NETWORK, *, size: int = 256, **options: Any
+    content: str,
+    style: str,
+    output: Path,
+    network: str = NETWORK,
+    *,
+    size: int = 256,
+    overwrite: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """Optimise a picture, write it, and return its path, what made it and its losses at the start and the end.
 
@@ -113,6 +122,7 @@ def stylize(
         output: The PNG file to write.
         network: Name of a registered VGG.
         size: Pixels of the longer side of the result, and of the painting.
+        overwrite: Replace a file that is there.
         **options: Of `tsugiki_vision.style.style_transfer.transfer_style`.
 
     Raises:
@@ -149,10 +159,10 @@ def stylize(
         "style_loss_ratio": last.style / first.style if first.style > 0 else None,
         "seconds": stopwatch.seconds,
     }
-    return _write(output, painted.picture, facts)
+    return _write(output, painted.picture, facts, overwrite=overwrite)
 
 
-def stylize_with(model: str, content: str, output: Path, *, size: int = 256) -> dict[str, Any]:
+def stylize_with(model: str, content: str, output: Path, *, size: int = 256, overwrite: bool = False) -> dict[str, Any]:
     """Paint with a stylizer that was trained for one painting, and return the path and what made the picture.
 
     Raises:
@@ -187,10 +197,10 @@ def stylize_with(model: str, content: str, output: Path, *, size: int = 256) -> 
         "size": list(painted.shape[1:]),
         "seconds": stopwatch.seconds,
     }
-    return _write(output, painted, facts)
+    return _write(output, painted, facts, overwrite=overwrite)
 
 
-def _write(path: Path, picture: Tensor, facts: dict[str, Any]) -> dict[str, Any]:
+def _write(path: Path, picture: Tensor, facts: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
     """Write a picture `(3, H, W)` from 0 to 1 with what made it, and return that with the path.
 
     Of the files that made it the picture tells the names: it may be shown to anybody.
@@ -203,7 +213,7 @@ def _write(path: Path, picture: Tensor, facts: dict[str, Any]) -> dict[str, Any]
     names = {key: public_name(facts[key]) for key in ("content", "style", "network", "model") if key in facts}
     made = {key: value for key, value in (facts | names).items() if key != "seconds"}
     text = {"Software": "tsugiki stylize", "Description": facts["caption"], "Comment": json_text.dumps(made)}
-    write_png(path, Image.fromarray(pixels), text)
+    write_png(path, Image.fromarray(pixels), text, overwrite=overwrite)
     return {"path": str(path), **facts}
 
 
