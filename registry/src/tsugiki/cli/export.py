@@ -8,19 +8,21 @@ import typer
 
 from ..output_path import check_output_path
 from .options import Json, ModelName, Overwrite
-from .output import format_bytes, only_results_on_stdout, print_json
+from .output import format_bytes, note, only_results_on_stdout, print_json
 
 
 def command(
     name: ModelName,
     onnx: Annotated[str, typer.Option("--onnx", metavar="FILE", help="The file to write.", show_default=False)],
     check: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--check",
-            help="Run the file with onnxruntime on other rows, lengths, sizes and padding; torch must agree.",
+            "--check/--no-check",
+            help="Run the file with onnxruntime on other rows, lengths, sizes and padding; torch must agree.  "
+            "[default: where onnxruntime is installed]",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -31,7 +33,7 @@ def command(
     `pip install 'tsugiki[onnx]'`.
 
     Example:
-        tsugiki export lenet5-mnist --onnx lenet5.onnx --check
+        tsugiki export lenet5-mnist --onnx lenet5.onnx
     """
     check_output_path(onnx, (), reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
@@ -60,3 +62,5 @@ def command(
         print(f"exported without {', '.join(export.unused)}, of which the network makes no use")
     if export.max_difference is not None:
         print(f"largest difference to torch: {export.max_difference:.1e}, over {export.trials} kinds of batches")
+    else:
+        note("not compared with torch: --check does, with onnxruntime")

@@ -77,7 +77,7 @@ def export_onnx(
     model_or_name: PreTrainedModel | str | Path,
     file: str | Path,
     *,
-    check: bool = False,
+    check: bool | None = None,
     opset: int = OPSET,
     overwrite: bool = False,
 ) -> Export:
@@ -88,7 +88,7 @@ def export_onnx(
         file: The file to write.
         check: Run the file with onnxruntime and compare with torch: on other numbers of rows, on rows that are padded
             on either side, and on other lengths and pictures where the network takes them. A difference above
-            `TOLERANCE` fails the export.
+            `TOLERANCE` fails the export. By default where onnxruntime is installed.
         opset: Version of the ONNX operators.
         overwrite: Replace a file that is there.
 
@@ -103,6 +103,8 @@ def export_onnx(
     """
     target = check_output_path(file, (), overwrite=overwrite)
     _require("onnx")
+    if check is None:
+        check = importlib.util.find_spec("onnxruntime") is not None
     if check:
         _require("onnxruntime")
     model, processor = _load(model_or_name)
