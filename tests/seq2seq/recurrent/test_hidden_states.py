@@ -49,7 +49,7 @@ def test_what_goes_to_the_softmax_is_the_last_hidden_state(family, task, fields)
         plain = model(**given)
     states = output.decoder_hidden_states if model.config.is_encoder_decoder else output.hidden_states
     layers = getattr(model.config, "decoder_layers", getattr(model.config, "num_hidden_layers", None)) or 1
-    assert len(states) == layers + (2 if model.config.is_encoder_decoder else 1)
+    assert len(states) == layers + 1
     assert all(state.shape[:2] == output.logits.shape[:2] for state in states)
     assert torch.allclose(model.lm_head(states[-1]), output.logits, atol=1e-6)
     assert torch.equal(plain.logits, output.logits)

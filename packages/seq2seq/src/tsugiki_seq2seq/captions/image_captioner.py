@@ -257,8 +257,8 @@ class ImageCaptionerForConditionalGeneration(DecoderGenerationMixin, ImageCaptio
             ``logits`` (B, T, vocab_size); with `labels` the mean cross entropy in nats as ``loss``, in training with
             the attention's penalty added; with `use_cache` ``past_key_values``; with `output_attentions`
             ``cross_attentions``, one tensor (B, 1, T, S); with `output_hidden_states` the embeddings, the outputs of
-            each layer and what goes to the softmax (B, T, E) as ``decoder_hidden_states``, and the features (B, S, D)
-            alone as ``encoder_hidden_states``; ``encoder_last_hidden_state`` (B, S, D).
+            each layer but the last, and what goes to the softmax (B, T, E) as ``decoder_hidden_states``, and the
+            features (B, S, D) alone as ``encoder_hidden_states``; ``encoder_last_hidden_state`` (B, S, D).
 
         Raises:
             ValueError: There is no picture, or no caption.

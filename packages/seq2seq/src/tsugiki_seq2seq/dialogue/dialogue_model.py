@@ -43,8 +43,8 @@ class DialogueOutput(ModelOutput):
         past_key_values: The decoder's state.
         encoder_last_hidden_state: The dialogues' states (B, 1, C).
         encoder_hidden_states: Of the utterances (B, U, H), and of the dialogues after each (B, U, C).
-        decoder_hidden_states: Of an utterance that is written: inputs (B, T, E) and outputs (B, T, H) of the layer, and
-            what goes to the softmax (B, T, E).
+        decoder_hidden_states: Of an utterance that is written: inputs of the layer, and what goes to the softmax
+            (B, T, E).
         decoder_attentions: None; here for ``generate()``, which asks for it.
         cross_attentions: None, likewise.
     """
@@ -278,5 +278,5 @@ class DialogueModel(RecurrentGenerationMixin, RecurrentNetwork):
             logits=self.lm_head(hidden),
             past_key_values=state if use_cache else None,
             encoder_hidden_states=getattr(encoder_outputs, "hidden_states", None) if output_hidden_states else None,
-            decoder_hidden_states=None if states is None else (*states, hidden),
+            decoder_hidden_states=None if states is None else (*states[:-1], hidden),
         )

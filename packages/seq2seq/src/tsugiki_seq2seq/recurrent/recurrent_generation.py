@@ -115,6 +115,7 @@ class DecoderGenerationMixin(RecurrentGenerationMixin):
             past_key_values=state if use_cache else None,  # type: ignore[arg-type]
             cross_attentions=(weights[:, None],) if output_attentions and weights is not None else None,
             encoder_last_hidden_state=encoder_outputs[0],
-            decoder_hidden_states=None if states is None else (*states, hidden),
+            # As in transformers, the last is what goes to the softmax, in place of the last layer's outputs.
+            decoder_hidden_states=None if states is None else (*states[:-1], hidden),
             encoder_hidden_states=getattr(encoder_outputs, "hidden_states", None) if output_hidden_states else None,
         )

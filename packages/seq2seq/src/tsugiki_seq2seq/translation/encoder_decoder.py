@@ -358,7 +358,7 @@ class RecurrentForConditionalGeneration(DecoderGenerationMixin, TokenRows, Recur
             ``logits`` (B, T, vocab_size); with `labels` the mean cross entropy in nats as ``loss``; with `use_cache`
             ``past_key_values``; with `output_attentions` ``cross_attentions``, one tensor (B, 1, T, S), as
             transformers' own models give them; with `output_hidden_states` the embeddings and the outputs of each layer
-            as ``encoder_hidden_states``, and as ``decoder_hidden_states`` besides what goes to the softmax (B, T, E);
+            as ``encoder_hidden_states`` and ``decoder_hidden_states``, there last what goes to the softmax (B, T, E);
             ``encoder_last_hidden_state`` (B, S, H).
 
         Raises:
