@@ -186,7 +186,7 @@ def test_a_table_beside_the_files_says_more_of_them(tmp_path):
         load_split(folder, None)
 
 
-def test_folders_of_tables_are_left_to_datasets(tmp_path):
+def test_folders_of_tables_are_left_to_others(tmp_path):
     (tmp_path / "train.csv").write_text("a\n1\n")
     plant(tmp_path, ["README.md"])
     assert read_media_folder(tmp_path) is None

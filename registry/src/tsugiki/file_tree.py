@@ -55,12 +55,14 @@ class FileCount:
         read: Number of files that are read, by split.
         left_out: Paths relative to the folder of those that are not, by reason.
         nested: Folders inside those of classes, whose files count for the class.
+        note: What else there is to say.
     """
 
     folder: Path
     read: Mapping[str, int]
     left_out: Mapping[str, Sequence[str]]
     nested: Sequence[str] = field(default=())
+    note: str = ""
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -77,7 +79,7 @@ class FileCount:
             line += f", {numbers['left_out']} left out: {listed_files(self.left_out)}"
         if self.nested:
             line += f"; what lies in {_shortened(self.nested)} counts for the class above it"
-        return line
+        return f"{line}; {self.note}" if self.note else line
 
 
 def listed_files(left_out: Mapping[str, Sequence[str]]) -> str:

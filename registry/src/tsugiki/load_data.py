@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .csv_tables import load_table
 from .errors import DataError, did_you_mean
 from .file_tree import FileCount
-from .media_folder import read_media_folder
+from .media_folder import MediaFolder, read_media_folder, says_how_to_read
+from .table_folder import ABOUT, TABLE_KINDS, TableFolder, count_declared, read_table_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,13 +24,6 @@ OWN_NAMESPACE = "tsugiki/"
 IN_MEMORY = "data in memory"  # what a card calls a data set that has no name
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _told: set[str] = set()  # what was said of folders
-_FILE_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t"}),
-    ".json": ("json", {}),
-    ".jsonl": ("json", {}),
-}
 
 logger = logging.getLogger(__name__)
 
@@ -81,18 +75,17 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         path = folder
     try:
         if path.is_file():
-            if path.suffix.lower() not in _FILE_KINDS:
-                raise DataError(f"{data}: a data file must end in {', '.join(_FILE_KINDS)}")
-            kind, options = _FILE_KINDS[path.suffix.lower()]
+            if path.suffix.lower() not in TABLE_KINDS:
+                raise DataError(f"{data}: a data file must end in {', '.join(TABLE_KINDS)}")
+            kind, options = TABLE_KINDS[path.suffix.lower()]
             return load_table(kind, data_files=str(path), **options)
         if path.is_dir():
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))
                 return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
-            if (media := read_media_folder(path)) is not None:
-                _tell(media.count)
-                return media.dataset()
-            return load_table(str(path), name=config, cache_dir=_cache_of(path))
+            found = None if config is not None else _sorted_folder(path)
+            _tell(_declared(path, config) if found is None else found.count)
+            return load_table(str(path), name=config, cache_dir=_cache_of(path)) if found is None else found.dataset()
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{data} cannot be read as a data set: {reason}") from error
@@ -104,6 +97,19 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         return load_table(text, name=config, revision=revision)
     except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
         raise DataError(missing_message(text, source)) from error
+
+
+def _sorted_folder(folder: Path) -> MediaFolder | TableFolder | None:
+    """The files of a folder by split; None where its card says itself which files make which."""
+    return None if says_how_to_read(folder) else read_media_folder(folder) or read_table_folder(folder)
+
+
+def _declared(folder: Path, config: str | None) -> FileCount:
+    """What becomes of the files of a folder whose card says which are read."""
+    import datasets
+
+    builder = datasets.load_dataset_builder(str(folder), name=config, cache_dir=_cache_of(folder))
+    return count_declared(folder, builder.config.data_files or {})
 
 
 def _cache_of(folder: Path) -> str:
@@ -152,19 +158,20 @@ def _maker(data: Any) -> Any:
 
 def _tell(count: FileCount) -> None:
     """Say once a process, however many splits are taken, which files of a folder are left out or count elsewhere."""
-    if (count.left_out or count.nested) and (line := str(count)) not in _told:
+    if (set(count.left_out) - {ABOUT} or count.nested or count.note) and (line := str(count)) not in _told:
         _told.add(line)
         logger.warning(line)
 
 
 def file_count(data: Any) -> FileCount | None:
-    """What becomes of the files of a folder of pictures or recordings; None for other data."""
+    """What becomes of the files of a folder; None for other data."""
     if not isinstance(data, str | Path) or _maker(data) is not None:
         return None
     path = mirror_folder(str(data)) or Path(data)
-    is_saved = (path / "dataset_dict.json").exists() or (path / "state.json").exists()
-    media = read_media_folder(path) if path.is_dir() and not is_saved else None
-    return None if media is None else media.count
+    if not path.is_dir() or (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        return None
+    found = _sorted_folder(path)
+    return _declared(path, None) if found is None else found.count
 
 
 def splits(data: Any, *, config: str | None = None) -> list[str]:
@@ -188,8 +195,8 @@ def load_split(
 
     Args:
         data: A Hub id (looked up first in the mirror), a folder (class folders of pictures or recordings, as
-            `tsugiki.media_folder` reads them; parquet, csv, json; or saved by `datasets`), a file, a `Dataset`, or a
-            `DatasetDict`.
+            `tsugiki.media_folder` reads them; tables, as `tsugiki.table_folder` does; or saved by `datasets`), a file,
+            a `Dataset`, or a `DatasetDict`.
         split: The split's name; None where there is only one.
         revision: Commit of a Hub data set.
         config: Configuration name of a data set that has several.

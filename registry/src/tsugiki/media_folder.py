@@ -47,7 +47,7 @@ _TABLES = {
     ".tar",
     ".gz",
 }  # what `datasets` reads
-_LIKE_SPLITS = {*SPLITS, "training", "testing", "eval", "evaluation"}
+LIKE_SPLITS = {*SPLITS, "training", "testing", "eval", "evaluation"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class MediaFolder:
 
 
 def read_media_folder(folder: str | Path) -> MediaFolder | None:
-    """Sort the files of a folder into splits and classes; None where it holds tables, or says itself how to read it.
+    """Sort the files of a folder into splits and classes; None where most that it holds are tables.
 
     A folder in which all others lie is passed through. Where all folders at the top have names of `SPLITS`, they are
     splits; where some have, they are classes like those beside them, unless they hold folders of classes.
@@ -114,7 +114,7 @@ def read_media_folder(folder: str | Path) -> MediaFolder | None:
     kinds = {path: next((column for column, kind in _KINDS.items() if kind.holds(path)), None) for path in files}
     counts = Counter(column for column in kinds.values() if column is not None)
     tables = [path for path in files if path.suffix.lower() in _TABLES and path.name not in METADATA]
-    if _says_how_to_read(folder) or len(tables) > counts.total():
+    if len(tables) > counts.total():
         return None
     if not counts:
         leave_out(files, "neither a picture, a recording nor a table by the suffix")
@@ -152,7 +152,7 @@ def read_media_folder(folder: str | Path) -> MediaFolder | None:
     return MediaFolder(column, rows, tables_of, FileCount(folder, read, left_out, list(nested)))
 
 
-def _says_how_to_read(folder: Path) -> bool:
+def says_how_to_read(folder: Path) -> bool:
     """Whether the folder's card declares which files make which split."""
     from huggingface_hub import DatasetCard
 
@@ -184,7 +184,7 @@ def _splits_of(folder: Path, media: Collection[tuple[str, ...]]) -> dict[str, st
     others = [name for name in folders if name not in SPLITS]
     how = f"splits are called {', '.join(SPLITS)}, and lie alone at the top"
     if not named:
-        if with_folders and all(name.lower() in _LIKE_SPLITS for name in folders):
+        if with_folders and all(name.lower() in LIKE_SPLITS for name in folders):
             raise DataError(f"{folder}: {', '.join(folders)} look like splits; {how}: rename them")
         return {}
     if others:

@@ -113,7 +113,7 @@ class TransferRecord(TransferFacts):
         training: The training below the head.
         scratch: That of the same network from fresh weights, or None.
         estimate: The estimate before it started.
-        files: How many files of a folder of pictures or recordings were found, read and left out.
+        files: How many files of a folder were found, read and left out.
     """
 
     depth: str

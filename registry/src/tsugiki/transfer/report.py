@@ -25,7 +25,7 @@ class Report(TransferFacts):
 
     Attributes:
         depth: How many stages were trained besides the head.
-        files: What became of the files of a folder of pictures or recordings; None for other data.
+        files: What became of the files of a folder; None for other data.
         head: The head that was fitted.
         tuned: The training below the head.
         scratch: The same network from fresh weights, or None.

@@ -36,7 +36,7 @@ class Splits:
         learning: What the training and the validation rows are.
         test_record: What the test rows are.
         measured_on: The test rows, in words.
-        files: What became of the files of a folder of pictures or recordings; None for other data.
+        files: What became of the files of a folder; None for other data.
         memory: Bytes that reading and decoding all of it took at the fullest moment.
     """
 
