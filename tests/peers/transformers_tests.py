@@ -26,8 +26,8 @@ LEFT_OUT = {
             "dtype": "float16",
             "chunk_size_feed_forward": 5,
             "architectures": ["OneModel"],
-            "id2label": {0: "label"},
-            "label2id": {"label": 0},
+            "id2label": {0: "no", 1: "yes"},
+            "label2id": {"no": 0, "yes": 1},
             "problem_type": "regression",
         }
     },

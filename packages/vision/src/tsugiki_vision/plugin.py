@@ -215,6 +215,7 @@ plugin = Plugin(
             processor=GRAYSCALE,
             paper="Hinton & Salakhutdinov 2006, Reducing the dimensionality of data with neural networks",
             heads={"image-reconstruction": "decoder"},
+            example={"hidden_sizes": (20, 12), "code_size": 6},
             trainers={"image-reconstruction": "tsugiki_vision.generative.autoencoder_training:train_autoencoder"},
         ),
         Family(

@@ -86,7 +86,7 @@ def example_labels(
         return inputs["labels"]
     name = kind or type(model).__name__
     main = inputs[model.main_input_name]
-    if name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")):
+    if name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "Seq2SeqLM")):
         return main
     if name.endswith("Classification"):
         shape = main.shape if name.endswith("TokenClassification") else main.shape[:1]

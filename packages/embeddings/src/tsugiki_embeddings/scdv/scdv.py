@@ -117,8 +117,8 @@ class SCDVModel(SCDVPreTrainedModel):
         super().__init__(config)
         self.word_vectors = nn.Embedding(config.vocab_size, config.hidden_size)
         self.word_clusters = nn.Embedding(config.vocab_size, config.num_clusters)
-        self.register_buffer("idf", torch.empty(config.vocab_size))
-        self.register_buffer("threshold", torch.empty(()))
+        self.register_buffer("idf", torch.ones(config.vocab_size))
+        self.register_buffer("threshold", torch.zeros(()))
         self.post_init()
 
     def resize_token_rows(self, size: int, mean_resizing: bool) -> None:

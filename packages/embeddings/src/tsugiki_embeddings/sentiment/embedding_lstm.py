@@ -184,15 +184,14 @@ class EmbeddingLSTMModel(EmbeddingLSTMPreTrainedModel):
         input_ids, mask = words_first(input_ids, word_mask(input_ids, attention_mask, self.config.pad_token_id))
         lengths = mask.sum(1)  # (B,)
         _, states = self.words(input_ids, mask)
-        every = [states]
+        every = [states := states * mask[:, :, None]]
         for layer in self.layers:
             final, states = layer(self.dropout(states), lengths)
-            every.append(states)
-        states = states * mask[:, :, None]
+            every.append(states := states * mask[:, :, None])
         return BaseModelOutputWithPooling(
             last_hidden_state=states,
             pooler_output=self._pool(final, states, mask),
-            hidden_states=tuple(one * mask[:, :, None] for one in every) if output_hidden_states else None,
+            hidden_states=tuple(every) if output_hidden_states else None,
         )
 
     def _pool(self, final: Tensor, states: Tensor, mask: Tensor) -> Tensor:
