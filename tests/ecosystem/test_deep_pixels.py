@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 
@@ -13,7 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from tsugiki import cli
 from tsugiki.deep_pixels import eight_bit_array, eight_bits
 from tsugiki.errors import DataError
-from tsugiki.images import decode_images, open_image
+from tsugiki.images import decode_images, fetch_image, open_image
 from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
 from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor
 
@@ -101,6 +102,21 @@ def test_a_transparent_value_stays_transparent():
 def test_floats_without_a_range_are_refused():
     with pytest.raises(DataError, match=r"scan\.tif does not decode as an image: its values reach 1e\+06, and nothing"):
         open_image(encoded(np.full((2, 2), 1e6, np.float32), "TIFF"), name="scan.tif")
+
+
+@pytest.mark.parametrize("form", ["16-bit PNG", "floats to 1"])
+@pytest.mark.parametrize("prefix", ["", "data:image/any;base64,"])
+def test_a_deep_picture_in_base64_is_scaled_too(form, prefix):
+    text = base64.encodebytes(FORMS[form]()).decode()
+    assert np.array_equal(np.asarray(fetch_image(prefix + text)), RAMP)
+
+
+def test_a_text_that_is_no_picture_is_said_to_be_none():
+    for text in ("no-such-file.png", "x" * 10_000 + "!"):
+        with pytest.raises(ValueError, match="is no picture: neither a file, an address"):
+            fetch_image(text)
+    with pytest.raises(DataError, match="'scan', no file and taken for base64, does not decode as an image"):
+        fetch_image("scan")
 
 
 def test_deep_frames_of_a_clip_are_scaled():

@@ -6,6 +6,7 @@ are repeated per batch, where they cost next to nothing. Together they equal ``p
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from .fingerprint import encoded_media
 if TYPE_CHECKING:
     from datasets import Dataset
 
+_SHOWN = 80  # characters of a text that a message shows
 _CHUNK = 512  # small pictures that a processor gets at once
 PIXELS_AT_ONCE = 2**22  # of pictures that are held decoded; one that is larger is held alone
 _ONLY_RECOGNISED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # and not decoded, but where another package does
@@ -90,15 +92,27 @@ def fetch_image(source: Any, *, timeout: float | None = None) -> Any:
         DataError: It does not decode.
         ValueError: A text is none of these.
     """
-    if isinstance(source, str) and not Path(source).is_file():
-        from transformers.image_utils import load_image
-
-        if not source.startswith(("http://", "https://")):
-            return load_image(source)  # base64, or the library says what is wrong
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
         import httpx
 
         source = httpx.get(source, timeout=timeout, follow_redirects=True).content
+    elif isinstance(source, str) and not _is_file(source):
+        shown = repr(source[:_SHOWN])
+        try:
+            content = base64.b64decode("".join(source.rpartition(",")[2].split()), validate=True)
+        except ValueError as error:
+            raise ValueError(
+                f"{shown} is no picture: neither a file, an address (http://, https://), nor base64"
+            ) from error
+        return open_image(content, name=f"{shown}, no file and taken for base64,")
     return open_image(source) if isinstance(source, str | bytes | Path | Image.Image) else source
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except OSError:  # base64, longer than the name of any file
+        return False
 
 
 def decode_images(

@@ -2,8 +2,9 @@
 
 Each picture is brought to the network's channels, resized, rescaled to 0..1 and normalised. Pictures may be Pillow
 images, NumPy arrays or torch tensors (`(H, W)`, `(H, W, C)` or `(C, H, W)` with 1, 3 or 4 channels), single or in a
-list; those of more than 8 bits are scaled to 8, see `tsugiki.deep_pixels`. transformers' pipelines hand every picture
-over as RGB, so the gray processor takes colours, and the colour one takes gray.
+list; those of more than 8 bits are scaled to 8, see `tsugiki.deep_pixels`. A plain `transformers.pipeline` hands every
+picture over as RGB, those of more than 8 bits clipped, which `tsugiki.pipeline` does not; so the gray processor takes
+colours, and the colour one takes gray.
 """
 
 from __future__ import annotations
