@@ -113,7 +113,7 @@ def read_media_folder(folder: str | Path) -> MediaFolder | None:
             files[file.path] = file.path.relative_to(folder).parts
     kinds = {path: next((column for column, kind in _KINDS.items() if kind.holds(path)), None) for path in files}
     counts = Counter(column for column in kinds.values() if column is not None)
-    tables = [path for path in files if path.suffix.lower() in _TABLES and path.name not in METADATA]
+    tables = [path for path in files if path.suffix.lower() in _TABLES and not (counts and path.name in METADATA)]
     if len(tables) > counts.total():
         return None
     if not counts:

@@ -22,7 +22,7 @@ from .file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from .media_folder import LIKE_SPLITS, SPLITS
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
+    from datasets import Dataset, DatasetDict
 
 CARD = "README.md"
 ABOUT = "says what the data is"
@@ -48,20 +48,28 @@ class TableFolder:
 
     Attributes:
         files: Tables by split.
-        kind: What `datasets` calls them; empty where it looks inside archives.
-        options: What it needs to read them.
+        kinds: By split, what `datasets` calls them (empty where it looks inside archives), and what it needs to read
+            them.
         count: What became of all files of the folder.
     """
 
     files: Mapping[str, Sequence[Path]]
-    kind: str
-    options: Mapping[str, Any]
+    kinds: Mapping[str, tuple[str, Mapping[str, Any]]]
     count: FileCount
 
     def dataset(self) -> DatasetDict:
         """The splits as data."""
-        files = {split: [glob.escape(str(path)) for path in paths] for split, paths in self.files.items()}
-        return load_table(self.kind or str(self.count.folder), data_files=files, **self.options)
+        import datasets
+
+        read: dict[str, Dataset] = {}
+        for kind, options in {str(of_split): of_split for of_split in self.kinds.values()}.values():
+            files = {
+                split: [glob.escape(str(path)) for path in paths]
+                for split, paths in self.files.items()
+                if self.kinds[split] == (kind, options)
+            }
+            read |= load_table(kind or str(self.count.folder), data_files=files, **options)
+        return datasets.DatasetDict({split: read[split] for split in self.files})
 
 
 def read_table_folder(folder: str | Path) -> TableFolder:
@@ -87,39 +95,53 @@ def read_table_folder(folder: str | Path) -> TableFolder:
     kinds = {path: TABLE_KINDS.get(path.suffix.lower()) for path in files if path not in about}
     if not any(kinds.values()):
         kinds = {path: _OTHER_KINDS.get(path.suffix.lower()) for path in kinds}
-    counts = Counter(str(kind) for kind in kinds.values() if kind is not None)
-    kind = max((kind for kind in kinds.values() if kind is not None), key=lambda kind: counts[str(kind)], default=None)
     for path, of_path in kinds.items():
         if of_path is None:
             leave_out(path, "not a table by the suffix")
-        elif of_path != kind:
-            leave_out(path, "a table of another kind than most")
     for path in about:
         leave_out(path, ABOUT)
-    if kind is None:
+    tables = {path: kind for path, kind in kinds.items() if kind is not None}
+    if not tables:
         raise DataError(f"{folder} holds no tables: {listed_files(left_out) or 'no files'}")
-    placed = _below_first_choice({path: path.relative_to(folder).parts for path in kinds if kinds[path] == kind})
+    placed = _below_first_choice({path: path.relative_to(folder).parts for path in tables})
     named = {path: _split_of(parts) for path, parts in placed.items()}
     found: dict[str, list[Path]] = {}
     how = f"splits are files or folders called {', '.join(SPLITS)}"
     note = ""
     if not any(named.values()):
-        called = sorted({parts[0].partition(".")[0] for parts in placed.values()})
+        if inside := [path for path, parts in placed.items() if _names_split_below(parts)]:
+            shown = ", ".join(readable(path.relative_to(folder).as_posix()) for path in inside[:5])
+            raise DataError(f"{folder}: {shown} look like splits below other tables; {how}, at the top: move or rename")
+        called = sorted({_stem(parts) for parts in placed.values()})
         if len(called) > 1 and all(name.lower() in LIKE_SPLITS for name in called):
             raise DataError(f"{folder}: {', '.join(called)} look like splits; {how}: rename them")
         found["train"] = list(placed)
         if len(placed) > 1:
             note = f"all are one split, train: {how}"
     else:
+        others = sorted({readable(placed[path][0]) for path, name in named.items() if not name})
+        if others and "train" not in named.values():
+            raise DataError(
+                f"{folder}: {', '.join(others[:5])} beside {', '.join(sorted({*named.values()} - {''}))}: which are "
+                f"splits cannot be told; {how}: move or rename the others"
+            )
         for path, name in named.items():
             found.setdefault(name, []).append(path) if name else leave_out(path, "beside the splits")
     splits: dict[str, list[Path]] = {}
+    kind_of: dict[str, tuple[str, dict[str, Any]]] = {}
     for name in sorted(found, key=lambda name: [*SPLITS, name].index(name)):
         if (split := SPLITS.get(name, name)) in splits:
             raise DataError(f"{folder}: {', '.join(found)} name one split twice; join them or move one away")
-        splits[split] = found[name]
+        if len({len(placed[path]) > 1 for path in found[name]}) > 1:
+            raise DataError(f"{folder}: a table and a folder {name} name one split twice; join them or move one away")
+        counts = Counter(str(tables[path]) for path in found[name])
+        kind_of[split] = max((tables[path] for path in found[name]), key=lambda kind: counts[str(kind)])
+        splits[split] = [path for path in found[name] if tables[path] == kind_of[split]]
+        for path in found[name]:
+            if tables[path] != kind_of[split]:
+                leave_out(path, "a table of another kind than most")
     read = {split: len(paths) for split, paths in splits.items()}
-    return TableFolder(splits, *kind, FileCount(folder, read, left_out, note=note))
+    return TableFolder(splits, kind_of, FileCount(folder, read, left_out, note=note))
 
 
 def count_declared(folder: Path, files: Mapping[str, Sequence[str]]) -> FileCount:
@@ -153,6 +175,16 @@ def _split_of(parts: tuple[str, ...]) -> str:
     """The split that a table's place names, as it is written; empty where none."""
     if len(parts) > 1:
         return parts[0] if parts[0] in SPLITS else ""
-    stem = parts[0].partition(".")[0]
+    stem = _stem(parts)
     shard = _SHARD.fullmatch(stem)
     return shard["split"] if shard else stem if stem in SPLITS else ""
+
+
+def _names_split_below(parts: tuple[str, ...]) -> bool:
+    """Whether a table that names no split at the top does so further down."""
+    return any(part in SPLITS for part in parts[1:-1]) or (len(parts) > 1 and bool(_split_of(parts[-1:])))
+
+
+def _stem(parts: tuple[str, ...]) -> str:
+    """The first part of a path as a split would be called: of a file without the suffix, ``dev.2`` of ``dev.2.csv``."""
+    return parts[0] if len(parts) > 1 else Path(parts[0].removesuffix(".gz")).stem
