@@ -25,6 +25,8 @@ def eight_bits(picture: Image.Image) -> Image.Image:
     White is what the file states (TIFF: its bits, or its tags of the smallest and greatest sample), else 65535 for 16
     bits. Whole numbers of 32 bits and floats say nothing of white: it is the smallest of 1 (floats), 255, 65535 and the
     type's greatest that all values fit below. Where some are negative, black is minus white.
+    This is chosen for each picture, so that of one set in 32 bits or floats a much darker picture may be scaled
+    otherwise (250 stays 250, 260 becomes 1): state the range in the tags, or save such a set in 16 bits.
 
     Args:
         picture: A picture, its first frame.
