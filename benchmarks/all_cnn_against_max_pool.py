@@ -26,8 +26,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import set_seed
 from tsugiki.augmentation import Augmentation
-from tsugiki.evaluation.evaluate import predict_table, task_named
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import bootstrap_interval, share_metric
 from tsugiki.output import write_json
 from tsugiki.snapshots.loading import create_model

@@ -16,8 +16,9 @@ import sys
 import torch
 import tsugiki
 from torch import Tensor
-from tsugiki.evaluation.evaluate import predict_table, task_named
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.tensor_table import TensorTable
 
 DATA = "ylecun/mnist"

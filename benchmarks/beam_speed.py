@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from tsugiki import create_model
 from tsugiki.columns import read_texts
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.snapshot import Snapshot
 from tsugiki_seq2seq.texts.generating import length_limit

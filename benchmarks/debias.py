@@ -18,8 +18,8 @@ import statistics
 
 import numpy as np
 from scipy.stats import spearmanr
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import DataError
-from tsugiki.load_data import load_split
 from tsugiki_embeddings.bias.bias import (
     GenderDirection,
     direct_bias,

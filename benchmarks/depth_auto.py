@@ -30,8 +30,8 @@ import numpy as np
 import tsugiki
 from PIL import Image
 from sklearn.datasets import load_digits
-from tsugiki.load_data import load_split
-from tsugiki.splitting import pick_examples
+from tsugiki.data.load_data import load_split
+from tsugiki.data.splitting import pick_examples
 from tsugiki.transfer.cache import FeatureCache
 from tsugiki.transfer.stages import parse_depth, stages_of
 

@@ -18,8 +18,8 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.metrics import Metric
 from tsugiki.output import write_json
 from tsugiki.training.fit import fit

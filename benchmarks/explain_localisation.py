@@ -28,9 +28,10 @@ import torch
 import tsugiki
 from scipy.stats import spearmanr
 from torch import Tensor
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.data.load_data import load_split
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize
-from tsugiki.load_data import load_split
 from tsugiki.output import atomic_folder, quiet_transformers
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit

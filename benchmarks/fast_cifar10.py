@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from tsugiki.augmentation import Augmentation
-from tsugiki.evaluation.evaluate import task_named
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
+from tsugiki.evaluation import task_named
 from tsugiki.metrics import share_metric
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit

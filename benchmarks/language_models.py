@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tsugiki.columns import read_texts
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model, load, load_processor

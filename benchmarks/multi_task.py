@@ -19,8 +19,8 @@ from statistics import mean
 from typing import Any
 
 import torch
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable

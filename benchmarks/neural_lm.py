@@ -18,8 +18,8 @@ import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob

@@ -17,8 +17,8 @@ import tempfile
 from statistics import mean
 
 import torch
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki.tensor_table import TensorTable

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki_seq2seq.texts.sentence_pairs import PaddedPairs
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_seq2seq.translation.encoder_decoder import RecurrentForConditionalGeneration, RecurrentSeq2SeqConfig

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 from sklearn.datasets import _twenty_newsgroups as newsgroups
 from sklearn.feature_extraction.text import TfidfVectorizer
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki.metrics import share_metric
 from tsugiki.text_table import text_table
 from tsugiki.training.job import TrainingJob

@@ -32,7 +32,7 @@ COMPARED = 512  # documents compared at once
 
 def fitted_state(folder: Path, checkpoint: str | None, epochs: int, rows: int | None) -> None:
     """Write what both methods start from: tokens of the test messages and the fitted numbers."""
-    from tsugiki.load_data import load_split
+    from tsugiki.data.load_data import load_split
     from tsugiki_embeddings.scdv.scdv_vectorizer import SCDVVectorizer, tokenize_texts
 
     if checkpoint:

@@ -17,8 +17,8 @@ from typing import Any
 import datasets
 import torch
 from torch.utils.data import DataLoader
-from tsugiki.evaluation.evaluate import task_named
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
+from tsugiki.evaluation import task_named
 from tsugiki.registry import registry
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki_vision.pictures.png_files import write_png
 from tsugiki_vision.style.style_losses import CONTENT_LAYER, LossNetwork, content_loss
 from tsugiki_vision.style.style_transfer import STEPS, picture_of_size, transfer_style

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import tsugiki
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki.output import write_json, write_text
 
 PACKAGE = Path(__file__).parents[1] / "packages" / "vision"

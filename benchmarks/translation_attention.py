@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from sacrebleu import __version__ as sacrebleu_version
 from tsugiki import load, load_processor
 from tsugiki.columns import read_texts
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.metrics import bootstrap_interval
 from tsugiki.output import write_bytes
 from tsugiki_seq2seq.translation.translation import BLEU_TOKENIZE, TextTranslation, bleu_of_counts

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki_embeddings.maps.tsne_map import (
     COMPONENTS,
     class_agreement,

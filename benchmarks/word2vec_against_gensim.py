@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from gensim.models import KeyedVectors
 from numpy.typing import NDArray
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki.text_table import text_table
 from tsugiki.training.job import FitResult, TrainingJob
 from tsugiki_embeddings.training.gensim_training import train_gensim

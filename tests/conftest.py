@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose data is not here. Where CI names a mirror, nothing may be missing from it."""
-    from tsugiki.load_data import mirror_folder
+    from tsugiki.mirror import mirror_folder
 
     for mark in item.iter_markers("data"):
         missing = [name for name in mark.args if mirror_folder(name) is None]

@@ -17,7 +17,7 @@ from PIL import Image
 from transformers import AutoBackbone, AutoConfig, AutoModel, AutoModelForImageClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
-from tsugiki.evaluation.evaluate import task_named
+from tsugiki.evaluation import task_named
 from tsugiki.images import Normalize, decode_images
 from tsugiki.registry import RegisteredFamily, registry
 from tsugiki.transfer.features import head_features

@@ -13,7 +13,7 @@ from tsugiki import cli
 from tsugiki.answers import error_of
 from tsugiki.cli.commands import COMMANDS
 from tsugiki.errors import TsugikiError
-from tsugiki.evaluation.evaluate import task_named
+from tsugiki.evaluation import task_named
 from tsugiki.inputs import PAIRS, PICTURES, RECORDINGS, TEXTS
 from tsugiki.registry import import_string, registry
 from tsugiki.snapshots.listing import list_models

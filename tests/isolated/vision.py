@@ -10,7 +10,7 @@ import numpy as np
 import tsugiki
 from PIL import Image
 from sklearn.datasets import load_digits
-from tsugiki.evaluation.evaluate import task_named
+from tsugiki.evaluation import task_named
 
 
 def main() -> None:

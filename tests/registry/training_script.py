@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from tsugiki.augmentation import Augmentation
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable

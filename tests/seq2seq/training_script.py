@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tsugiki.evaluation.evaluate import task_named
+from tsugiki.evaluation import task_named
 from tsugiki.registry import registry
 from tsugiki.snapshots.loading import create_model
 from tsugiki.training.fit import fit

@@ -117,7 +117,7 @@ class Plugin:
         commands: References of functions by command name; each becomes ``tsugiki <command>``.
         pretrained: Folder of snapshots inside the package, such as ``tsugiki_vision/pretrained``.
         datasets: References of functions that make data by rule, by id such as ``tsugiki/moving_mnist``; see
-            `tsugiki.load_data.made_dataset`.
+            `tsugiki.data.load_data.made_dataset`.
         public_weights: References of functions that read weights which another library published, by the name that its
             ``config.json`` gives the ``architecture``: called with the fields of that file, each returns a
             `tsugiki.snapshots.public_weights.PublicWeights`, or raises a ValueError in one sentence.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .load_data import mirror_folder
+from .mirror import mirror_folder
 
 # Fields of `TrainingArguments`, and of ours, that shape a result and whose values are numbers, yes or no. All others,
 # those of later versions too, are left out: they say where to log and to publish, and with which token.

@@ -160,7 +160,7 @@ def test_heights_count_the_steps_to_the_farthest_leaf():
 
 @pytest.mark.data("tsugiki/sst_trees")
 def test_known_sentences_of_the_treebank_have_their_nodes():
-    from tsugiki.load_data import load_split
+    from tsugiki.data.load_data import load_split
 
     data = load_split("tsugiki/sst_trees", "test")
     assert data[0]["sentence"] == "Effective but too-tepid biopic"

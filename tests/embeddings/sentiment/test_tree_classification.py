@@ -5,7 +5,8 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
 from tsugiki.errors import DataError
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.predictions import Predictions
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob

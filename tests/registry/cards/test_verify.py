@@ -14,7 +14,8 @@ from PIL import Image
 from tsugiki.cards.render import write_card
 from tsugiki.cards.verify import tolerance_of, verify
 from tsugiki.errors import DataError, UnknownNameError
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.evaluation.records import evaluation_record
 from tsugiki.fingerprint import content_fingerprint
 from tsugiki.metrics import Metric
@@ -42,7 +43,7 @@ def write_data(mirror):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A mirror with a data set, and a snapshot with a true card beside it."""
-    from tsugiki.load_data import load_split
+    from tsugiki.data.load_data import load_split
 
     root = tmp_path_factory.mktemp("verify")
     write_data(root / "mirror")
@@ -220,9 +221,9 @@ def test_code_on_the_card_runs_as_it_is(folder, monkeypatch, capsys):
 
 
 def test_rows_that_fine_tuning_held_out_are_found_again(folder):
-    from tsugiki.load_data import load_split
+    from tsugiki.data.load_data import load_split
+    from tsugiki.data.splitting import hold_out
     from tsugiki.snapshots.loading import load, load_processor
-    from tsugiki.splitting import hold_out
 
     task, dataset = task_named("image-classification"), load_split("org/digits", "test")
     table = task.table(dataset, load_processor(folder), label_names=["a", "b", "c"])

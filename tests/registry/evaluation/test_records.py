@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from tsugiki.evaluation.evaluate import task_named
+from tsugiki.evaluation import task_named
 from tsugiki.evaluation.records import evaluation_record, fast_rows
 from tsugiki.predictions import Predictions
 from tsugiki.snapshots.provenance import FastFigure

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 from tsugiki.errors import OptionError
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import share_metric
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.arguments import check_arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tsugiki.splitting import pick_examples
+from tsugiki.data.splitting import pick_examples
 from tsugiki.transfer.depth import Probe, choose_depth, floor_for, lacking_depth, probe_stages
 from tsugiki.transfer.options import read_options
 from tsugiki.transfer.stages import stages_of

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from tsugiki.augmentation import Augmentation
+from tsugiki.data.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.errors import CardError, DataError, OptionError
-from tsugiki.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.transfer.options import LIGHT, read_options
 from tsugiki.transfer.tuning import rates_for, schedule_for, steps_of
 

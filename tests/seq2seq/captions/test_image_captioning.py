@@ -11,10 +11,10 @@ import torch
 import tsugiki
 from datasets import Dataset, Features, Image, List, Value
 from tsugiki.augmentation import Augmentation
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import evaluate, predict_table
 from tsugiki.fingerprint import content_fingerprint
-from tsugiki.load_data import load_split
 from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.training.job import TrainingJob
 from tsugiki.transfer.cache import FeatureCache

@@ -8,7 +8,8 @@ import torch
 import transformers
 import tsugiki
 from tsugiki.errors import OptionError
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.registry import registry
 from tsugiki.testing import check_family
 from tsugiki.training.fit import fit

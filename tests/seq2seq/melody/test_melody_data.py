@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from tsugiki.load_data import load_split
+from tsugiki.data.load_data import load_split
 from tsugiki_seq2seq.melody import melody_data
 from tsugiki_seq2seq.melody.melody_data import (
     CADENCES,

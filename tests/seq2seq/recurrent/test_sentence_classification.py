@@ -8,7 +8,8 @@ import pytest
 import torch
 import tsugiki
 from datasets import ClassLabel, Dataset, Features, Value
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer, train_tokenizer

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tsugiki.load_data import load_split, splits
+from tsugiki.data.load_data import load_split, splits
 from tsugiki_seq2seq.tagging.novel_names import SOURCE, draw_sentences, is_candidate, read_rows
 from tsugiki_seq2seq.tagging.token_classification import entities
 from tsugiki_seq2seq.tagging.weak_names import LABELS, find_names, name_spans, span_tags, titled_spans

@@ -7,8 +7,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob

@@ -5,9 +5,9 @@ import pytest
 import sacrebleu
 import torch
 from datasets import Dataset
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import evaluate, predict_table
-from tsugiki.load_data import load_split
 from tsugiki.predictions import Predictions
 from tsugiki_seq2seq.texts.generating import log_probabilities
 from tsugiki_seq2seq.translation.translation import (

@@ -16,8 +16,8 @@ from tsugiki.errors import OptionError
     ],
 )
 def test_recordings_and_clips_are_fine_tuned_without_the_augmentation_of_pictures(name, data, columns, tmp_path):
-    test = tsugiki.load_data.load_split(data, "test").select(range(100))
-    train = tsugiki.load_data.load_split(data, "train").shuffle(seed=0).select(range(300))
+    test = tsugiki.data.load_data.load_split(data, "test").select(range(100))
+    train = tsugiki.data.load_data.load_split(data, "train").shuffle(seed=0).select(range(300))
     result = tsugiki.finetune(
         name, train, test=test, output_dir=tmp_path / "out", depth="head", columns=columns, progress=False
     )

@@ -6,7 +6,7 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
-from tsugiki.load_data import load_split, splits
+from tsugiki.data.load_data import load_split, splits
 from tsugiki_vision.multi_task import multitask_fashion as fashion_tasks
 from tsugiki_vision.multi_task.multitask_fashion import KINDS, TASKS, make_multitask_fashion
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tsugiki.data.load_data import load_split, splits
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.load_data import load_split, splits
 from tsugiki.predictions import Predictions
 from tsugiki.training.job import TrainingJob
 from tsugiki_vision.pictures.processing import GrayscaleImageProcessor

@@ -6,7 +6,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from tsugiki.load_data import load_split, splits
+from tsugiki.data.load_data import load_split, splits
 from tsugiki_vision.waves_clips import moving_mnist as moving_digits
 from tsugiki_vision.waves_clips.moving_mnist import DIRECTIONS, FRAMES, SIDE, SPEEDS, make_moving_mnist, move
 

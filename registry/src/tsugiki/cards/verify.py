@@ -127,7 +127,7 @@ class _Measurement:
     def __init__(self, folder: Path, provenance: Provenance) -> None:
         import torch
 
-        from ..evaluation.evaluate import task_named
+        from ..evaluation import task_named
         from ..snapshots.snapshot import Snapshot
 
         self.provenance = provenance
@@ -138,7 +138,7 @@ class _Measurement:
 
     def __call__(self, evaluation: Evaluation, data: Any, found: Verification) -> None:
         """Add the checks of one evaluation to `found`, or the reason why there are none."""
-        from ..evaluation.evaluate import task_named
+        from ..evaluation import task_named
 
         self.task = task_named(evaluation.task or self.provenance.task)
         dataset = self._dataset(evaluation, data)
@@ -156,8 +156,8 @@ class _Measurement:
             self._measure(dataset, evaluation, found)
 
     def _dataset(self, evaluation: Evaluation, data: Any) -> Dataset:
-        from ..load_data import IN_MEMORY, load_split
-        from ..splitting import hold_out
+        from ..data.load_data import IN_MEMORY, load_split
+        from ..data.splitting import hold_out
 
         name = evaluation.dataset
         sources = [data.source for data in self.provenance.data.by_use().values() if data.id == name]

@@ -184,7 +184,8 @@ def answer(
         DataError: There is nothing that the model can read, or a table has no such column.
     """
     with _no_garbage_collection():
-        from ..evaluation.evaluate import task_named, task_of
+        from ..evaluation import task_named
+        from ..evaluation.evaluate import task_of
         from ..snapshots.snapshot import Snapshot
 
         snapshot = Snapshot.open(name)
@@ -234,7 +235,7 @@ def _shown(label: str) -> str:
 
 def _table_inputs(task: Task, path: Path, columns: Mapping[str, str] | None) -> list[Any]:
     """The inputs of a table; see `Task.table_inputs`."""
-    from ..load_data import load_split
+    from ..data.load_data import load_split
 
     return task.table_inputs(load_split(path, None), columns)
 

@@ -14,7 +14,8 @@ from ..errors import DataError, OptionError
 from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..predictions import Predictions
-from .evaluate import model_label_names, pick_split, predict_table, task_named, task_of
+from .evaluate import model_label_names, pick_split, predict_table, task_of
+from .task_by_name import task_named
 from .views import Views, average_probabilities
 
 
@@ -59,7 +60,7 @@ def evaluate_ensemble(
         OptionError: There are fewer than two members, or one is named twice.
         DataError: The members belong to different tasks or know different classes.
     """
-    from ..load_data import load_split
+    from ..data.load_data import load_split
     from ..snapshots.snapshot import Snapshot
 
     called = [str(name) for name in names]

@@ -14,6 +14,7 @@ from ..metrics import Metric
 from ..predictions import PredictionParts, Predictions
 from ..task import Task
 from ..tensor_table import Batch, TensorTable
+from .task_by_name import task_named
 from .views import Views, average_probabilities
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def pick_split(data: Any, split: str | None) -> str | None:
     Raises:
         DataError: There are several splits and none of these.
     """
-    from ..load_data import splits
+    from ..data.load_data import splits
 
     if split is not None:
         return split
@@ -148,7 +149,7 @@ def evaluate(
     if isinstance(data, TensorTable):
         table = data
     else:
-        from ..load_data import load_split
+        from ..data.load_data import load_split
 
         if processor is None:
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
@@ -170,10 +171,3 @@ def task_of(model: PreTrainedModel) -> str:
         if family is not None and family.declaration.models[task].endswith(f":{type(model).__name__}"):
             return task
     raise DataError(f"{type(model).__name__} belongs to no registered task; name one with task=")
-
-
-def task_named(name: str) -> Task:
-    """The task object of this name, from whichever plugin owns it."""
-    from ..registry import registry
-
-    return registry().task_class(name)()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RecipeError
-from ..evaluation.evaluate import task_named
+from ..evaluation import task_named
 from ..evaluation.records import evaluation_record
 from ..fingerprint import checked_fingerprint
 from ..labelled_task import BoundTask
@@ -81,7 +81,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
         DataError: A data set is missing or is not the one the recipe names.
         RecipeError: The family has no processor, or a field of it is refused.
     """
-    from ..load_data import load_split
+    from ..data.load_data import load_split
 
     data, task = recipe.data, task_named(recipe.task)
     names = [data.train, *(name for name in (data.evaluation, data.validation) if isinstance(name, str))]
@@ -145,7 +145,7 @@ def _evaluation_set(
     spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: Sequence[str]
 ) -> EvaluationSet:
     """One of the recipe's own evaluation sets, checked and decoded."""
-    from ..load_data import load_split
+    from ..data.load_data import load_split
 
     task = task_named(spec.task or recipe.task)
     dataset = load_split(spec.id, spec.split, revision=spec.revision, source=spec.source)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
+from ..data.load_data import local_paths
 from ..errors import OutputError, RecipeError
 from ..evaluation.evaluate import predict_table
 from ..evaluation.records import named_metrics
-from ..load_data import local_paths
 from ..output import check_output, write_json
 from ..picture import Picture
 from ..predictions import Predictions

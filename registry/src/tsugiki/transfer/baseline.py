@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import set_seed
 
-from ..splitting import Rows
+from ..data.splitting import Rows
 from ..tensor_table import TensorTable
 from .graft import fresh
 from .options import Options

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.splitting import class_counts
 from ..snapshots.transfer_record import DepthChoice, Probe
-from ..splitting import class_counts
 from ..tensor_table import TensorTable
 from .features import HEAD, stage_features
 from .heads import folds_of, standardisation

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
+from ..data.load_data import local_paths
+from ..data.splitting import class_counts
 from ..durations import Stopwatch
 from ..errors import OptionError, OutputError
-from ..evaluation.evaluate import predict_table, task_named, task_of
+from ..evaluation import task_named
+from ..evaluation.evaluate import predict_table, task_of
 from ..fingerprint import tensors_fingerprint
-from ..load_data import local_paths
 from ..metrics import Metric
 from ..output import check_output
 from ..predictions import Predictions
 from ..public_record import public_model_name
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
-from ..splitting import class_counts
 from ..tasks.classification import Classification
 from ..training.processes import is_main_process, of_main_process, wait_for_all
 from ..training.resumable import resumable_output

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.load_data import IN_MEMORY, file_count, load_split, splits
+from ..data.splitting import check_classes, hold_out, pick_examples
 from ..errors import DataError
 from ..file_tree import FileCount
 from ..fingerprint import content_fingerprint
-from ..load_data import IN_MEMORY, file_count, load_split, splits
 from ..peak_memory import peak_memory
 from ..snapshots.provenance import DataRecord, LearningData, Selection
-from ..splitting import check_classes, hold_out, pick_examples
 from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from .options import Options
@@ -55,7 +55,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     """Find, check and decode the data.
 
     Args:
-        data: What `tsugiki.load_data.load_split` takes.
+        data: What `tsugiki.data.load_data.load_split` takes.
         task: The task.
         processor: The base model's processor.
         options: Which splits to use.
@@ -158,7 +158,7 @@ def _licence(data: Any) -> str | None:
     """The licence that a data set's own card states."""
     from huggingface_hub import DatasetCard
 
-    from ..load_data import mirror_folder
+    from ..mirror import mirror_folder
 
     folder = (
         (mirror_folder(data) if isinstance(data, str) else None) or Path(data) if isinstance(data, str | Path) else None

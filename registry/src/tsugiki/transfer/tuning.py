@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.splitting import Rows, class_counts, hold_out, repeated
 from ..evaluation.evaluate import predict_table
 from ..predictions import Predictions
-from ..splitting import Rows, class_counts, hold_out, repeated
 from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from ..training.arguments import EARLY_STOPPING

@@ -85,7 +85,7 @@ class BiasLists:
         Raises:
             DataError: It is missing.
         """
-        from tsugiki.load_data import load_split
+        from tsugiki.data.load_data import load_split
 
         pairs, words, professions = (
             load_split(data, "train", config=name, source=SOURCE) for name in ("pairs", "words", "professions")

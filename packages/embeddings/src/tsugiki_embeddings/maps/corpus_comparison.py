@@ -128,8 +128,8 @@ def corpus_vectors(
 
     if corpus not in CORPORA and (checkpoint := _checkpoint(corpus)) is not None:
         return WordVectors.load(checkpoint)
+    from tsugiki.data.load_data import load_split, splits
     from tsugiki.fingerprint import content_fingerprint
-    from tsugiki.load_data import load_split, splits
 
     from .map_command import text_column
 

@@ -132,8 +132,8 @@ def documents_map(
     import numpy as np
     from datasets import ClassLabel
     from tsugiki.columns import read_texts
+    from tsugiki.data.load_data import load_split
     from tsugiki.evaluation.evaluate import pick_split
-    from tsugiki.load_data import load_split
     from tsugiki.public_record import public_name
 
     from .tsne_map import map_of_documents

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tsugiki.cli.output import print_table
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import OptionError, did_you_mean
-from tsugiki.evaluation.evaluate import predict_table, task_named
+from tsugiki.evaluation import task_named
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.evaluation.records import named_metrics
-from tsugiki.load_data import load_split
 from tsugiki.metrics import Metric
 
 from ..vectors.word_vectors import WordVectors

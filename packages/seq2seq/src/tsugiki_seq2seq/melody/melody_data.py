@@ -25,7 +25,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tsugiki.load_data import made_dataset
+from tsugiki.data.load_data import made_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tsugiki.load_data import load_split, made_dataset
+from tsugiki.data.load_data import load_split, made_dataset
 
 from ..texts.text_words import DASHES, OPENING, split_sentences
 from .weak_names import LABELS, find_names, is_capitalised, name_spans, span_tags

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tsugiki.columns import TEXT_COLUMN, Role, find_column, read_texts
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import OptionError, did_you_mean
 from tsugiki.fingerprint import checked_fingerprint
-from tsugiki.load_data import load_split
 
 FIELDS = ("id", "split", "column", "license", "source", "revision", "fingerprint")
 

@@ -92,8 +92,8 @@ def search_errors(
     """
     import numpy as np
     from tsugiki.columns import read_texts
+    from tsugiki.data.load_data import load_split
     from tsugiki.evaluation.evaluate import pick_split
-    from tsugiki.load_data import load_split
     from tsugiki.snapshots.snapshot import Snapshot
 
     from .open_translators import load_translator

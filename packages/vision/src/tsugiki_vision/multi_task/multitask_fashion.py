@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from tsugiki.augmentation import counter_uniform
-from tsugiki.load_data import load_split, made_dataset
+from tsugiki.data.load_data import load_split, made_dataset
 
 if TYPE_CHECKING:
     from datasets import Dataset

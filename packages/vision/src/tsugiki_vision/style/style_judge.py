@@ -91,8 +91,8 @@ def painting(style_data: str, title: str) -> Tensor:
     Raises:
         DataError: The data set is missing or has no such title; says which are near.
     """
+    from tsugiki.data.load_data import load_split
     from tsugiki.images import open_image
-    from tsugiki.load_data import load_split
 
     from ..pictures.processing import ColorImageProcessor
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import PIL.Image
+from tsugiki.data.load_data import load_split, made_dataset
 from tsugiki.images import decode_images
-from tsugiki.load_data import load_split, made_dataset
 
 from ..pictures.processing import GrayscaleImageProcessor
 

@@ -11,11 +11,11 @@ import pytest
 from datasets import Audio, Image
 from PIL import Image as Pillow
 from tsugiki import cli
+from tsugiki.data.load_data import file_count, load_split, splits
+from tsugiki.data.media_folder import read_media_folder
 from tsugiki.errors import DataError
-from tsugiki.load_data import file_count, load_split, splits
-from tsugiki.media_folder import read_media_folder
 
-from .tiny_snapshots import write_snapshot
+from ..tiny_snapshots import write_snapshot
 
 
 def plant(folder: Path, names: Iterable[str]) -> Path:

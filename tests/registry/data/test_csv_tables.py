@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from tsugiki.class_labels import class_names, class_numbers
 from tsugiki.columns import read_texts
+from tsugiki.data.load_data import load_split
 from tsugiki.errors import DataError
-from tsugiki.load_data import load_split
 
 WORDS = ["None", "NA", "null", "nan", "N/A", "NaN", "#N/A", "", "a river"]
 MARK = "\ufeff"

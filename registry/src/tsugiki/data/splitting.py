@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import DataError
-from .tensor_table import TensorTable
+from ..errors import DataError
+from ..tensor_table import TensorTable
 
 Rows = Tensor  # int64 row numbers
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import DataError
+from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..inputs import PICTURES, RECORDINGS
 from .csv_tables import load_table
-from .errors import DataError
-from .file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
-from .inputs import PICTURES, RECORDINGS
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

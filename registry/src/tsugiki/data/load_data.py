@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DataError, did_you_mean
+from ..file_tree import FileCount
+from ..mirror import HUB_ID, MIRROR_VARIABLE, mirror_folder
 from .csv_tables import load_table
-from .errors import DataError, did_you_mean
-from .file_tree import FileCount
 from .media_folder import MediaFolder, read_media_folder, says_how_to_read
 from .table_folder import ABOUT, TABLE_KINDS, TableFolder, count_declared, read_table_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-MIRROR_VARIABLE = "TSUGIKI_DATASETS"
 OWN_NAMESPACE = "tsugiki/"
 IN_MEMORY = "data in memory"  # what a card calls a data set that has no name
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+\Z")
 _told: set[str] = set()  # what was said of folders
 
 logger = logging.getLogger(__name__)
-
-
-def mirror_folder(data_id: str) -> Path | None:
-    """The folder of a Hub id in the local mirror named by ``TSUGIKI_DATASETS``, if it is there."""
-    mirror = os.environ.get(MIRROR_VARIABLE)
-    if not mirror or not _HUB_ID.match(data_id) or ".." in data_id:
-        return None
-    folder = Path(mirror, *data_id.split("/"))
-    return folder if folder.is_dir() else None
 
 
 def local_paths(*data: Any) -> list[Path]:
@@ -89,7 +77,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{data} cannot be read as a data set: {reason}") from error
-    if not _HUB_ID.match(text) or text.startswith((".", "/", "~")):
+    if not HUB_ID.match(text) or text.startswith((".", "/", "~")):
         raise DataError(f"data {text!r} is neither a file, a folder nor a Hub id 'org/name'")
     if text.startswith(OWN_NAMESPACE):
         raise DataError(missing_message(text, source))
@@ -149,9 +137,9 @@ def made_dataset(*splits: str) -> Callable[[Callable[[str], Dataset]], Callable[
 
 def _maker(data: Any) -> Any:
     """The function that makes this data set, or None. A folder of the mirror goes first."""
-    from .registry import registry
+    from ..registry import registry
 
-    if not isinstance(data, str) or not _HUB_ID.match(data) or mirror_folder(data) is not None:
+    if not isinstance(data, str) or not HUB_ID.match(data) or mirror_folder(data) is not None:
         return None
     return registry().dataset_maker(data)
 
@@ -195,7 +183,7 @@ def load_split(
 
     Args:
         data: A Hub id (looked up first in the mirror), a folder (class folders of pictures or recordings, as
-            `tsugiki.media_folder` reads them; tables, as `tsugiki.table_folder` does; or saved by `datasets`), a file,
+            `media_folder` reads them; tables, as `tsugiki.data.table_folder` does; or saved by `datasets`), a file,
             a `Dataset`, or a `DatasetDict`.
         split: The split's name; None where there is only one.
         revision: Commit of a Hub data set.

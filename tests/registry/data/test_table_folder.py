@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tsugiki.data.load_data import file_count, load_split, splits
+from tsugiki.data.table_folder import ABOUT
 from tsugiki.errors import DataError
-from tsugiki.load_data import file_count, load_split, splits
-from tsugiki.table_folder import ABOUT
 
 CARD = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: {}\n---\n"
 FOLDERS = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value, concatenate_datasets
 from PIL import Image as Pillow
+from tsugiki.data.load_data import load_split, splits
 from tsugiki.errors import DataError
 from tsugiki.fingerprint import content_fingerprint, tensors_fingerprint
-from tsugiki.load_data import load_split, splits
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Nothing is guessed from a word in a name. A table makes a split where that is all its name says, ``train.csv`` or, as
 the Hub names parts of a split, ``train-00000-of-00002.parquet``, and so do all tables of a folder `train` at the top;
-see `tsugiki.media_folder.SPLITS`. Without any such name all tables are `train`. Where a README.md declares
+see `tsugiki.data.media_folder.SPLITS`. Without any such name all tables are `train`. Where a README.md declares
 ``configs:``, it says which files make which split.
 """
 
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DataError
+from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from .csv_tables import load_table
-from .errors import DataError
-from .file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from .media_folder import LIKE_SPLITS, SPLITS
 
 if TYPE_CHECKING:
