@@ -90,6 +90,7 @@ def test_every_file_is_read_or_named_and_no_word_makes_a_split(name, tmp_path, c
         (["data/train-00000-of-00001.jsonl", "a.csv"], r"train-00000-of-00001\.jsonl look like splits below"),
         (["train.csv", "train/a.csv"], "a table and a folder train name one split twice"),
         (["Train.csv", "Test.csv"], "Test, Train look like splits"),
+        (["train-0.csv", "train-1.csv", "test_0.csv"], "test_0, train-0, train-1 look like splits"),
         (["a.exe", "b.pdf"], "holds nothing that can be read: a.exe, b.pdf"),
     ],
 )

@@ -60,7 +60,8 @@ def test_the_launch_of_the_help_starts_two(tmp_path):
     """The line that `tsugiki train --help` shows, with another script."""
     script = tmp_path / "count.py"
     script.write_text("import os\nprint(os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])\n")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", str(script)]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--main_process_port", "0", str(script)]  # a free one, for other tests launch too
     done = subprocess.run(
         launch, env={**os.environ, "ACCELERATE_USE_CPU": "1"}, capture_output=True, text=True, timeout=120
     )

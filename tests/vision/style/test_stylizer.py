@@ -255,7 +255,7 @@ def test_a_recipe_trains_and_measures_it(config, tmp_path, monkeypatch):
 
     for split in ("train", "test"):
         (tmp_path / "data").mkdir(exist_ok=True)
-        photograph_data().to_parquet(str(tmp_path / "data" / f"{split}-0.parquet"))
+        photograph_data().to_parquet(str(tmp_path / "data" / f"{split}.parquet"))
     recipe = {
         "name": "stylize-stripes",
         "plugin": "vision",

@@ -39,6 +39,7 @@ _OTHER_KINDS: dict[str, tuple[str, dict[str, Any]]] = {  # of folders alone, whe
     **dict.fromkeys((".zip", ".tar", ".gz"), ("", {})),  # `datasets` looks inside
 }
 _SHARD = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}(-\w+)?")
+_NUMBER = re.compile(r"[-_. ]?\d+\Z")
 _ABOUT = re.compile(r"readme|licen[cs]e|dataset_infos", re.IGNORECASE)
 
 
@@ -113,7 +114,8 @@ def read_table_folder(folder: str | Path) -> TableFolder:
             shown = ", ".join(readable(path.relative_to(folder).as_posix()) for path in inside[:5])
             raise DataError(f"{folder}: {shown} look like splits below other tables; {how}, at the top: move or rename")
         called = sorted({_stem(parts) for parts in placed.values()})
-        if len(called) > 1 and all(name.lower() in LIKE_SPLITS for name in called):
+        words = {_NUMBER.sub("", name.lower()) for name in called}
+        if len(words) > 1 and words <= LIKE_SPLITS:
             raise DataError(f"{folder}: {', '.join(called)} look like splits; {how}: rename them")
         found["train"] = list(placed)
         if len(placed) > 1:

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import rotate_checkpoints
@@ -131,7 +138,8 @@ class TableTrainer(Trainer):
     def _init_training_state(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
         """Begin at a checkpoint, or anew; a checkpoint may be that of a training which was about to stop early."""
         begun = super()._init_training_state(*args, **kwargs)
-        self._is_over = self.control.should_training_stop
+        stopping = [one for one in self.callback_handler.callbacks if isinstance(one, EarlyStoppingCallback)]
+        self._is_over = any(one.early_stopping_patience_counter >= one.early_stopping_patience for one in stopping)
         return begun
 
     def _run_epoch(self, *args: Any, **options: Any) -> None:
