@@ -59,7 +59,8 @@ def test_two_processes_are_not_told_of(launched, monkeypatch):
 def test_the_launch_of_the_help_starts_two(tmp_path):
     """The line that `tsugiki train --help` shows, with another script."""
     script = tmp_path / "count.py"
-    script.write_text("import os\nprint(os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])\n")
+    line = "f\"{os.environ['RANK']} of {os.environ['WORLD_SIZE']}\\n\".encode()"
+    script.write_text(f"import os\nos.write(1, {line})\n")  # in one piece, for both write to one pipe
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     launch += ["--main_process_port", "0", str(script)]  # a free one, for other tests launch too
     done = subprocess.run(
