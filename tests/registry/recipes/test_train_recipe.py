@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tsugiki.errors import DataError, OutputError, RecipeError
+from tsugiki.errors import CardError, DataError, OutputError, RecipeError
 from tsugiki.evaluation.evaluate import evaluate
 from tsugiki.fingerprint import file_sha256
 from tsugiki.output import partial_path
@@ -111,6 +111,22 @@ def test_other_data_than_the_recipe_names_is_refused_before_the_first_step(recip
     with pytest.raises(DataError, match=r"org/stripes \[train\] has the fingerprint .*, the recipe says"):
         recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
     assert not (tmp_path / "out").exists() and not partial_path(tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "front_matter", "said"),
+    [
+        ({"license": "other", "license_name": "own"}, "", "license 'other' needs a license_link"),
+        ({}, "---\nlanguage: klingon\n---\n", "language 'klingon' is no code"),
+    ],
+)
+def test_what_no_card_takes_is_refused_before_the_first_step(changes, front_matter, said, recipe_folder, tmp_path):
+    recipe, prose = recipe_folder / "recipe.yaml", recipe_folder / "card.md"
+    recipe.write_text(yaml.safe_dump({**yaml.safe_load(recipe.read_text()), **changes}))
+    prose.write_text(front_matter + prose.read_text())
+    with pytest.raises(CardError, match=said):
+        recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_missing_data_names_its_source(recipe_folder, tmp_path, monkeypatch):

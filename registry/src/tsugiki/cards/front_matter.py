@@ -30,7 +30,7 @@ def render_front_matter(provenance: Provenance, metadata: CardMetadata) -> str:
     Raises:
         CardError: The licence is not one of the Hub's.
     """
-    link = license_link(metadata, provenance)
+    link = license_link(metadata, provenance.license, provenance.data.train.source)
     check_license(provenance.license, provenance.license_name, link)
     language = list(metadata.language)
     data = ModelCardData(

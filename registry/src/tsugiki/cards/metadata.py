@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import CardError, did_you_mean
-from ..snapshots.provenance import Provenance
 from .yaml_block import BLOCK, parse_front_matter
 
 # ISO 639-1, and what the Hub takes besides; it also takes the three letters of ISO 639-2 and 639-3.
@@ -81,9 +80,9 @@ def check_metadata(languages: Any, link: Any) -> None:
         raise CardError(f"license_link {link!r} is neither an address nor {LICENSE_FILE}")
 
 
-def license_link(metadata: CardMetadata, provenance: Provenance) -> str | None:
-    """Where an ``other`` licence is read: as stated, or where the data that was learned from comes from."""
-    if provenance.license != "other":
+def license_link(metadata: CardMetadata, identifier: str | None, source: str) -> str | None:
+    """Where a licence is read that is ``other``: as stated, or the address in the source of the training data."""
+    if identifier != "other":
         return None
-    found = _ADDRESS.search(provenance.data.train.source)
+    found = _ADDRESS.search(source)
     return metadata.license_link or (found[0].rstrip(".") if found else None)

@@ -8,5 +8,4 @@ from ..task import Task
 
 def task_named(name: str) -> Task:
     """The task object of this name, from whichever plugin owns it."""
-
     return registry().task_class(name)()

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..cards.licenses import check_license
+from ..cards.metadata import license_link, split_prose
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
 from ..data.load_data import local_paths
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..output import Unfinished
 
+CARD = "card.md"
 _RUN = "run.json"
 
 
@@ -119,12 +122,14 @@ def train(
 
     Raises:
         RecipeError: The recipe is wrong.
+        CardError: Its licence, or what ``card.md`` states, cannot stand in a card.
         DataError: Its data is missing or not what it says.
         OutputError: The output exists, is or holds data, lies in it, or cannot be written.
     """
     recipe = Recipe.read(recipe_folder)
     if training or seeds:
         recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
+    _check_card(recipe, Path(recipe_folder) / CARD)
     reads = local_paths(recipe.data.id, *(evaluation.id for evaluation in recipe.evaluations))
     foreign = foreign_part if overwrite else None
     output = check_output(output_dir or default_output(recipe), foreign=foreign, reads=reads)
@@ -142,6 +147,14 @@ def train(
             _write_snapshot(run, place, results, Path(recipe_folder))
     wait_for_all()
     return output
+
+
+def _check_card(recipe: Recipe, prose: Path) -> None:
+    """Refuse before the training what would keep its card from being written."""
+    if prose.is_file():
+        metadata, _ = split_prose(prose.read_text(encoding="utf-8"))
+        link = license_link(metadata, recipe.license, recipe.data.source)
+        check_license(recipe.license, recipe.license_name, link)
 
 
 def default_output(recipe: Recipe) -> Path:
@@ -254,7 +267,7 @@ def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRu
         samples=first.samples,
         transfer=None,
     )
-    prose = recipe_folder / "card.md"
+    prose = recipe_folder / CARD
     write_snapshot(
         place.begin(),
         FinishedTraining(

@@ -30,9 +30,7 @@ def config_round_trip(subject: Subject) -> None:
         f"model_type {config.model_type!r} must begin with 'tsugiki_': transformers takes plain names over time",
     )
     config.save_pretrained(subject.folder)
-    loaded = type(config).from_pretrained(subject.folder)
-    left, right = _fields(config), _fields(loaded)
-    changed = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    changed = _changed(config, type(config).from_pretrained(subject.folder))
     require(
         not changed,
         f"{type(config).__name__} loads with another value of {', '.join(changed)}; store plain JSON values and pass "
@@ -40,8 +38,11 @@ def config_round_trip(subject: Subject) -> None:
     )
 
 
-def _fields(config: Any) -> dict[str, Any]:
-    return {name: value for name, value in config.to_dict().items() if name not in _NOT_COMPARED}
+def _changed(config: Any, again: Any) -> list[str]:
+    """The fields in which a config that was made again differs from the first."""
+    left, right = config.to_dict(), again.to_dict()
+    names = (left.keys() | right.keys()) - set(_NOT_COMPARED)
+    return sorted(name for name in names if left.get(name) != right.get(name))
 
 
 def config_shows_every_field(subject: Subject) -> None:
@@ -56,9 +57,7 @@ def config_shows_every_field(subject: Subject) -> None:
         f"{config_class.__name__} prints without {', '.join(hidden[:3])}: a parent's @dataclass prints that parent's "
         "fields alone; decorate it with @dataclass(kw_only=True, repr=False)",
     )
-    again = config_class.from_dict(json.loads(config.to_json_string(use_diff=False)))
-    left, right = _fields(config), _fields(again)
-    changed = sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+    changed = _changed(config, config_class.from_dict(json.loads(config.to_json_string(use_diff=False))))
     require(
         not changed,
         f"{config_class.__name__} made of its own to_json_string has another value of {', '.join(changed)}; take plain "
