@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .columns import check_rows
+from .adaptation import GOES_ON, Adaptation
+from .columns import check_rows, listed
 from .picture import Picture
 from .predictions import Predictions
 from .task import Task
@@ -36,6 +37,21 @@ class LabelledTask(Task):
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
         """Fields of the model's config that follow from the labels: ``id2label`` and ``label2id``."""
         return {"id2label": dict(enumerate(label_names)), "label2id": {name: n for n, name in enumerate(label_names)}}
+
+    def serves(self, known: Sequence[str], wanted: Sequence[str]) -> bool:
+        """Whether a model that knows some labels can learn others without a new head: they are among its own."""
+        return set(wanted) <= set(known)
+
+    def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
+        """A new head for labels that the model does not know; else the training goes on. See `Task.adapted`."""
+        found = super().adapted(base, processor, dataset, columns)
+        known = [name for _, name in sorted((base.config.id2label or {}).items())]
+        wanted = self.label_names(dataset, columns)
+        if self.serves(known, wanted):
+            return replace(found, label_names=known)
+        head = f"a new head for the {len(wanted)} labels {listed(wanted)}, of which the base knows other ones"
+        why = f"{head}." if found.why == GOES_ON else f"{head}; {found.why}"
+        return replace(found, label_names=wanted, head_fields=self.config_fields(wanted), why=why)
 
     def table(
         self,

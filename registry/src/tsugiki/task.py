@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .adaptation import Adaptation
 from .answers import Answers, answered
 from .columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, check_rows, find_column, find_columns, read_column
 from .errors import OptionError
@@ -79,6 +80,32 @@ class Task(ABC):
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """Fields of the model's config that follow from its processor, such as a tokenizer's ``vocab_size``."""
         return {}
+
+    def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
+        """What a trained model of this task is to become before it learns from other data.
+
+        Args:
+            base: The model; it is left as it is.
+            processor: Its processor.
+            dataset: The rows that it is to learn from, none of those that it is measured on.
+            columns: Columns by role, as `columns` returns them.
+
+        Returns:
+            Nothing new, unless a task says otherwise: the training goes on.
+
+        Raises:
+            DataError: The rows are none that such a model can learn from.
+        """
+        return Adaptation(processor=processor)
+
+    def learning_rows(self, model: Any, table: TensorTable) -> TensorTable:
+        """The rows that `tsugiki.training.fit.fit` learns from, where they are others than those that are measured.
+
+        Args:
+            model: The model that is to learn.
+            table: As `table` made it, or rows selected from it.
+        """
+        return table
 
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode the rows once.
