@@ -39,8 +39,10 @@ class Family:
         paper: Where the architecture comes from.
         model_type: ``config.model_type``; by default the family's name with the prefix ``tsugiki_``.
         stages: Paths of the modules of the task model from input to output, for transfer. A trailing ``*`` stands
-            for the children of that module list, in order. Stages and head together hold every parameter.
-        head: Path of the module that is replaced when a model is fine-tuned; empty where there is none.
+            for the children of that module list, in order; a trailing ``?`` marks a module that not every model of the
+            family has. Stages and head together hold every parameter.
+        head: Path of the module that gives the answer, which is replaced when a model is fine-tuned for other labels;
+            empty where there is none.
         heads: The same by task, for those whose head is another.
         example: Config fields of a small instance that the conformance checks run on, where the default is large.
         onnx: Whether the models of this family claim to export to ONNX, else the reason why none does, in words that

@@ -14,7 +14,7 @@ LEARNT_OF_DIALOGUES = "tsugiki_seq2seq.dialogue.dialogue_tables:train_dialogue_t
 
 def texts(name: str, **options: Any) -> Family:
     """A family that reads and writes texts, whose tokens the training texts teach; other options as they are given."""
-    usual = {"processor": TOKENIZER, "processor_trainer": LEARNT, "head": ""}
+    usual = {"processor": TOKENIZER, "processor_trainer": LEARNT, "head": "lm_head"}
     return Family(name, **{**usual, **options})
 
 
@@ -32,9 +32,9 @@ plugin = Plugin(
             },
             paper="Elman 1990, Finding structure in time; Hochreiter and Schmidhuber 1997, Long short-term memory; "
             "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder",
-            stages=("recurrent.embeddings", "recurrent.layers"),
+            stages=("recurrent.embeddings", "recurrent.layers", "projection?"),
             head="classifier",
-            heads={"text-generation": ""},
+            heads={"text-generation": "lm_head"},
             trainers={
                 "text-generation": "tsugiki_seq2seq.language_models.language_model_training:train_language_model"
             },
@@ -63,7 +63,7 @@ plugin = Plugin(
             paper="Vinyals et al. 2015, Show and tell: a neural image caption generator; Xu et al. 2015, Show, attend "
             "and tell: neural image caption generation with visual attention",
             stages=("encoder", "decoder"),
-            head="",
+            head="lm_head",
             example={
                 "encoder_config": {
                     "model_type": "resnet",
@@ -128,6 +128,8 @@ plugin = Plugin(
             paper="Devlin, Chang, Lee and Toutanova 2019, BERT: pre-training of deep bidirectional transformers for "
             "language understanding",
             stages=("bert.embeddings", "bert.encoder.layer.*"),
+            head="",
+            heads={"fill-mask": "cls"},
             example={
                 "vocab_size": 50,
                 "hidden_size": 16,
@@ -145,6 +147,8 @@ plugin = Plugin(
             trainers={"text-generation": "tsugiki_seq2seq.language_models.whole_windows:train_on_whole_windows"},
             paper="Radford et al. 2019, Language models are unsupervised multitask learners",
             stages=("transformer.wte", "transformer.wpe", "transformer.h.*", "transformer.ln_f"),
+            head="",
+            heads={"text-generation": "lm_head"},
             example={
                 "vocab_size": 50,
                 "n_positions": 256,

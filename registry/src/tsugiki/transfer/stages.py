@@ -1,13 +1,14 @@
 """Where a network can be cut: its stages from input to output, and its head.
 
 A plugin names the modules once (`Family.stages` and `Family.head`); together they hold every parameter exactly once.
-A depth says how much is trained: 0 the head alone, k the head and the k stages below it, all of them everything.
+A depth says how much is trained: 0 the head alone, k the head and the k stages below it, all of them everything. A
+weight that is used in several places, as embeddings that are the output matrix too, goes with the highest of them.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ def family_of(model: PreTrainedModel) -> RegisteredFamily:
 def stages_of(model: PreTrainedModel) -> list[Stage]:
     """The stages of a task model, from input to output, the head left out.
 
-    A family that declares none has one stage: everything below the head.
+    A family that declares none has one stage: everything below the head. A path that ends in ``?`` is left out where
+    the model has no such module.
 
     Raises:
         PluginError: A path leads to no module.
@@ -73,30 +75,39 @@ def stages_of(model: PreTrainedModel) -> list[Stage]:
         if path.endswith(".*"):
             parent = _module(model, path[:-2], family)
             stages += [Stage(f"{path[:-2]}.{name}", (child,)) for name, child in parent.named_children()]
+        elif path.endswith("?"):
+            if (module := _optional(model, path[:-1])) is not None:
+                stages.append(Stage(path[:-1], (module,)))
         else:
             stages.append(Stage(path, (_module(model, path, family),)))
     return stages
 
 
 def head_of(model: PreTrainedModel) -> tuple[str, nn.Module]:
-    """Path and module of the head.
+    """Path and module of the head; an empty path and an empty module where the network has none.
 
     Raises:
         PluginError: The path that the family declares leads to no module.
     """
     family = family_of(model)
     path = family.declaration.head_of(type(model).__name__)
-    return path, _module(model, path, family)
+    return path, _module(model, path, family) if path else nn.Module()
+
+
+def _optional(model: PreTrainedModel, path: str) -> nn.Module | None:
+    try:
+        return model.get_submodule(path)
+    except AttributeError:
+        return None
 
 
 def _module(model: PreTrainedModel, path: str, family: RegisteredFamily) -> nn.Module:
-    try:
-        return model.get_submodule(path)
-    except AttributeError as error:
+    if (module := _optional(model, path)) is None:
         raise PluginError(
             f"family {family.name!r} ({family.distribution}) names the module {path!r}, which "
             f"{type(model).__name__} has not"
-        ) from error
+        )
+    return module
 
 
 def _below(module: nn.Module, head: str) -> Iterator[nn.Module]:
@@ -119,17 +130,22 @@ def check_stages(model: PreTrainedModel) -> list[Stage]:
     """
     family, stages = family_of(model), stages_of(model)
     path, head = head_of(model)
-    owners: dict[nn.Parameter, str] = {}
-    for owner, parameters in [*((stage.name, stage.parameters()) for stage in stages), (path, head.parameters())]:
-        for parameter in parameters:
-            if parameter in owners:
+    paths: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        paths.setdefault(module, []).append(f"{name}.")
+    names = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+    owners: dict[str, str] = {}  # by name, for a weight may be used in several places
+    for owner, modules in [*((stage.name, stage.modules) for stage in stages), (path, (head,))]:
+        within = tuple(prefix for module in modules for prefix in paths.get(module, ()))
+        for name in [name for name in names if name.startswith(within)]:
+            if name in owners:
                 raise PluginError(
-                    f"family {family.name!r} ({family.distribution}): a parameter of {owner} lies in "
-                    f"{owners[parameter]} too"
+                    f"family {family.name!r} ({family.distribution}): a parameter of {owner} lies in {owners[name]} too"
                 )
-            owners[parameter] = owner
+            owners[name] = owner
+    held = {*head.parameters(), *(parameter for stage in stages for parameter in stage.parameters())}
     kept = [pair for pair in model.named_parameters() if not pair[0].startswith(f"{AUXILIARY}.")]
-    if missing := [name for name, parameter in kept if parameter not in owners]:
+    if missing := [name for name, parameter in kept if parameter not in held]:
         raise PluginError(
             f"family {family.name!r} ({family.distribution}): the parameter {missing[0]} lies in no stage and not in "
             "the head"
@@ -172,7 +188,7 @@ def depth_name(depth: Depth, stages: int) -> str:
 
 
 @contextlib.contextmanager
-def only_top_trained(model: PreTrainedModel, depth: Depth) -> Iterator[list[nn.Module]]:
+def only_top_trained(model: PreTrainedModel, depth: Depth, new: Sequence[str] = ()) -> Iterator[list[nn.Module]]:
     """Freeze what lies below a depth: no gradients there for the time of the block.
 
     Gradients alone do not hold a network still: batch normalisation goes on collecting statistics in training mode.
@@ -181,15 +197,18 @@ def only_top_trained(model: PreTrainedModel, depth: Depth) -> Iterator[list[nn.M
     Args:
         model: A task model.
         depth: How many stages are trained besides the head.
+        new: Names of parameters that are trained at any depth, for they hold something new.
 
     Yields:
         The frozen modules.
     """
     stages = stages_of(model)
     frozen = [module for stage in stages[: len(stages) - depth] for module in stage.modules]
+    trained = {parameter for _, parameters in _by_distance(model, depth, new) for parameter in parameters}
     before = {parameter: parameter.requires_grad for parameter in model.parameters()}
     for module in frozen:
-        module.requires_grad_(False)
+        for parameter in module.parameters():
+            parameter.requires_grad_(parameter in trained)
     try:
         yield frozen
     finally:
@@ -197,8 +216,32 @@ def only_top_trained(model: PreTrainedModel, depth: Depth) -> Iterator[list[nn.M
             parameter.requires_grad_(requires_grad)
 
 
+def _by_distance(model: PreTrainedModel, depth: Depth, new: Sequence[str]) -> list[tuple[int, list[nn.Parameter]]]:
+    """The parameters that are trained, each once, by how many stages lie above their own; those of the head first.
+
+    What the network itself holds frozen is left out.
+    """
+    stages, named = stages_of(model), dict(model.named_parameters(remove_duplicate=False))
+    pieces: list[tuple[int, Iterable[nn.Parameter]]] = [(0, head_of(model)[1].parameters())]
+    pieces += [(distance, stage.parameters()) for distance, stage in enumerate(reversed(stages[len(stages) - depth :]))]
+    pieces.append((0, (named[name] for name in new)))
+    seen: set[nn.Parameter] = set()
+    found = []
+    for distance, parameters in pieces:
+        first = [parameter for parameter in parameters if parameter.requires_grad and parameter not in seen]
+        seen.update(first)
+        found.append((distance, list(dict.fromkeys(first))))
+    return found
+
+
 def parameter_groups(
-    model: PreTrainedModel, depth: Depth, *, learning_rate: float, decay: float, weight_decay: float
+    model: PreTrainedModel,
+    depth: Depth,
+    *,
+    learning_rate: float,
+    decay: float,
+    weight_decay: float,
+    new: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Optimizer groups with lower learning rates for lower stages (Howard and Ruder 2018, section 3.2).
 
@@ -211,14 +254,10 @@ def parameter_groups(
         learning_rate: Of the head.
         decay: Factor from one stage to the next lower.
         weight_decay: Of matrices and kernels.
+        new: Names of parameters that are trained at any depth.
     """
-    stages = stages_of(model)
-    trained = [(0, head_of(model)[1].parameters())]
-    trained += [
-        (distance, stage.parameters()) for distance, stage in enumerate(reversed(stages[len(stages) - depth :]))
-    ]
     groups: dict[tuple[int, float], list[nn.Parameter]] = {}
-    for distance, parameters in trained:
+    for distance, parameters in _by_distance(model, depth, new):
         for parameter in parameters:
             groups.setdefault((distance, weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
     return [
