@@ -42,14 +42,18 @@ class LabelledTask(Task):
         """Whether a model that knows some labels can learn others without a new head: they are among its own."""
         return set(wanted) <= set(known)
 
-    def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
-        """A new head for labels that the model does not know; else the training goes on. See `Task.adapted`."""
-        found = super().adapted(base, processor, dataset, columns)
+    def relabelled(self, found: Adaptation, base: Any, wanted: Sequence[str]) -> Adaptation:
+        """An adaptation with a new head for labels that the base does not know; else its training goes on.
+
+        Args:
+            found: What `adapted` says.
+            base: The base model.
+            wanted: Labels of the training data.
+        """
         known = [name for _, name in sorted((base.config.id2label or {}).items())]
-        wanted = self.label_names(dataset, columns)
         if self.serves(known, wanted):
             return replace(found, label_names=known)
-        head = f"a new head for the {len(wanted)} labels {listed(wanted)}, of which the base knows other ones"
+        head = f"a new head for the labels {listed(wanted)}, for the base knows other ones"
         why = f"{head}." if found.why == GOES_ON else f"{head}; {found.why}"
         return replace(found, label_names=wanted, head_fields=self.config_fields(wanted), why=why)
 

@@ -84,6 +84,8 @@ class Task(ABC):
     def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
         """What a trained model of this task is to become before it learns from other data.
 
+        Labels that have names are seen to besides; see `tsugiki.labelled_task.LabelledTask.relabelled`.
+
         Args:
             base: The model; it is left as it is.
             processor: Its processor.

@@ -8,7 +8,7 @@ batch is one indexing operation on the device where the columns live. Augmentati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,8 +31,10 @@ class TensorTable(Dataset[Batch]):
 
     Args:
         columns: Tensors with one row per example, for images ``pixel_values`` uint8 (N, C, H, W) and ``labels``
-            int64 (N,).
-        transform: Turns a batch of raw columns into what the model's ``forward`` takes.
+            int64 (N,). A column whose rows differ in shape, such as boxes, landmarks or transcripts, is a list of N
+            values: tensors, texts, or lists, tuples and dictionaries of them.
+        transform: Turns a batch of raw columns into what the model's ``forward`` takes; of a list it gets the list of
+            the batch's rows.
         augmentation: Changes the raw batch before `transform`; None for evaluation.
         seed: Seed of the augmentation.
         row_ids: Which rows of the original table these are; augmentation draws depend on them.
@@ -47,7 +49,7 @@ class TensorTable(Dataset[Batch]):
 
     def __init__(
         self,
-        columns: Mapping[str, Tensor],
+        columns: Mapping[str, Any],
         *,
         transform: Callable[[Batch], Batch] | None = None,
         augmentation: RowAugmentation | None = None,
@@ -57,7 +59,7 @@ class TensorTable(Dataset[Batch]):
         lengths = {name: len(column) for name, column in columns.items()}
         if len(set(lengths.values())) != 1:
             raise ValueError(f"columns must share their first dimension, not {lengths}")
-        self.columns = dict(columns)
+        self.columns: dict[str, Any] = dict(columns)
         self.transform = transform
         self.augmentation = augmentation
         self.seed = seed
@@ -90,7 +92,12 @@ class TensorTable(Dataset[Batch]):
     @property
     def device(self) -> torch.device:
         """Where the columns live."""
-        return next(iter(self.columns.values())).device
+        return next((one.device for one in self.columns.values() if isinstance(one, Tensor)), torch.device("cpu"))
+
+    @property
+    def size(self) -> int:
+        """Bytes that the tensors of all columns take."""
+        return sum(_bytes_of(column) for column in self.columns.values())
 
     def batch(self, rows: Sequence[int] | Tensor) -> Batch:
         """Model inputs of these rows, augmented if the table has an augmentation.
@@ -112,7 +119,7 @@ class TensorTable(Dataset[Batch]):
     def _augmented(self, index: Tensor) -> Batch:
         """The raw columns of some rows (B,), augmented if the table has an augmentation."""
         on_device = index.to(self.device)
-        raw = {name: column[on_device] for name, column in self.columns.items()}
+        raw = {name: _rows_of(column, on_device) for name, column in self.columns.items()}
         if self.augmentation is None:
             return raw
         return self.augmentation(raw, rows=self.row_ids[index].to(self.device), epoch=self.epoch, seed=self.seed)
@@ -127,13 +134,13 @@ class TensorTable(Dataset[Batch]):
         for start in range(0, len(self), batch_size):
             batch = {name: column[start : start + batch_size] for name, column in self.columns.items()}
             if device is not None:
-                batch = {name: value.to(device) for name, value in batch.items()}
+                batch = on_device(batch, device)
             yield batch if self.transform is None else self.transform(batch)
 
     def select(self, rows: Sequence[int] | Tensor) -> TensorTable:
         """A table of some of the rows; they keep their ids, and so their augmentation."""
         index = torch.as_tensor(rows, dtype=torch.long)
-        columns = {name: column[index.to(self.device)] for name, column in self.columns.items()}
+        columns = {name: _rows_of(column, index.to(self.device)) for name, column in self.columns.items()}
         return self._with(columns=columns, row_ids=self.row_ids[index])
 
     def with_augmentation(self, augmentation: RowAugmentation | None, *, seed: int = 0) -> TensorTable:
@@ -144,12 +151,34 @@ class TensorTable(Dataset[Batch]):
 
     def to(self, device: torch.device | str) -> TensorTable:
         """The same table with its columns on another device."""
-        return self._with(columns={k: v.to(device) for k, v in self.columns.items()}, row_ids=self.row_ids)
+        return self._with(columns=on_device(self.columns, device), row_ids=self.row_ids)
 
-    def _with(self, *, columns: Mapping[str, Tensor], row_ids: Tensor) -> TensorTable:
+    def _with(self, *, columns: Mapping[str, Any], row_ids: Tensor) -> TensorTable:
         table = TensorTable(
             columns, transform=self.transform, augmentation=self.augmentation, seed=self.seed, row_ids=row_ids
         )
-        if "labels" in self.columns and self.labels.ndim == 1:
+        if getattr(self.columns.get("labels"), "ndim", None) == 1:
             table._classes = self.classes
         return table
+
+
+def on_device(value: Any, device: torch.device | str) -> Any:
+    """The same with its tensors on a device: a tensor, a list, tuple or dictionary of them; all else as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: on_device(item, device) for name, item in value.items()}
+    return type(value)(on_device(item, device) for item in value) if type(value) in (list, tuple) else value
+
+
+def _rows_of(column: Any, index: Tensor) -> Any:
+    """Some rows of a column."""
+    return column[index] if isinstance(column, Tensor) else [column[row] for row in index.tolist()]
+
+
+def _bytes_of(value: Any) -> int:
+    """Bytes of the tensors in a column."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    items = value.values() if isinstance(value, dict) else value if type(value) in (list, tuple) else ()
+    return sum(_bytes_of(item) for item in items)

@@ -12,6 +12,7 @@ from .results import table
 
 _HEADS = {"logistic": "logistic regression", "svm": "a linear SVM", "mlp": "an MLP with one hidden layer"}
 _DEPTHS = {"head": "only the new head was trained", "all": "the head first, then everything"}
+_DEPTHS_BY_LOSS = {"head": "only the head was trained", "all": "everything was trained"}
 
 
 def transfer_prose(provenance: Provenance, transfer: TransferRecord) -> str:
@@ -23,11 +24,7 @@ def transfer_prose(provenance: Provenance, transfer: TransferRecord) -> str:
     """
     metric, _ = provenance.main_figure
     sections = {
-        "Intended use": (
-            "Inputs like the rows of `{{ train_data }}`, to be told apart into the same classes (`id2label` in "
-            "`config.json` names them). Another set of classes needs another fine-tuning, from this model or from "
-            "its base."
-        ),
+        "Intended use": _use(transfer),
         "Limits": _limits(transfer),
         "How it was fine-tuned": _story(transfer),
         "Data": f"{_learned_from(transfer)}. It was measured on {{{{ measured_on }}}}.",
@@ -43,9 +40,22 @@ def transfer_prose(provenance: Provenance, transfer: TransferRecord) -> str:
     return "\n\n".join([introduction, *(f"## {heading}\n\n{text}" for heading, text in sections.items())]) + "\n"
 
 
+def _use(transfer: TransferRecord) -> str:
+    if transfer.head is None:
+        return (
+            "Inputs like the rows of `{{ train_data }}`, for the task of its base, `{{ base_model }}`. Other labels, "
+            "or texts of other words, need another fine-tuning, from this model or from its base."
+        )
+    return (
+        "Inputs like the rows of `{{ train_data }}`, to be told apart into the same classes (`id2label` in "
+        "`config.json` names them). Another set of classes needs another fine-tuning, from this model or from its base."
+    )
+
+
 def _limits(transfer: TransferRecord) -> str:
+    every = ["It answers every input with one of its classes, also one that belongs to none of them."]
     points = [
-        "It answers every input with one of its classes, also one that belongs to none of them.",
+        *(every if transfer.head is not None else ()),
         f"{_learned_from(transfer)}. Inputs from elsewhere (another camera, another writer, another background) may be "
         "answered less well than the figures above say.",
         "The limits of its base model hold for it too.",
@@ -54,20 +64,24 @@ def _limits(transfer: TransferRecord) -> str:
 
 
 def _story(transfer: TransferRecord) -> str:
-    how = _DEPTHS.get(transfer.depth) or (
-        f"the head first, then with it the last {transfer.depth} of {len(transfer.stages)} stages"
-    )
+    first = "the head first, then with it" if transfer.head is not None else "the head and"
+    depths = _DEPTHS if transfer.head is not None else _DEPTHS_BY_LOSS
+    how = depths.get(transfer.depth) or f"{first} the last {transfer.depth} of {len(transfer.stages)} stages"
     why = f"`{transfer.asked}` was asked for." if transfer.choice is None else _sentence(transfer.choice.why)
     points = [
         f"Depth `{transfer.depth}`: {how}.",
         f"Why: {why}",
-        f"Head: {_HEADS[transfer.head.kind]}, fitted on the features of the frozen base.",
     ]
+    if transfer.adapted:
+        points.insert(0, f"Against the base: {_sentence(transfer.adapted)}")
+    if transfer.head is not None:
+        points.append(f"Head: {_HEADS[transfer.head.kind]}, fitted on the features of the frozen base.")
     training = transfer.training
     if training.learning_rate is not None:
+        what = "Training below the head" if transfer.head is not None else "Training"
         points.append(
-            f"Training below the head: {numbers.count(training.steps)} steps at learning rate "
-            f"{training.learning_rate:g}, chosen on {training.chosen_on}."
+            f"{what}: {numbers.count(training.steps)} steps at learning rate {training.learning_rate:g}, chosen on "
+            f"{training.chosen_on}."
         )
     parts = ["\n".join(f"- {point}" for point in points)]
     if transfer.choice is not None and transfer.choice.probes:
@@ -75,6 +89,12 @@ def _story(transfer: TransferRecord) -> str:
         parts.append(
             "What a linear classifier makes of each stage's frozen features, on rows that it did not see:\n\n"
             + table(("stage", "accuracy"), rows, right=("accuracy",))
+        )
+    if transfer.choice is not None and transfer.choice.trials:
+        tried = [(f"`{one.depth}`", numbers.metric_value("score", one.loss)) for one in transfer.choice.trials]
+        parts.append(
+            "The loss after a short training of each depth, on rows that it did not see:\n\n"
+            + table(("depth", "loss"), tried, right=("loss",))
         )
     return "\n\n".join(parts)
 
@@ -93,6 +113,8 @@ def _comparison(metrics: Mapping[str, Mapping[str, Metric]]) -> str:
 
 
 def _learned_from(transfer: TransferRecord) -> str:
+    if not transfer.examples_per_class:
+        return f"It learned from {numbers.count(transfer.rows['train'])} rows"
     few, most = transfer.examples_per_class
     per_class = numbers.count(few) + ("" if few == most else f" to {numbers.count(most)}")
     return f"It learned from {numbers.count(transfer.rows['train'])} rows, {per_class} a class"

@@ -157,7 +157,7 @@ class _Measurement:
 
     def _dataset(self, evaluation: Evaluation, data: Any) -> Dataset:
         from ..data.load_data import IN_MEMORY, load_split
-        from ..data.splitting import hold_out
+        from ..data.splitting import hold_out, hold_out_at_random
 
         name = evaluation.dataset
         sources = [data.source for data in self.provenance.data.by_use().values() if data.id == name]
@@ -171,10 +171,14 @@ class _Measurement:
             revision=evaluation.revision if data is None else None,
             source=next((source for source in [evaluation.source, *sources] if source), None),
         )
-        if evaluation.selection is not None and evaluation.selection.held_out is not None:
-            labels = self._table(dataset, evaluation).labels
-            held = hold_out(labels, evaluation.selection.held_out, seed=evaluation.selection.seed)[1]
-            dataset = dataset.select(held)
+        selection = evaluation.selection
+        if selection is not None and selection.held_out is not None:
+            if selection.at_random:
+                _, held = hold_out_at_random(len(dataset), selection.held_out, seed=selection.seed)
+            else:
+                labels = self._table(dataset, evaluation).labels
+                _, held = hold_out(labels, selection.held_out, seed=selection.seed)
+            dataset = dataset.select(held.tolist())
         return dataset
 
     def _measure(self, dataset: Dataset, evaluation: Evaluation, found: Verification) -> None:

@@ -1,4 +1,4 @@
-"""Which rows learn and which are kept back, by class, as a function of labels and seed alone."""
+"""Which rows learn and which are kept back, by class or at random, as a function of labels and seed alone."""
 
 from __future__ import annotations
 
@@ -61,6 +61,22 @@ def hold_out(labels: Tensor, fraction: float, *, seed: int) -> tuple[Rows, Rows]
         held.append(rows[:count])
         stay.append(rows[count:])
     return _sorted(stay), _sorted(held)
+
+
+def hold_out_at_random(rows: int, fraction: float, *, seed: int) -> tuple[Rows, Rows]:
+    """Split rows at random into those that stay and those held out; each part has a row where there are two.
+
+    Args:
+        rows: How many there are.
+        fraction: Share that is held out.
+        seed: Of the draw.
+
+    Returns:
+        Row numbers that stay, and row numbers held out, both sorted.
+    """
+    order = np.random.default_rng(seed).permutation(rows)
+    count = min(max(1, round(rows * fraction)), rows - 1)
+    return _sorted([order[count:]]), _sorted([order[:count]])
 
 
 def repeated(table: TensorTable, times: int) -> TensorTable:

@@ -33,11 +33,19 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of a split were taken, drawn by class with a seed: a share held out, or so many of each class."""
+    """Which rows of a split were taken, drawn with a seed: a share held out, or so many of each class.
+
+    Attributes:
+        seed: Of the draw.
+        held_out: The share that was held out.
+        examples_per_class: So many of each class.
+        at_random: Whether the share was drawn from all rows, and not by class.
+    """
 
     seed: int
     held_out: float | None = None
     examples_per_class: int | None = None
+    at_random: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,18 +24,33 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class DepthTrial:
+    """A short training of one depth.
+
+    Attributes:
+        depth: ``head``, the number of stages that were trained besides it, or ``all``.
+        loss: After it, on rows that it did not see.
+    """
+
+    depth: str
+    loss: float
+
+
+@dataclass(frozen=True)
 class DepthChoice:
     """A depth and how it came about.
 
     Attributes:
         depth: How many stages to train besides the head.
-        probes: What was measured, from the head down.
+        probes: What was measured of a classifier's stages, from the head down.
         why: The reason, one sentence.
+        trials: Short trainings of any other network, from the head down.
     """
 
     depth: int
     probes: list[Probe]
     why: str
+    trials: list[DepthTrial] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,11 +100,13 @@ class TransferFacts:
         stages: Names of the base's stages, from input to output.
         asked: The depth that was asked for.
         choice: How ``auto`` chose, or None.
-        examples_per_class: Fewest and most training rows of a class.
+        examples_per_class: Fewest and most training rows of a class; empty where there are no classes.
         rows: Rows by part: ``train``, ``validation``, ``test``.
         measured_on: The rows it was measured on, in words.
         augmentation: Fields of the augmentation.
         seconds: Wall time by phase.
+        adapted: What is new against the base besides what was trained, one sentence; empty of a classifier, whose head
+            is.
     """
 
     base: str
@@ -101,6 +118,7 @@ class TransferFacts:
     measured_on: str
     augmentation: dict[str, Any]
     seconds: dict[str, float]
+    adapted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +127,7 @@ class TransferRecord(TransferFacts):
 
     Attributes:
         depth: ``head``, the number of stages that were trained besides it, or ``all``.
-        head: The head that was fitted.
+        head: The head that was fitted on features; None where the network learns by its loss alone.
         training: The training below the head.
         scratch: That of the same network from fresh weights, or None.
         estimate: The estimate before it started.
@@ -117,7 +135,7 @@ class TransferRecord(TransferFacts):
     """
 
     depth: str
-    head: HeadRecord
+    head: HeadRecord | None
     training: TrainingRecord
     scratch: TrainingRecord | None
     estimate: dict[str, Any]

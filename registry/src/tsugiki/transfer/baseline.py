@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from transformers import set_seed
 
 from ..data.splitting import Rows
 from ..tensor_table import TensorTable
-from .graft import fresh
+from .choosing import Choice
 from .options import Options
 from .resumable_run import ResumableRun, Schedule
 from .stages import stages_of
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
 def train_from_scratch(
     run: ResumableRun,
-    base: PreTrainedModel,
-    fields: Mapping[str, Any],
+    make: Callable[[], PreTrainedModel],
     train: TensorTable,
     validation: TensorTable | None,
     *,
     schedule: Schedule,
     options: Options,
-    num_labels: int,
+    choice: Choice,
 ) -> Tuned:
     """Train fresh weights with the same augmentation, the same search over three learning rates and no fewer steps.
 
@@ -37,18 +36,17 @@ def train_from_scratch(
 
     Args:
         run: The run.
-        base: The network whose architecture is trained.
-        fields: Config fields of the head.
+        make: Gives the network with fresh weights, drawn from the global seed.
         train: Training rows, not augmented.
         validation: Rows to choose on, or None.
         schedule: The schedule of the transfer.
         options: The options.
-        num_labels: Number of classes.
+        choice: How candidates are compared.
     """
 
     def start(_: Rows | None) -> PreTrainedModel:
         set_seed(options.seed)
-        return fresh(base, fields)
+        return make()
 
     return tune(
         run,
@@ -56,9 +54,9 @@ def train_from_scratch(
         start,
         train,
         validation,
-        depth=len(stages_of(base)),
+        depth=len(stages_of(make())),
         rates=rates_for(options, fresh=True),
         schedule=Schedule(schedule.arguments, schedule.repeats, 1.0, schedule.checkpoints),
         options=options,
-        num_labels=num_labels,
+        choice=choice,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..durations import Stopwatch, rough_duration
-from ..tensor_table import TensorTable
+from ..tensor_table import TensorTable, on_device
 from .resumable_run import Schedule
 from .stages import only_top_trained
 from .tuning import number_of_views, steps_of
@@ -72,6 +73,8 @@ def estimate(
     device: str | None = None,
     exact: bool = True,
     taken: int = 0,
+    new: Sequence[str] = (),
+    caches_features: bool = True,
 ) -> Estimate:
     """Run a few steps on a copy of the model.
 
@@ -84,16 +87,18 @@ def estimate(
         device: Where they will run.
         exact: Whether the depth is the one that will be trained.
         taken: Bytes that were taken for the data at the fullest moment of decoding it.
+        new: Names of parameters that are trained at any depth.
+        caches_features: Whether a head alone is fitted on features, as a classifier's is, and not trained by steps.
     """
     target = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
     trial = copy.deepcopy(model).to(target)  # type: ignore[arg-type]
     batch = int(schedule.arguments["per_device_train_batch_size"])
     rows = torch.arange(batch) % len(table)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
-    data = sum(column.numel() * column.element_size() for column in table.columns.values())
+    data = table.size
     fixed = max(taken, data) + weights + _LIBRARIES
-    if depth == 0:
-        inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
+    if depth == 0 and caches_features:
+        inputs = on_device(table.batch(rows), target)
         with torch.inference_mode():
             trial.eval()(**inputs)
             stopwatch = Stopwatch()
@@ -113,7 +118,7 @@ def estimate(
         return tensor
 
     random_state = torch.get_rng_state()
-    with only_top_trained(trial, depth) as frozen:
+    with only_top_trained(trial, depth, new) as frozen:
         trial.train()
         for module in frozen:
             module.eval()
@@ -123,7 +128,7 @@ def estimate(
         for number in range(_MEASURED + 1):
             if number == 1:
                 stopwatch = Stopwatch()  # the first step is slower
-            inputs = {name: value.to(target) for name, value in table.batch(rows).items()}
+            inputs = on_device(table.batch(rows), target)
             if number == 0:
                 with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
                     loss = trial(**inputs).loss

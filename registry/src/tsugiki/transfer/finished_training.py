@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,11 @@ def finished_training(
         fingerprint=test.fingerprint,
         columns=test.columns,
         selection=test.selection,
+        rows=test.rows,
+    )
+    signatures = task.signatures(processor)
+    evaluation = replace(
+        evaluation, signatures={name: line for name, line in signatures.items() if name in evaluation.metrics}
     )
     facts = TrainingFacts(
         name=name,
@@ -81,6 +87,7 @@ def finished_training(
         data=splits.learning,
         seeds=None,
         history=[] if fit is None else fit.history,
+        samples=task.samples(model, processor),
         transfer=report.record(),
     )
     return FinishedTraining(
@@ -91,8 +98,8 @@ def finished_training(
         processor=processor,
         label_names=splits.label_names,
         measured=[Measured(task, predictions, splits.test, evaluation)],
-        pictures=[] if depths is None else [depths],
-        libraries=["scikit-learn"],
+        pictures=[*([] if depths is None else [depths]), *task.model_figures(model.eval(), folder)],
+        libraries=["scikit-learn"] if report.head is not None else [],
     )
 
 

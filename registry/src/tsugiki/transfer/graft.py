@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
+from transformers import set_seed
 
+from ..adaptation import Adaptation
 from ..errors import OptionError
 from .stages import AUXILIARY, head_of
 
@@ -37,6 +40,49 @@ def graft(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
     if stray:
         raise OptionError(f"{type(base).__name__} changes below its head with {dict(fields)}: {stray[0]}")
     return grafted.eval()
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A base model as it begins to learn.
+
+    Attributes:
+        model: The model, a copy, in eval mode.
+        new: Names of parameters below the head that hold something new and are trained at any depth.
+        has_new: Whether anything is new, the head or those.
+    """
+
+    model: PreTrainedModel
+    new: tuple[str, ...]
+    has_new: bool
+
+
+def adapt(base: PreTrainedModel, adaptation: Adaptation, *, seed: int) -> Adapted:
+    """Give a copy of a base model the head and the rows for new words that an adaptation asks for.
+
+    Args:
+        base: The base model; it is left as it is.
+        adaptation: What a task says.
+        seed: Of the weights that are drawn.
+    """
+    set_seed(seed)
+    fields = adaptation.head_fields
+    model = graft(base, fields) if fields else copy.deepcopy(base)
+    new = tuple(adaptation.grow(model)) if adaptation.grow is not None else ()
+    return Adapted(model.eval(), new, bool(fields or new))
+
+
+def fresh_like(model: PreTrainedModel) -> PreTrainedModel:
+    """The same network with fresh weights, but for what it holds frozen, and with the same way to write texts."""
+    made = fresh(model, {})
+    weights = model.state_dict()
+    for path, module in made.named_modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.load_state_dict({name: weights[f"{path}.{name}"] for name in module.state_dict()})
+    if model.can_generate():
+        made.generation_config = copy.deepcopy(model.generation_config)
+    return made
 
 
 def fresh(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:

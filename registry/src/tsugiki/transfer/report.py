@@ -26,7 +26,7 @@ class Report(TransferFacts):
     Attributes:
         depth: How many stages were trained besides the head.
         files: What became of the files of a folder; None for other data.
-        head: The head that was fitted.
+        head: The head that was fitted on features; None where the network learns by its loss alone.
         tuned: The training below the head.
         scratch: The same network from fresh weights, or None.
         metrics: What was measured.
@@ -36,7 +36,7 @@ class Report(TransferFacts):
 
     depth: int
     files: FileCount | None
-    head: Head
+    head: Head | None
     tuned: Tuned
     scratch: Tuned | None
     metrics: Mapping[str, Metric]
@@ -55,14 +55,13 @@ class Report(TransferFacts):
 
     def record(self) -> TransferRecord:
         """What provenance keeps of it."""
-        tried = [{"strength": strength, "accuracy": accuracy} for strength, accuracy in self.head.tried.items()]
         facts = {item.name: getattr(self, item.name) for item in fields(TransferFacts)}
         facts["seconds"] = {phase: round(seconds, 2) for phase, seconds in self.seconds.items()}
         return TransferRecord(
             **facts,
             depth=self.depth_name,
             files={} if self.files is None else self.files.numbers,
-            head=HeadRecord(self.head.kind, self.head.strength, tried, self.head.scale),
+            head=None if self.head is None else _head_record(self.head),
             training=_training_record(self.tuned),
             scratch=None if self.scratch is None else _training_record(self.scratch, self.scratch_metrics),
             estimate=self.estimate.to_dict(),
@@ -73,18 +72,25 @@ class Report(TransferFacts):
 
     def lines(self) -> list[str]:
         """The report, one fact a line."""
-        few, most = self.examples_per_class
-        per_class = f"{few:,}" if few == most else f"{few:,} to {most:,}"
-        lines = [
-            f"Base {self.base}, {self.rows['train']:,} training rows, {per_class} a class.",
-            f"Head: {_head_sentence(self.head)}",
-            f"Depth {self.depth_name}: {self.why}",
-        ]
+        per_class = ""
+        if self.examples_per_class:
+            few, most = self.examples_per_class
+            per_class = f", {few:,}" if few == most else f", {few:,} to {most:,}"
+            per_class += " a class"
+        lines = [f"Base {self.base}, {self.rows['train']:,} training rows{per_class}."]
+        if self.adapted:
+            lines.append(f"Against the base: {self.adapted}")
+        if self.head is not None:
+            lines.append(f"Head: {_head_sentence(self.head)}")
+        lines.append(f"Depth {self.depth_name}: {self.why}")
         if self.files is not None:
             lines.insert(0, f"Data {self.files}.")
         if self.choice is not None and self.choice.probes:
             tried = ", ".join(f"{probe.stage} {100 * probe.accuracy:.1f} %" for probe in self.choice.probes)
             lines.append(f"Linear probes on frozen features, rows they did not see: {tried}.")
+        if self.choice is not None and self.choice.trials:
+            tried = ", ".join(f"{trial.depth} {trial.loss:.3f}" for trial in self.choice.trials)
+            lines.append(f"Loss after short trainings of each depth, on rows that they did not see: {tried}.")
         if self.tuned.fit is not None:
             lines.append(f"Training: {_tuned_sentence(self.tuned)}")
         for name, metric in self.metrics.items():
@@ -100,6 +106,11 @@ class Report(TransferFacts):
     def why(self) -> str:
         """Why this depth, one sentence."""
         return f"{self.asked!r} was asked for." if self.choice is None else self.choice.why
+
+
+def _head_record(head: Head) -> HeadRecord:
+    tried = [{"strength": strength, "accuracy": accuracy} for strength, accuracy in head.tried.items()]
+    return HeadRecord(head.kind, head.strength, tried, head.scale)
 
 
 def _training_record(tuned: Tuned, metrics: Mapping[str, Metric] | None = None) -> TrainingRecord:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..output import write_json
-from ..tasks.classification import Classification
+from ..task import Task
 from ..tensor_table import TensorTable
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
@@ -51,7 +51,7 @@ class ResumableRun:
         progress: Show progress bars.
     """
 
-    def __init__(self, partial: Path, task: Classification, *, progress: bool = True) -> None:
+    def __init__(self, partial: Path, task: Task, *, progress: bool = True) -> None:
         self.folder = partial / FOLDER
         self.task = task
         self.progress = progress
@@ -81,6 +81,7 @@ class ResumableRun:
         learning_rate: float,
         schedule: Schedule,
         validation: TensorTable | None = None,
+        new: Sequence[str] = (),
     ) -> FitResult:
         """Train the head and `depth` stages in place, unless an earlier run has.
 
@@ -92,6 +93,7 @@ class ResumableRun:
             learning_rate: Of the head and the highest stage.
             schedule: The schedule.
             validation: Rows to validate on during training, where the options ask for it.
+            new: Names of parameters that are trained at any depth.
         """
         arguments = {**schedule.arguments, "learning_rate": learning_rate}
         if schedule.checkpoints:
@@ -107,16 +109,29 @@ class ResumableRun:
         )
 
         def train_top(model: PreTrainedModel, job: TrainingJob) -> FitResult:
-            decay, weight_decay = schedule.decay, float(arguments.get("weight_decay", 0.0))
-            with only_top_trained(model, depth) as frozen:
-                groups = parameter_groups(
-                    model, depth, learning_rate=learning_rate, decay=decay, weight_decay=weight_decay
-                )
-                result = fit(model, job, parameter_groups=groups, frozen=frozen)
-            model.to("cpu")  # type: ignore[arg-type]
-            return result
+            return train_to_depth(model, job, depth=depth, decay=schedule.decay, new=new)
 
         return run_phase(model, job, train_top)
+
+
+def train_to_depth(
+    model: PreTrainedModel, job: TrainingJob, *, depth: int, decay: float, new: Sequence[str] = ()
+) -> FitResult:
+    """Train the head and `depth` stages in place; the model is on the CPU afterwards.
+
+    Args:
+        model: The model.
+        job: Its ``learning_rate`` is that of the head and the highest stage.
+        depth: How many stages are trained besides the head.
+        decay: Factor of the rate from one stage to the next lower.
+        new: Names of parameters that are trained at any depth.
+    """
+    rate, weight_decay = float(job.arguments["learning_rate"]), float(job.arguments.get("weight_decay", 0.0))
+    with only_top_trained(model, depth, new) as frozen:
+        groups = parameter_groups(model, depth, learning_rate=rate, decay=decay, weight_decay=weight_decay, new=new)
+        result = fit(model, job, parameter_groups=groups, frozen=frozen)
+    model.to("cpu")  # type: ignore[arg-type]
+    return result
 
 
 def has_steps(partial: Path) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..adaptation import Adaptation
 from ..data.load_data import IN_MEMORY, file_count, load_split, splits
 from ..data.splitting import check_classes, hold_out, pick_examples
 from ..errors import DataError
@@ -38,6 +39,7 @@ class Splits:
         measured_on: The test rows, in words.
         files: What became of the files of a folder; None for other data.
         memory: Bytes that reading and decoding all of it took at the fullest moment.
+        adaptation: What the base becomes before it learns; None for a classifier, which gets a new head.
     """
 
     label_names: list[str]
@@ -49,6 +51,7 @@ class Splits:
     measured_on: str
     files: FileCount | None = None
     memory: int = 0
+    adaptation: Adaptation | None = None
 
 
 def read_splits(data: Any, task: Classification, processor: Any, options: Options) -> Splits:
@@ -65,7 +68,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     """
     held_before = peak_memory()
     names = splits(data)
-    train_name, validation_name, test_name = _roles(names, options)
+    train_name, validation_name, test_name = split_roles(names, options)
     train_set = load_split(data, train_name, revision=options.revision)
     columns = task.columns(train_set, options.columns)
     label_names = task.label_names(train_set, columns)
@@ -74,21 +77,12 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         return task.table(dataset, processor, columns, label_names=label_names)
 
     def record(dataset: Dataset, split: str | None, selection: Selection | None = None) -> DataRecord:
-        return DataRecord(
-            id=str(data) if isinstance(data, str | Path) else IN_MEMORY,
-            split=split,
-            revision=options.revision,
-            fingerprint=content_fingerprint(dataset),
-            rows=len(dataset),
-            license=_licence(data),
-            columns=dict(columns) if options.columns else {},
-            selection=selection,
-        )
+        return data_record(data, dataset, split, columns, options, selection)
 
     train = decoded(train_set)
     check_classes(train.labels, label_names)
     train_record = record(train_set, train_name)
-    if test_name is None and not _is_dataset(options.test):
+    if test_name is None and not is_dataset(options.test):
         share = options.test if isinstance(options.test, float) else TEST_SHARE
         stay, held = hold_out(train.labels, share, seed=options.seed)
         if not len(held):
@@ -128,7 +122,37 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     )
 
 
-def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
+def data_record(
+    data: Any,
+    dataset: Dataset,
+    split: str | None,
+    columns: Mapping[str, str],
+    options: Options,
+    selection: Selection | None = None,
+) -> DataRecord:
+    """What provenance keeps of some rows.
+
+    Args:
+        data: What they were read from.
+        dataset: The rows.
+        split: Their split.
+        columns: Columns by role; those that a person named are kept.
+        options: The options.
+        selection: Which of the split's rows they are, where not all.
+    """
+    return DataRecord(
+        id=str(data) if isinstance(data, str | Path) else IN_MEMORY,
+        split=split,
+        revision=options.revision,
+        fingerprint=content_fingerprint(dataset),
+        rows=len(dataset),
+        license=_licence(data),
+        columns=dict(columns) if options.columns else {},
+        selection=selection,
+    )
+
+
+def split_roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
     """The splits to train, to choose and to measure on; None for none of its own."""
     if not names:
         for role in ("validation", "test"):
@@ -150,7 +174,8 @@ def _roles(names: Sequence[str], options: Options) -> tuple[str | None, str | No
     return train, validation, test
 
 
-def _is_dataset(value: Any) -> bool:
+def is_dataset(value: Any) -> bool:
+    """Whether a value is a `datasets.Dataset`."""
     return hasattr(value, "features")
 
 

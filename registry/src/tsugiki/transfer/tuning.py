@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.splitting import Rows, class_counts, hold_out, repeated
-from ..evaluation.evaluate import predict_table
-from ..predictions import Predictions
-from ..tasks.classification import Classification
+from ..data.splitting import Rows, repeated
 from ..tensor_table import TensorTable
 from ..training.arguments import EARLY_STOPPING
 from ..training.job import FitResult
+from .choosing import Choice, best_of
 from .features import head_features
 from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
@@ -37,12 +33,10 @@ RATES = (3e-4, 1e-3, 3e-3)  # of a trained network, for Adam
 FRESH_RATES = (1e-3, 3e-3, 1e-2)  # of fresh weights: they have further to go
 _OPTIMIZER_FACTORS = {"sgd": 30.0, "adagrad": 10.0, "lion": 0.1, "adafactor": 1.0}  # against Adam's rates
 DECAY = 0.8  # of the rate, from one stage to the next lower
-FEWEST_TO_SEARCH = 4  # examples a class; with fewer there is nothing to choose on
 HELD_OUT = 0.25
 FEWEST_STEPS = 300
 EPOCHS = 10
 STEPS_PER_EPOCH = 50  # of the Trainer; shorter epochs cost more to start than to run
-SURE_ROWS = 200  # validation rows from which the metric decides; below, the loss, which is less coarse
 VIEWED_ROWS = 2000  # augmented copies are added to the head's features up to so many rows
 MOST_VIEWS = 8
 TRANSFER, SCRATCH = "transfer", "scratch"
@@ -175,11 +169,6 @@ class HeadFitter:
         return model
 
 
-def can_search(table: TensorTable, num_labels: int) -> bool:
-    """Whether there are enough rows to hold some out for choosing a learning rate."""
-    return int(class_counts(table.labels, num_labels).min()) >= FEWEST_TO_SEARCH
-
-
 def tune(
     run: ResumableRun,
     name: str,
@@ -191,7 +180,8 @@ def tune(
     rates: Sequence[float],
     schedule: Schedule,
     options: Options,
-    num_labels: int,
+    choice: Choice,
+    new: Sequence[str] = (),
 ) -> Tuned:
     """Choose the learning rate on rows that are held out, then train on all.
 
@@ -208,40 +198,47 @@ def tune(
         rates: Learning rates to choose among.
         schedule: The schedule.
         options: The options.
-        num_labels: Number of classes.
+        choice: How candidates are compared.
+        new: Names of parameters that are trained at any depth.
     """
     inner, outer, again, kept = train, validation, False, None
-    if outer is None and (len(rates) > 1 or EARLY_STOPPING in options.training) and can_search(train, num_labels):
-        share = options.validation if isinstance(options.validation, float) else HELD_OUT
-        kept, held = hold_out(train.labels, share, seed=options.seed)
+    if outer is None and (len(rates) > 1 or EARLY_STOPPING in options.training) and choice.can_hold_out(train):
+        kept, held = choice.hold_out(train, held_out_share(options))
         inner, outer = train.select(kept), train.select(held)
         again = EARLY_STOPPING not in options.training
     if outer is None:
         rate = rates[len(rates) // 2]
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
         return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
 
     begin = start(kept)
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
     for number, rate in enumerate(rates):
         model = copy.deepcopy(begin)
-        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options)
+        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, new)
         candidates.append((model, fit))
-    predictions = [predict_table(model, outer) for model, _ in candidates]
-    tried = [
-        {"learning_rate": rate, **_scores(run.task, predicted)}
-        for rate, predicted in zip(rates, predictions, strict=True)
-    ]
-    best = _best(run.task, predictions)
+    figures, scores = choice.judge([model for model, _ in candidates], outer)
+    tried = [{"learning_rate": rate, **shown} for rate, shown in zip(rates, figures, strict=True)]
+    best = best_of(scores)
     rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options)
+        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
         seconds += fit.seconds
     rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"
     return Tuned(model, rate, tried, rows, fit, seconds)
+
+
+def without_validation(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Training arguments that ask for no validation."""
+    return {name: value for name, value in arguments.items() if name not in (EARLY_STOPPING, "eval_strategy")}
+
+
+def held_out_share(options: Options) -> float:
+    """The share of the training rows that is held out to choose on."""
+    return options.validation if isinstance(options.validation, float) else HELD_OUT
 
 
 def _fit(
@@ -254,50 +251,27 @@ def _fit(
     rate: float,
     schedule: Schedule,
     options: Options,
+    new: Sequence[str],
 ) -> FitResult:
     arguments = dict(schedule.arguments)
     validates = EARLY_STOPPING in arguments or str(arguments.get("eval_strategy", "no")) != "no"
     if validation is None:
-        arguments.pop(EARLY_STOPPING, None)
-        arguments.pop("eval_strategy", None)
-    table = repeated(train.with_augmentation(options.augmentation, seed=options.seed), schedule.repeats)
+        arguments = without_validation(arguments)
     return run.fit(
         key,
         model,
-        table,
+        rows_to_learn(run, model, train, schedule, options),
         depth=depth,
         learning_rate=rate,
         schedule=Schedule(arguments, schedule.repeats, schedule.decay, schedule.checkpoints),
-        validation=validation if validates else None,
+        validation=run.task.learning_rows(model, validation) if validates and validation is not None else None,
+        new=new,
     )
 
 
-def _best(task: Classification, predictions: Sequence[Predictions]) -> int:
-    """The best candidate; the middle one unless another is better by more than the standard error of the difference.
-
-    Few rows are scored by their loss, which is less coarse than right or wrong.
-    """
-    many = len(predictions[0].labels) >= SURE_ROWS
-    scores = [
-        task.correct(predicted).astype(np.float64) if many else -_losses(predicted) for predicted in predictions
-    ]  # (N,) each
-    middle = len(scores) // 2
-    best = max(range(len(scores)), key=lambda number: float(scores[number].mean()))
-    gain = scores[best] - scores[middle]
-    return best if gain.mean() > gain.std() / math.sqrt(len(gain)) else middle
-
-
-def _losses(predictions: Predictions) -> NDArray[np.float64]:
-    """Cross entropy of every row (N,); that of a guess where training went astray."""
-    logits = predictions.outputs.astype(np.float64)
-    logits -= logits.max(1, keepdims=True)
-    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(logits)), predictions.labels]
-    return np.nan_to_num(losses, nan=math.log(logits.shape[1]), posinf=math.log(logits.shape[1]))
-
-
-def _scores(task: Classification, predictions: Predictions) -> dict[str, float]:
-    """The task's main metric and the mean cross entropy."""
-    return {
-        "loss": float(_losses(predictions).mean()),
-        task.main_metric: task.metrics(predictions)[task.main_metric].value,
-    }
+def rows_to_learn(
+    run: ResumableRun, model: PreTrainedModel, train: TensorTable, schedule: Schedule, options: Options
+) -> TensorTable:
+    """Training rows as the Trainer gets them: augmented, and repeated where there are few."""
+    augmented = train.with_augmentation(options.augmentation or train.augmentation, seed=options.seed)
+    return repeated(run.task.learning_rows(model, augmented), schedule.repeats)

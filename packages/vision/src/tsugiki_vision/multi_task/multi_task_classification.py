@@ -101,6 +101,10 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
             tasks[task] = names
         return logit_names(tasks)
 
+    def serves(self, known: Sequence[str], wanted: Sequence[str]) -> bool:
+        """Whether the tasks are the same ones, and their classes among the model's."""
+        return super().serves(known, wanted) and {*tasks_of(list(known))} == {*tasks_of(list(wanted))}
+
     def config_fields(self, label_names: Sequence[str]) -> dict[str, Any]:
         """`tasks`, and the `id2label` and `label2id` that follow from it."""
         return {"tasks": tasks_of(list(label_names)), **super().config_fields(label_names)}

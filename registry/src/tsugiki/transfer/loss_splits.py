@@ -1,0 +1,85 @@
+"""The splits of data without classes: whole rows held out at random, and what the base becomes for those that stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..columns import check_rows
+from ..data.load_data import IN_MEMORY, file_count, load_split, splits
+from ..data.splitting import hold_out_at_random
+from ..errors import DataError
+from ..labelled_task import BoundTask, LabelledTask
+from ..peak_memory import peak_memory
+from ..snapshots.provenance import LearningData, Selection
+from ..task import Task
+from .options import Options
+from .splits import TEST_SHARE, Splits, data_record, is_dataset, split_roles
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+
+def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: Any, options: Options) -> Splits:
+    """Find, check and decode the data of a task that has no classes, and say what the base becomes.
+
+    Where no data is named to measure on, whole rows of the data set are held out at random, before anything is learnt
+    from the others: neither a vocabulary nor a window of text is made of rows of both parts.
+
+    Args:
+        data: What `tsugiki.data.load_data.load_split` takes.
+        base: The base model.
+        task: The task.
+        processor: The base model's processor.
+        options: Which splits to use.
+
+    Raises:
+        DataError: Data, a split or a column is missing, or there are too few rows.
+    """
+    held_before = peak_memory()
+    train_name, validation_name, test_name = split_roles(splits(data), options)
+    whole = load_split(data, train_name, revision=options.revision)
+    columns = task.columns(whole, options.columns)
+    check_rows(whole)
+    train_set, selection = whole, None
+    if test_name is None and not is_dataset(options.test):
+        share = options.test if isinstance(options.test, float) else TEST_SHARE
+        if len(whole) < 2:
+            raise DataError("there is one row, and nothing is left to measure the result on; name test data with test=")
+        stay, held = hold_out_at_random(len(whole), share, seed=options.seed)
+        train_set, test_set = whole.select(stay.tolist()), whole.select(held.tolist())
+        selection = Selection(options.seed, held_out=share, at_random=True)
+        test_record = data_record(data, test_set, train_name, columns, options, selection)
+        measured_on = f"{len(test_set):,} training rows held out at random, which took no part in training or choosing"
+    else:
+        test_set = options.test if test_name is None else load_split(data, test_name, revision=options.revision)
+        test_record = data_record(data, test_set, test_name, columns, options)
+        if test_name is None:
+            test_record = replace(test_record, id=IN_MEMORY)
+        measured_on = f"{len(test_set):,} rows of " + (f"the split {test_name!r}" if test_name else "test data")
+    adaptation = task.adapted(base, processor, train_set, columns)
+    if isinstance(task, LabelledTask):  # labels by all rows: one that only a row held out has is no error
+        adaptation = task.relabelled(adaptation, base, task.label_names(whole, columns))
+    bound = BoundTask(task, adaptation.label_names)
+
+    def decoded(dataset: Dataset) -> Any:
+        return bound.table(dataset, adaptation.processor, columns)
+
+    validation, validation_record = None, None
+    if validation_name is not None:
+        validation_set = load_split(data, validation_name, revision=options.revision)
+        validation = decoded(validation_set)
+        validation_record = data_record(data, validation_set, validation_name, columns, options)
+    return Splits(
+        label_names=list(adaptation.label_names),
+        train=decoded(train_set),
+        validation=validation,
+        test=decoded(test_set),
+        learning=LearningData(data_record(data, whole, train_name, columns, options), validation_record),
+        test_record=test_record,
+        measured_on=measured_on,
+        files=file_count(data),
+        memory=peak_memory() - held_before,
+        adaptation=adaptation,
+    )

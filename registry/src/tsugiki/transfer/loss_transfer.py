@@ -1,0 +1,247 @@
+"""Fine-tuning by a network's own loss: translators, language models, taggers, several tasks, and what plugins bring.
+
+What is new, a head or rows for new words, is trained alone first, so that its random weights do not spoil what the
+network knows; then the stages below it learn with it, at a learning rate chosen among three by the loss on rows held
+out. Where nothing is new, the training goes on.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..data.splitting import Rows
+from ..errors import OptionError, OutputError
+from ..records import plain, read_record
+from ..snapshots.transfer_record import DepthChoice
+from ..task import Task
+from ..tensor_table import TensorTable
+from ..training.processes import of_main_process
+from .baseline import train_from_scratch
+from .choosing import ByLoss
+from .estimate import Estimate, estimate
+from .graft import Adapted, adapt, fresh_like
+from .heads import KINDS
+from .loss_depth import choose_depth_by_trials
+from .options import Options
+from .outcome import SECONDS_WORTH_A_CHECKPOINT, Clock, Outcome, measure, say
+from .report import Report
+from .resumable_run import ResumableRun, Schedule
+from .splits import Splits
+from .stages import depth_name, head_of
+from .tuning import TRANSFER, rates_for, rows_to_learn, schedule_for, steps_of, tune, without_validation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CLIP = 1.0  # norm of the gradient; texts now and then give steep ones
+NEW_SHARE = 0.1  # of the steps, for what is new alone
+NEW_RATE = 3e-3
+
+
+def options_by_loss(base: PreTrainedModel, task: Task, options: Options) -> Options:
+    """The options with the defaults of training by loss.
+
+    Raises:
+        OptionError: The model has no loss, or an option is for classifiers alone.
+    """
+    if "labels" not in inspect.signature(type(base).forward).parameters:
+        raise OptionError(
+            f"{type(base).__name__} does {task.name} and has no loss to learn by, so there is no finetune"
+        )
+    if options.head != KINDS[0]:
+        raise OptionError(f"head={options.head!r} is for classifiers, and {type(base).__name__} does {task.name}")
+    if options.examples_per_class is not None:
+        raise OptionError(f"examples_per_class is for classifiers, and {type(base).__name__} does {task.name}")
+    return replace(options, training={"max_grad_norm": CLIP, **options.training})
+
+
+def transfer_by_loss(
+    run: ResumableRun,
+    name: str,
+    base: PreTrainedModel,
+    task: Task,
+    splits: Splits,
+    options: Options,
+    asked: int | None,
+    stages: list[str],
+    clock: Clock,
+) -> Outcome:
+    """Everything between decoded data and a measured model.
+
+    Args:
+        run: The run.
+        name: Of the base model.
+        base: The base model.
+        task: Its task.
+        splits: The data, with what the base becomes.
+        options: The options.
+        asked: The depth that was asked for; None chooses it.
+        stages: Names of the base's stages.
+        clock: Takes the time of each phase.
+
+    Raises:
+        OptionError: The task's rows have no labels.
+    """
+    assert splits.adaptation is not None
+    choice_of = ByLoss(task, options.seed)
+    adapted = adapt(base, splits.adaptation, seed=options.seed)
+    learning = task.learning_rows(adapted.model, splits.train)
+    if "labels" not in learning.batch([0]):
+        raise OptionError(f"rows of {task.name} have no labels, so that {type(base).__name__} cannot learn from them")
+    trains_head = any(True for _ in head_of(base)[1].parameters()) or bool(adapted.new)
+    if asked == 0 and not trains_head:
+        raise OptionError(f"{type(base).__name__} has no head that could be trained alone; name a depth from 1 on")
+    rates = rates_for(options)
+    most = len(stages) if asked is None else asked
+    schedule = schedule_for(options, len(learning))
+    holds_out = splits.validation is None and choice_of.can_hold_out(splits.train)
+    searches = len(rates) > 1 and (splits.validation is not None or holds_out)
+    trainings = len(rates) + (splits.validation is None) if searches else 1
+    with clock("estimate"):
+        cost = Estimate(
+            **run.once(
+                "estimate",
+                lambda: of_main_process(
+                    estimate(
+                        adapted.model,
+                        learning,
+                        depth=most,
+                        schedule=schedule,
+                        trainings=trainings,
+                        device=options.device,
+                        exact=asked is not None,
+                        taken=splits.memory,
+                        new=adapted.new,
+                        caches_features=False,
+                    ).to_dict()
+                ),
+            )
+        )
+    say(options, str(cost))
+    if cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
+        schedule = schedule_for(options, len(learning), checkpoints=True)
+
+    started = Start(run, adapted, splits.train, schedule, options)
+    choice = None
+    if asked is None:
+        with clock("depth"):
+            chosen = run.once(
+                "depth",
+                lambda: plain(
+                    choose_depth_by_trials(
+                        run,
+                        started,
+                        splits,
+                        schedule=schedule,
+                        steps=steps_of(schedule, len(learning)) * trainings,
+                        options=options,
+                        choice=choice_of,
+                        new=adapted.new,
+                        least=0 if trains_head else 1,
+                    )
+                ),
+            )
+            choice = read_record(DepthChoice, chosen, "depth", OutputError)
+        say(options, f"depth {depth_name(choice.depth, len(stages))}: {choice.why}")
+    depth = choice.depth if choice is not None else most
+
+    with clock("training"):
+        tuned = tune(
+            run,
+            TRANSFER,
+            started if depth > 0 else started.plain,
+            splits.train,
+            splits.validation,
+            depth=depth,
+            rates=rates,
+            schedule=schedule,
+            options=options,
+            choice=choice_of,
+            new=adapted.new,
+        )
+    predictions = measure(tuned.model, splits, task)
+    scratch, scratch_metrics = None, None
+    if options.compare_scratch:
+        with clock("scratch"):
+            scratch = train_from_scratch(
+                run,
+                lambda: fresh_like(adapted.model),
+                splits.train,
+                splits.validation,
+                schedule=schedule,
+                options=options,
+                choice=choice_of,
+            )
+        scratch_metrics = task.metrics(measure(scratch.model, splits, task))
+    learned = splits.learning
+    test_rows = splits.test_record.rows
+    held_out = test_rows if splits.test_record.selection is not None else 0
+    report = Report(
+        base=name,
+        stages=stages,
+        depth=depth,
+        asked="auto" if asked is None else depth_name(asked, len(stages)),
+        choice=choice,
+        examples_per_class=[],
+        rows={
+            "train": learned.train.rows - held_out,
+            "validation": 0 if learned.validation is None else learned.validation.rows,
+            "test": test_rows,
+        },
+        measured_on=splits.measured_on,
+        files=splits.files,
+        head=None,
+        tuned=tuned,
+        scratch=scratch,
+        metrics=task.metrics(predictions),
+        scratch_metrics=scratch_metrics,
+        estimate=cost,
+        augmentation={} if options.augmentation is None else options.augmentation.to_dict(),
+        seconds=clock.seconds,
+        adapted=splits.adaptation.why,
+    )
+    return Outcome(tuned.model, report, predictions)
+
+
+class Start:
+    """Gives the network that a training begins with; what is new in it has been trained alone.
+
+    Args:
+        run: The run.
+        adapted: The base with its new head and rows.
+        train: Training rows.
+        schedule: The schedule.
+        options: The options.
+    """
+
+    def __init__(
+        self, run: ResumableRun, adapted: Adapted, train: TensorTable, schedule: Schedule, options: Options
+    ) -> None:
+        self.run, self.adapted, self.train, self.schedule, self.options = run, adapted, train, schedule, options
+        self.steps = max(1, round(NEW_SHARE * steps_of(schedule, len(train))))
+
+    def plain(self, rows: Rows | None) -> PreTrainedModel:
+        """The network before anything is trained."""
+        return copy.deepcopy(self.adapted.model)
+
+    def __call__(self, rows: Rows | None) -> PreTrainedModel:
+        """The network for these of the training rows; for all of them by default."""
+        model = self.plain(rows)
+        if not self.adapted.has_new:
+            return model
+        table = self.train if rows is None else self.train.select(rows)
+        arguments = {**without_validation(self.schedule.arguments), "max_steps": self.steps}
+        short = Schedule(arguments, self.schedule.repeats, 1.0)
+        self.run.fit(
+            "new-final" if rows is None else "new-candidates",
+            model,
+            rows_to_learn(self.run, model, table, short, self.options),
+            depth=0,
+            learning_rate=NEW_RATE,
+            schedule=short,
+            new=self.adapted.new,
+        )
+        return model
