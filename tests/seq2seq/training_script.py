@@ -14,7 +14,7 @@ from tsugiki.snapshots.loading import create_model
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
 from tsugiki.training.processes import is_main_process
-from tsugiki_seq2seq.language_models.language_modelling import window_table
+from tsugiki_seq2seq.language_models.token_windows import window_table
 from tsugiki_seq2seq.texts.sentence_pairs import pair_table
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 

@@ -19,9 +19,10 @@ from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.training.job import TrainingJob
 from tsugiki.transfer.cache import FeatureCache
 from tsugiki_seq2seq.captions.caption_columns import caption_lists
+from tsugiki_seq2seq.captions.caption_pairs import encoder_features, pair_table
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerForConditionalGeneration
 from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor, train_caption_processor
-from tsugiki_seq2seq.captions.image_captioner_training import encoder_features, pair_table, train_captioner
+from tsugiki_seq2seq.captions.image_captioner_training import train_captioner
 from tsugiki_seq2seq.captions.image_captioning import ImageCaptioning, write_captions
 
 from .captioned_squares import COLOURS, PATTERNS, picture, squares

@@ -12,7 +12,7 @@ from tsugiki.tensor_table import TensorTable
 from tsugiki.training.job import TrainingJob
 from tsugiki.training.processes import is_main_process
 from tsugiki_seq2seq.language_models.language_model_training import train_language_model
-from tsugiki_seq2seq.language_models.language_modelling import WINDOW, TokenWindows
+from tsugiki_seq2seq.language_models.token_windows import WINDOW, TokenWindows
 from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
 
 VOCABULARY = 9

@@ -15,8 +15,9 @@ from tsugiki.training.job import TrainingJob
 from tsugiki.training.resumable import PHASE
 from tsugiki_seq2seq.language_models import language_model_training
 from tsugiki_seq2seq.language_models.language_model_training import train_language_model
-from tsugiki_seq2seq.language_models.language_modelling import IGNORED, WINDOW, TextGeneration, window_table
+from tsugiki_seq2seq.language_models.language_modelling import TextGeneration
 from tsugiki_seq2seq.language_models.parallel_streams import ParallelStreams
+from tsugiki_seq2seq.language_models.token_windows import IGNORED, WINDOW, window_table
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 
 from . import language_model_script

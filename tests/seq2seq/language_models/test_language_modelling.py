@@ -9,15 +9,8 @@ from datasets import Dataset
 from tsugiki.errors import DataError, OptionError, RecipeError
 from tsugiki.evaluation.evaluate import evaluate, predict_table
 from tsugiki.recipes import train_recipe as recipe_training
-from tsugiki_seq2seq.language_models.language_modelling import (
-    CONTEXT,
-    IGNORED,
-    WINDOW,
-    TextGeneration,
-    token_characters,
-    token_nats,
-    window_table,
-)
+from tsugiki_seq2seq.language_models.language_modelling import TextGeneration, token_nats
+from tsugiki_seq2seq.language_models.token_windows import CONTEXT, IGNORED, WINDOW, token_characters, window_table
 from tsugiki_seq2seq.recurrent.recurrent import RecurrentConfig, RecurrentForCausalLM
 from tsugiki_seq2seq.texts.special_tokens import END, UNKNOWN
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer

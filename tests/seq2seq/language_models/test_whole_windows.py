@@ -8,7 +8,8 @@ from tsugiki import create_model
 from tsugiki.errors import DataError, OptionError
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.job import TrainingJob
-from tsugiki_seq2seq.language_models.language_modelling import CONTEXT, WINDOW, token_nats, window_table
+from tsugiki_seq2seq.language_models.language_modelling import token_nats
+from tsugiki_seq2seq.language_models.token_windows import CONTEXT, WINDOW, window_table
 from tsugiki_seq2seq.language_models.whole_windows import train_on_whole_windows, whole_windows
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 

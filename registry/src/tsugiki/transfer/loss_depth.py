@@ -15,7 +15,7 @@ from .options import Options
 from .resumable_run import ResumableRun, Schedule, train_to_depth
 from .splits import Splits
 from .stages import depth_name, stages_of
-from .tuning import held_out_share, rates_for, rows_to_learn, without_validation
+from .tuning import held_out_share, rates_for, rows_to_learn, short_schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -65,8 +65,7 @@ def choose_depth_by_trials(
     depths = [depth for depth in depths_to_try(len(_trainable(begin))) if depth >= least]
     each = max(1, min(MOST_STEPS, math.floor(SHARE * steps / len(depths))))
     rates = rates_for(options)
-    arguments = {**without_validation(schedule.arguments), "max_steps": each}
-    arguments["learning_rate"] = rates[len(rates) // 2]
+    arguments = {**short_schedule(schedule, each).arguments, "learning_rate": rates[len(rates) // 2]}
     models = []
     for depth in depths:
         model = copy.deepcopy(begin)
@@ -88,10 +87,9 @@ def choose_depth_by_trials(
     ]
     best = deepest_of_best(scores)
     depth = count if depths[best] == depths[-1] else depths[best]
-    why = (
-        f"after {each:,} steps of each depth its loss on rows that it did not see, {trials[best].loss:.3f}, is the "
-        "lowest, or no worse than the lowest by more than the standard error."
-    )
+    lowest = min(trial.loss for trial in trials)
+    ends = "the lowest" if trials[best].loss == lowest else "no worse than the lowest by more than the standard error"
+    why = f"after {each:,} steps of each depth its loss on rows held out, {trials[best].loss:.3f}, is {ends}."
     return DepthChoice(depth, [], why, trials)
 
 

@@ -31,7 +31,7 @@ from .report import Report
 from .resumable_run import ResumableRun, Schedule
 from .splits import Splits
 from .stages import depth_name, head_of
-from .tuning import TRANSFER, rates_for, rows_to_learn, schedule_for, steps_of, tune, without_validation
+from .tuning import TRANSFER, rates_for, rows_to_learn, schedule_for, short_schedule, steps_of, tune
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -233,8 +233,7 @@ class Start:
         if not self.adapted.has_new:
             return model
         table = self.train if rows is None else self.train.select(rows)
-        arguments = {**without_validation(self.schedule.arguments), "max_steps": self.steps}
-        short = Schedule(arguments, self.schedule.repeats, 1.0)
+        short = short_schedule(self.schedule, self.steps)
         self.run.fit(
             "new-final" if rows is None else "new-candidates",
             model,

@@ -39,6 +39,7 @@ EPOCHS = 10
 STEPS_PER_EPOCH = 50  # of the Trainer; shorter epochs cost more to start than to run
 VIEWED_ROWS = 2000  # augmented copies are added to the head's features up to so many rows
 MOST_VIEWS = 8
+FEWEST_TO_WARM_UP = 10  # steps
 TRANSFER, SCRATCH = "transfer", "scratch"
 
 Start = Callable[[Rows | None], "PreTrainedModel"]
@@ -234,6 +235,14 @@ def tune(
 def without_validation(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Training arguments that ask for no validation."""
     return {name: value for name, value in arguments.items() if name not in (EARLY_STOPPING, "eval_strategy")}
+
+
+def short_schedule(schedule: Schedule, steps: int) -> Schedule:
+    """A schedule of so few steps that there is nothing to validate on the way, and of very few no warm-up."""
+    arguments = {**without_validation(schedule.arguments), "max_steps": steps}
+    if steps < FEWEST_TO_WARM_UP:
+        arguments["warmup_steps"] = 0  # of one step, all would be warm-up at a rate of 0
+    return Schedule(arguments, schedule.repeats, schedule.decay)
 
 
 def held_out_share(options: Options) -> float:

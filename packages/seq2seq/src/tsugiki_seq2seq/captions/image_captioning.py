@@ -16,42 +16,19 @@ from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, mean_metric, score_metric
 from tsugiki.predictions import Predictions
 from tsugiki.task import Task
-from tsugiki.tensor_table import Batch, TensorTable
+from tsugiki.tensor_table import TensorTable
 
 from ..texts.generating import best_texts, length_limit, log_probabilities
 from ..texts.special_tokens import special_token_fields
 from .caption_columns import IMAGE, caption_lists, find_columns
-from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of, plain_caption
+from .caption_pairs import pair_table
+from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of
+from .captioned_pictures import PICTURE, CaptionedPictures, captioned
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-PICTURE = "picture"
 MAX_NEW_TOKENS = 30  # where the model's generation config says nothing
-
-
-class CaptionedPictures:
-    """Normalises pictures and knows their captions; the transform of a caption table.
-
-    Args:
-        normalize: Of the pixels.
-        references: The captions of every picture.
-        tokenizer: Of the captions.
-
-    Attributes:
-        normalize: As given.
-        references: As given; row n of the table, however selected, has the number ``columns["picture"][n]``.
-        tokenizer: As given.
-    """
-
-    def __init__(self, normalize: Normalize, references: Sequence[Sequence[str]], tokenizer: Any) -> None:
-        self.normalize = normalize
-        self.references = references
-        self.tokenizer = tokenizer
-
-    def __call__(self, batch: Batch) -> Batch:
-        """``pixel_values`` float32 (B, C, H, W)."""
-        return self.normalize({"pixel_values": batch["pixel_values"]})
 
 
 class ImageCaptioning(Task):
@@ -96,6 +73,10 @@ class ImageCaptioning(Task):
                 Normalize.from_processor(processor.image_processor), references, processor.tokenizer
             ),
         )
+
+    def learning_rows(self, model: Any, table: TensorTable) -> TensorTable:
+        """A row for each picture and caption, of pictures that the frozen encoder looks at once."""
+        return pair_table(model, table)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Caption every picture, and count what the scores are made of.
@@ -152,17 +133,6 @@ class ImageCaptioning(Task):
         return answers
 
 
-def captioned(table: TensorTable) -> CaptionedPictures:
-    """What a caption table knows of its captions.
-
-    Raises:
-        DataError: It is another kind of table.
-    """
-    if not isinstance(table.transform, CaptionedPictures):
-        raise DataError("captioning works on a table of captioned pictures; make it with ImageCaptioning().table(…)")
-    return table.transform
-
-
 def write_captions(model: Any, table: TensorTable, *, batch_size: int) -> list[str]:
     """What a model writes for each row of a caption table, searched as its generation config says."""
     tokenizer = captioned(table).tokenizer
@@ -180,9 +150,3 @@ def caption_counts(written: Sequence[str], references: Sequence[Sequence[str]], 
         [*bleu_counts(text, texts), cider.score(text, texts)] for text, texts in zip(written, references, strict=True)
     ]
     return np.array(rows, np.float32).reshape(len(rows), 2 * ORDER + 3)
-
-
-def caption_tokens(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:
-    """The tokens of each caption with ``</s>`` at the end."""
-    ids = tokenizer([plain_caption(text) for text in texts], add_special_tokens=False)["input_ids"]
-    return [[*row, tokenizer.eos_token_id] for row in ids]

@@ -34,8 +34,9 @@ from tsugiki.training.resumable import STATE, StateFile
 from ..recurrent.recurrent_state import RecurrentState
 from ..texts.named_texts import named_texts
 from .language_model_checkpoint import Progress, read_checkpoint, write_checkpoint
-from .language_modelling import CONTEXT, token_nats, window_table
+from .language_modelling import token_nats
 from .parallel_streams import ParallelStreams
+from .token_windows import CONTEXT, window_table
 
 PRETRAIN = "pretrain"
 TAKEN = (  # of TrainingArguments; what else it has would be ignored, so it is refused
@@ -74,7 +75,7 @@ def train_language_model(model: PreTrainedModel, job: TrainingJob) -> FitResult:
 
     Args:
         model: A causal language model whose ``past_key_values`` is a `RecurrentState`.
-        job: Its rows are those of `language_modelling.window_table`; windows that were taken out are read as context,
+        job: Its rows are those of `token_windows.window_table`; windows that were taken out are read as context,
             and not asked for. Its arguments are those of `StreamOptions` and `TAKEN`, and ``pretrain``: other texts to
             train on first, as `named_texts` takes them, with the arguments that differ there, for which its processor
             is needed. Of validation rows the mean loss counts, whatever the task.

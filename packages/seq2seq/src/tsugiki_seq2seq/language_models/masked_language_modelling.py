@@ -14,11 +14,10 @@ from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
-from tsugiki.tensor_table import TensorTable
+from tsugiki.tensor_table import IGNORED, TensorTable
 
 from ..texts.sentence_pairs import check_lengths
 from ..texts.text_task import TextTask
-from .language_modelling import IGNORED
 from .masked_windows import MaskedWindows, masked_table
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from tsugiki.augmentation import counter_uniform
 from tsugiki.errors import DataError
-from tsugiki.tensor_table import Batch, TensorTable
+from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
-from .language_modelling import IGNORED, TokenWindows, window_table
+from .token_windows import TokenWindows, window_table
 
 LENGTH = 128  # tokens of a row
 CHOSEN = 0.15  # share of the tokens that are asked for

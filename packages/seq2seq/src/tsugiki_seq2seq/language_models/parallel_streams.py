@@ -11,7 +11,7 @@ from torch import Tensor
 from tsugiki.errors import DataError
 from tsugiki.tensor_table import IGNORED, TensorTable
 
-from .language_modelling import WINDOW, TokenWindows
+from .token_windows import WINDOW, TokenWindows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ParallelStreams:
         """Cut the stream of a table of windows.
 
         Args:
-            table: As `language_modelling.window_table` makes it, or some of its rows.
+            table: As `token_windows.window_table` makes it, or some of its rows.
             rows: B.
             bptt: Tokens of a step.
 

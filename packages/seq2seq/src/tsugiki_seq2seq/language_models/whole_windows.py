@@ -15,7 +15,7 @@ from tsugiki.tensor_table import Batch, TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
 
-from .language_modelling import CONTEXT, WINDOW, TokenWindows
+from .token_windows import CONTEXT, WINDOW, TokenWindows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -39,7 +39,7 @@ def whole_windows(table: TensorTable) -> TensorTable:
     """Join rows that follow each other in the text, two and two.
 
     Args:
-        table: As `language_modelling.window_table` makes it, or rows selected from it. A row whose neighbour was taken
+        table: As `token_windows.window_table` makes it, or rows selected from it. A row whose neighbour was taken
             out of it stays as it is, and asks for nothing of the neighbour.
 
     Returns:
@@ -70,6 +70,23 @@ def whole_windows(table: TensorTable) -> TensorTable:
     return TensorTable(columns, transform=WholeWindows(windows.stream, windows.characters)).to(table.device)
 
 
+def learning_windows(model: PreTrainedModel, table: TensorTable) -> TensorTable:
+    """What a causal language model learns from by gradient steps: the whole windows of a table.
+
+    Args:
+        model: A causal language model that reads `CONTEXT + WINDOW` tokens.
+        table: As `whole_windows` takes it.
+
+    Raises:
+        OptionError: The model reads too few tokens.
+        DataError: It is no table of token windows.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is not None and longest < CONTEXT + WINDOW:
+        raise OptionError(f"the model reads {longest} tokens, and rows have {CONTEXT + WINDOW}; raise n_positions")
+    return whole_windows(table)
+
+
 def train_on_whole_windows(model: PreTrainedModel, job: TrainingJob) -> FitResult:
     """Train a causal language model in place, as `tsugiki.training.fit.fit`, on the whole windows of a table.
 
@@ -81,7 +98,4 @@ def train_on_whole_windows(model: PreTrainedModel, job: TrainingJob) -> FitResul
         OptionError: An option is unknown or out of range, or the model reads too few tokens.
         DataError: The rows are no token windows.
     """
-    longest = getattr(model.config, "max_position_embeddings", None)
-    if longest is not None and longest < CONTEXT + WINDOW:
-        raise OptionError(f"the model reads {longest} tokens, and rows have {CONTEXT + WINDOW}; raise n_positions")
-    return fit(model, replace(job, train=whole_windows(job.train)))
+    return fit(model, replace(job, train=learning_windows(model, job.train)))
