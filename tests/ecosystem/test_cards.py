@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from tsugiki.evaluation import task_named
 from tsugiki.first_party import CHECKPOINTS
+from tsugiki.metrics import counted_share
 from tsugiki.snapshots.provenance import Provenance
 from tsugiki.snapshots.resolve import resolve
 from tsugiki.snapshots.strict_config import read_json
+from tsugiki.tasks.classification import Classification
 
 PUBLISHED = sorted(Path(__file__).parents[2].glob("packages/*/src/*/pretrained/*/provenance.json"))
 OF_WORDS = {  # what the Hub calls the tasks of models that read, hear or write a language
@@ -52,3 +55,14 @@ def test_plain_transformers_computes_in_float32(name):
 def test_every_published_record_is_as_it_would_be_written_now(path, tmp_path):
     Provenance.read(path.parent).write(tmp_path)
     assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.parent.name)
+def test_every_published_share_of_rows_has_wilsons_interval(path):
+    provenance = Provenance.read(path.parent)
+    for evaluation in provenance.evaluations:
+        is_classifier = isinstance(task_named(evaluation.task or provenance.task), Classification)
+        for name, metric in evaluation.metrics.items():
+            if name.startswith(("exact_match", "coverage", "analogy")) or (is_classifier and name == "accuracy"):
+                right = counted_share(round(metric.value * metric.n), metric.n)
+                assert (metric.value, metric.low, metric.high) == pytest.approx((right.value, right.low, right.high))

@@ -5,6 +5,7 @@ Listing models reads figures, so numpy is imported where one is computed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -23,7 +24,7 @@ class Metric:
 
     Attributes:
         value: The figure; of a share a fraction, where the field uses per cent.
-        low: Lower end of the bootstrap interval.
+        low: Lower end of the interval: Wilson's of a share of rows, else from the bootstrap.
         high: Upper end.
         n: How many things it was measured on; of a share, those that were counted, such as rows, words or entities.
         kind: ``share``, a fraction of `n` things, is shown in per cent and verified by counting; ``count`` is a whole
@@ -80,7 +81,7 @@ def score_metric(
     kind: Kind = "score",
     seed: int = 0,
 ) -> Metric:
-    """A figure of all examples together, with its bootstrap interval.
+    """A figure of all examples together, with its bootstrap interval; a share that is the same in all has Wilson's.
 
     Args:
         statistic: Takes row numbers (rows,) and returns the figure on them.
@@ -91,8 +92,11 @@ def score_metric(
     """
     import numpy as np
 
+    value = statistic(np.arange(rows))
     low, high = bootstrap_interval(rows, statistic, seed=seed)
-    return Metric(statistic(np.arange(rows)), low, high, rows if n is None else int(n), kind)
+    if kind == "share" and low == high:
+        low, high = _interval_of_alike(value, rows)
+    return Metric(value, low, high, rows if n is None else int(n), kind)
 
 
 def mean_metric(values: NDArray[np.generic], *, resamples: int = 1000, seed: int = 0) -> Metric:
@@ -112,13 +116,47 @@ def mean_metric(values: NDArray[np.generic], *, resamples: int = 1000, seed: int
     return Metric(float(numbers.mean()), low, high, int(numbers.size), "score")
 
 
+def wilson_interval(count: int, of: int, *, level: float = 0.95) -> tuple[float, float]:
+    """The score interval (Wilson 1927) of a share of independent things, such as right answers of all rows.
+
+    Unlike the bootstrap, which resamples what was seen, it holds for few things too: 2 of 2 is 0.34 to 1, not 1 to 1.
+
+    Args:
+        count: How many of them are counted, from 0 to `of`.
+        of: How many there are; of none, the share may be anything.
+        level: Coverage.
+
+    Returns:
+        Lower and upper end.
+    """
+    if of == 0:
+        return 0.0, 1.0
+    from scipy.stats import binomtest
+
+    interval = binomtest(count, of).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def counted_share(count: int, of: int) -> Metric:
+    """The share that some things are of others, each of which stands for itself; with Wilson's interval.
+
+    Args:
+        count: From 0 to `of`.
+        of: Of none the share is 0 and the interval everything.
+    """
+    return Metric(count / max(of, 1), *wilson_interval(count, of), of, "share")
+
+
 def share_metric(
     part: NDArray[np.generic], whole: NDArray[np.generic] | None = None, *, resamples: int = 1000, seed: int = 0
 ) -> Metric:
-    """The share that some things are of others, such as right answers of all, with its bootstrap interval.
+    """The share that some things are of others, such as right answers of all, with its interval.
+
+    A share of rows has Wilson's. Of things of which an example has several, those of one example are alike, so that
+    the interval is a bootstrap over examples.
 
     Args:
-        part: How many each example has (N,); without `whole` whether it counts, as booleans or 0 and 1, N at least 1.
+        part: How many each example has (N,); without `whole` whether it counts, as booleans or 0 and 1.
         whole: Of how many (N,), such as the words of each sentence; by default of one. A share of nothing is 0.
         resamples: Number of bootstrap draws of examples.
         seed: Seed of the draws.
@@ -128,16 +166,20 @@ def share_metric(
     """
     import numpy as np
 
-    parts = part.astype(np.float64)
     if whole is None:
-        # Resampling zeros and ones with replacement and counting the ones is a binomial draw.
-        counts = np.random.default_rng(seed).binomial(parts.size, parts.mean(), resamples)
-        low, high = (float(end) for end in np.quantile(counts / parts.size, [0.025, 0.975]))
-        return Metric(float(parts.mean()), low, high, int(parts.size), "share")
-    wholes = whole.astype(np.float64)
+        return counted_share(int(np.count_nonzero(part)), part.size)
+    parts, wholes = part.astype(np.float64), whole.astype(np.float64)
 
     def share(rows: NDArray[np.int64] | slice) -> float:
         return float(parts[rows].sum() / max(wholes[rows].sum(), 1.0))
 
+    value = share(slice(None))
     low, high = bootstrap_interval(parts.size, share, resamples=resamples, seed=seed)
-    return Metric(share(slice(None)), low, high, int(wholes.sum()), "share")
+    if low == high:
+        low, high = _interval_of_alike(value, int(np.count_nonzero(wholes)))
+    return Metric(value, low, high, int(wholes.sum()), "share")
+
+
+def _interval_of_alike(share: float, rows: int) -> tuple[float, float]:
+    """Wilson's for a share that is the same in each of some rows, of which resampling learns nothing."""
+    return wilson_interval(math.floor(share * rows), rows)[0], wilson_interval(math.ceil(share * rows), rows)[1]

@@ -162,7 +162,7 @@ class Task(ABC):
 
     @abstractmethod
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
-        """The task's figures with bootstrap 95 % intervals."""
+        """The task's figures with 95 % intervals."""
 
     def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""

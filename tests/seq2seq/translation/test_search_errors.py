@@ -17,7 +17,6 @@ from tsugiki_seq2seq.translation.search_errors import (
     analyse_search,
     forced,
     searched,
-    wilson_interval,
 )
 
 from ..tiny_translators import PAIRS, REFERENCES, SOURCES, dataset, marian, recurrent, save, t5, tokenizer
@@ -124,16 +123,6 @@ def test_batches_change_nothing():
             second.wider.text,
         )
         assert first.written.log_probability == pytest.approx(second.written.log_probability, abs=1e-4)
-
-
-def test_wilson_intervals_are_the_roots_of_the_score_test():
-    """Wilson 1927: the ends p solve (share - p)^2 = z^2 p (1 - p) / n."""
-    for successes, trials in ((0, 7), (3, 7), (7, 7), (120, 400)):
-        metric = wilson_interval(successes, trials)
-        assert metric.value == successes / trials
-        for end in (metric.low, metric.high):
-            assert (metric.value - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) / trials, abs=1e-9)
-    assert (wilson_interval(0, 0).low, wilson_interval(0, 0).high) == (0.0, 1.0)
 
 
 def test_the_task_finds_the_shares_of_the_analysis(tmp_path):

@@ -38,8 +38,9 @@ def command(
 ) -> None:
     """Measure a model on data.
 
-    Every figure comes with a bootstrap 95 % interval. With --flip, --crop and --sizes the model answers to several
-    views of each picture, and the mean of its probabilities counts; with --with several models answer together.
+    Every figure comes with a 95 % interval, Wilson's of a share of rows, else from a bootstrap. With --flip, --crop and
+    --sizes the model answers to several views of each picture, and the mean of its probabilities counts; with --with
+    several models answer together.
 
     Example:
         tsugiki evaluate lenet5-mnist ylecun/mnist --split test

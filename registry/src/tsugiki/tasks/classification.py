@@ -94,8 +94,8 @@ class Classification(LabelledTask, CountedTask):
         return predictions.outputs.argmax(axis=1) == predictions.labels
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
-        """`accuracy`: the share of right answers, with its bootstrap 95 % interval."""
-        return {"accuracy": share_metric(self.correct(predictions), seed=seed)}
+        """`accuracy`: the share of right answers, with Wilson's 95 % interval."""
+        return {"accuracy": share_metric(self.correct(predictions))}
 
     def figures(
         self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()

@@ -148,7 +148,7 @@ class TreeClassification(LabelledTask, CountedTask):
         return predictions.outputs[:, 0].argmax(axis=1) == predictions.labels[:, 0]
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
-        """Shares of right answers with bootstrap 95 % intervals over sentences.
+        """Shares of right answers with 95 % intervals.
 
         Returns:
             `accuracy_root`: of all sentences, among all classes. `accuracy_binary`: of the sentences that are not
@@ -156,11 +156,11 @@ class TreeClassification(LabelledTask, CountedTask):
             left out where there is no such sentence. `accuracy_phrases`: of all nodes that have a label, leaves
             included.
         """
-        metrics = {"accuracy_root": share_metric(self.correct(predictions), seed=seed)}
+        metrics = {"accuracy_root": share_metric(self.correct(predictions))}
         positive, known = binary_truth(predictions.labels[:, 0], predictions.outputs.shape[2])
         if known.any():
             right = binary_answers(predictions.outputs[:, 0]) == positive
-            metrics["accuracy_binary"] = share_metric(right[known], seed=seed)
+            metrics["accuracy_binary"] = share_metric(right[known])
         labelled = predictions.labels != IGNORED  # (N, M)
         right = ((predictions.outputs.argmax(axis=2) == predictions.labels) & labelled).sum(1)
         metrics["accuracy_phrases"] = share_metric(right, labelled.sum(1), seed=seed)

@@ -35,7 +35,7 @@ def evaluate_vectors(vectors: WordVectors, sets: Iterable[str] = tuple(SETS)) ->
         sets: Names of `SETS`.
 
     Returns:
-        ``spearman_<set>`` and ``coverage_<set>``, ``analogy_accuracy`` and ``analogy_coverage``, with bootstrap 95 %
+        ``spearman_<set>`` and ``coverage_<set>``, ``analogy_accuracy`` and ``analogy_coverage``, with 95 %
         intervals.
 
     Raises:

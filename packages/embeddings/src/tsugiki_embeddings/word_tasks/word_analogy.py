@@ -108,8 +108,8 @@ class WordAnalogy(CountedTask, WordTask):
         if not counted.any():
             raise DataError(f"none of the {len(counted)} questions has all of its words in the vocabulary")
         return {
-            "analogy_accuracy": share_metric(self.correct(predictions)[counted], seed=seed),
-            "analogy_coverage": share_metric(counted, seed=seed),
+            "analogy_accuracy": share_metric(self.correct(predictions)[counted]),
+            "analogy_coverage": share_metric(counted),
         }
 
     def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:

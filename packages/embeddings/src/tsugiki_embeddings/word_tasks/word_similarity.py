@@ -101,7 +101,7 @@ class WordSimilarity(WordTask):
         return np.nan_to_num(predictions.outputs[:, 0].astype(np.float64))
 
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
-        """`spearman` over the pairs with two known words, and `coverage`, their share; with bootstrap 95 % intervals.
+        """`spearman` over the pairs with two known words, and `coverage`, their share; with 95 % intervals.
 
         Raises:
             DataError: Too few pairs are known.
@@ -110,7 +110,7 @@ class WordSimilarity(WordTask):
         cosines, scores = predictions.outputs[known, 0], predictions.labels[known]
         return {
             "spearman": score_metric(lambda rows: spearman(cosines[rows], scores[rows]), len(cosines), seed=seed),
-            "coverage": share_metric(known, seed=seed),
+            "coverage": share_metric(known),
         }
 
     def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:

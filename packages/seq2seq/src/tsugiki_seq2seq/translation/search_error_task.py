@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.errors import DataError
-from tsugiki.metrics import Metric
+from tsugiki.metrics import Metric, counted_share
 from tsugiki.predictions import Predictions
 from tsugiki.task import CountedTask
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.sentence_pairs import IGNORED, ROW, PaddedPairs
-from .search_errors import BATCH, JudgedRow, Verdict, Written, forced, searched, wilson_interval
+from .search_errors import BATCH, JudgedRow, Verdict, Written, forced, searched
 from .translation import TextTranslation
 
 VERDICTS: tuple[Verdict, ...] = ("right", "search", "model")
@@ -67,8 +67,8 @@ class SearchErrorShares(CountedTask, TextTranslation):
         """`search_error_share` and `model_error_share` among the wrong outputs, with Wilson's 95 % intervals."""
         _, search, model = (int(count) for count in predictions.outputs.sum(0))
         return {
-            "search_error_share": wilson_interval(search, search + model),
-            "model_error_share": wilson_interval(model, search + model),
+            "search_error_share": counted_share(search, search + model),
+            "model_error_share": counted_share(model, search + model),
         }
 
 

@@ -12,14 +12,13 @@ output is judged both ways, by the probability and by that score.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 from tsugiki.errors import DataError, OptionError
-from tsugiki.metrics import Metric
+from tsugiki.metrics import Metric, counted_share
 from tsugiki.predictions import Predictions
 
 from ..texts.generating import length_limit, log_probabilities
@@ -29,7 +28,6 @@ from .translation import BLEU_TOKENIZE, TextTranslation, counts_of
 Verdict = Literal["right", "search", "model"]
 BATCH = 32  # sources searched at once
 WIDER = 20  # beams of the second search
-LEVEL = 1.959964  # quantile of the normal distribution for a 95 % interval
 # Nats by which a reference must be ahead: sums of the same numbers in another order differ by less.
 AHEAD = 1e-4
 
@@ -94,21 +92,6 @@ def is_ahead(first: Written, second: Written, length_penalty: float = 0.0) -> bo
     return first.score(length_penalty) - second.score(length_penalty) > margin
 
 
-def wilson_interval(successes: int, trials: int) -> Metric:
-    """A share with the 95 % score interval of Wilson (1927), which is of use for shares of 0 and 1 too.
-
-    Args:
-        successes: From 0 to `trials`.
-        trials: Of no trials the share is 0 and the interval everything.
-    """
-    if trials == 0:
-        return Metric(0.0, 0.0, 1.0, 0, "share")
-    share, square = successes / trials, LEVEL**2 / trials
-    middle = (share + square / 2) / (1 + square)
-    half = LEVEL * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
-    return Metric(share, max(0.0, middle - half), min(1.0, middle + half), trials, "share")
-
-
 @dataclass(frozen=True)
 class SearchErrors:
     """What an analysis found.
@@ -142,18 +125,18 @@ class SearchErrors:
     def share(self, verdict: Verdict, *, by_score: bool = False) -> Metric:
         """The share of a kind of error among the wrong outputs, with Wilson's interval."""
         wrong = len(self.rows) - len(self.of_kind("right"))
-        return wilson_interval(len(self.of_kind(verdict, by_score=by_score)), wrong)
+        return counted_share(len(self.of_kind(verdict, by_score=by_score)), wrong)
 
     def mended(self) -> Metric:
         """The share of the search errors of which the wider search finds something as probable as the reference."""
         errors = self.of_kind("search")
-        return wilson_interval(sum(row.mended for row in errors), len(errors))
+        return counted_share(sum(row.mended for row in errors), len(errors))
 
     def overlooked(self) -> Metric:
         """The share of all outputs than which the wider search finds a more probable text: search errors without a
         look at the reference."""
         found = sum(row.wider is not None and is_ahead(row.wider, row.written) for row in self.rows)
-        return wilson_interval(found, len(self.rows))
+        return counted_share(found, len(self.rows))
 
     def figures(self) -> dict[str, float]:
         """The few numbers of the analysis by name, shares as fractions: what a card or a table shows."""

@@ -88,7 +88,7 @@ class TextTranslation(TextTask):
                 return float(score(counts[drawn].sum(0)))
 
             figures[name] = score_metric(of_rows, len(counts), seed=seed)
-        return {**figures, "exact_match": share_metric(counts[:, -1], seed=seed)}
+        return {**figures, "exact_match": share_metric(counts[:, -1])}
 
     def signatures(self, processor: Any) -> dict[str, str]:
         """Those of sacrebleu, for BLEU and chrF with one reference."""

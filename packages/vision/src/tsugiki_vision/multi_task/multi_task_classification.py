@@ -144,7 +144,7 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """`accuracy`, the mean over tasks, and `accuracy_<task>` of each.
 
-        Each is a share of known labels, with its bootstrap 95 % interval over rows; a task without known labels is left
+        Each is a share of known labels, with its 95 % interval; a task without known labels is left
         out. Tasks whose names this object has not seen go by their numbers, from 1.
         """
         right, known = _right(predictions), predictions.labels != MISSING
@@ -160,7 +160,7 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         for number, task in enumerate(tasks):
             if known[:, number].any():
                 key = f"accuracy_{task.replace(' ', '_')}"
-                metrics[key] = share_metric(right[known[:, number], number], seed=seed)
+                metrics[key] = share_metric(right[known[:, number], number])
         return metrics
 
     def figures(
