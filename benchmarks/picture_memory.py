@@ -21,7 +21,8 @@ from pathlib import Path
 CHILD = """
 import json, sys, time
 import tsugiki, tsugiki.images
-from tsugiki.cli.predict import answer, find_inputs
+from tsugiki.cli.predict import Answering
+from tsugiki.cli.sources import find_inputs
 from tsugiki.transfer.finetune import finetune
 what, name, data, output, before = sys.argv[1:]
 if before == "True":
@@ -35,8 +36,9 @@ if what == "finetune":
     result = finetune(name, data, output_dir=output, depth="head", progress=False)
     estimate = result.report.estimate.memory_bytes
 else:
-    answers = list(answer(name, find_inputs(data), top_k=1, batch_size=64))
-    assert not any(one.error for one in answers)
+    answering = Answering.open(name)
+    batches = answering.answers(answering.inputs(find_inputs([data])), top_k=1, batch_size=64)
+    assert not any(one.error for batch in batches for one in batch)
 print(json.dumps([memory("VmHWM:") - start, time.perf_counter() - started, estimate]))
 """
 DISTINCT = 8  # photographs that are drawn; the rest are copies

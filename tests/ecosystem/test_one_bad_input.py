@@ -28,6 +28,7 @@ NO_PIPELINE = {
 }  # fmt: skip
 OF_A_TASK = {"dialogue": "Hello. || What do you need?", "word-similarity": "king"}
 SEVERAL = {
+    "predict": ["sentiment-mean", "A good film.", "10/10", "A bad film."],
     "score": ["lm-word-novels", "the old house", " ", "the river"],
     "similar": ["word2vec-novels", "king", "zzyzx", "queen"],
 }

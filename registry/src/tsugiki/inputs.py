@@ -13,7 +13,8 @@ from typing import Any
 
 from .errors import DataError
 
-Source = tuple[str, Any]  # what an input is called, and its path, its bytes, or the word itself
+# What an input is called, and its path, its bytes, the word itself, or a DataError that says why there is none.
+Source = tuple[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _texts(sources: Sequence[Source], read_table: Callable[[Path], list[Any]] | 
     """Words as they are given, rows of tables, and lines of other files and of standard input, each with its place."""
     found: list[Source] = []
     for name, content in sources:
-        if isinstance(content, str):
+        if isinstance(content, str | DataError):
             found.append((name, content))
             continue
         try:

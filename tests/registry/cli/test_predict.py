@@ -74,6 +74,32 @@ def test_a_folder_is_searched_for_pictures_in_natural_order(model, pictures, cap
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
+def test_several_files_patterns_and_folders_are_answered_and_what_is_missing_is_named(
+    model, pictures, capsys, monkeypatch
+):
+    monkeypatch.chdir(pictures)
+    code, out, err = run(capsys, model, "a10.png", "a*.jpg", "nowhere.png", "more", "--json", "--batch-size", 2)
+    answers = json.loads(out)
+    assert [answer["input"] for answer in answers] == ["a10.png", "a2.jpg", "nowhere.png", "more/b.png"]
+    assert code == 1 and err == "tsugiki: no such file or folder: nowhere.png\n"
+    lines = run(capsys, model, "a10.png", "more", "-k", 1, "--batch-size", 1)[1].splitlines()
+    assert [line.split()[0] for line in (lines[0], *lines[2:])] == ["input", "a10.png", "more/b.png"]
+    assert len({line.rindex("  ") for line in lines[2:]}) == 1  # the parts of the table are as wide as one another
+
+
+def test_answers_are_printed_as_they_come(model, pictures, capsys, monkeypatch):
+    seen = []
+    own = registry().task_class("image-classification").answer
+
+    def answer(*words, **options):
+        seen.append(len(capsys.readouterr().out.splitlines()))
+        return own(*words, **options)
+
+    monkeypatch.setattr(registry().task_class("image-classification"), "answer", answer)
+    run(capsys, model, pictures, "--batch-size", 1)
+    assert seen == [0, 3, 1]  # headings come with the first
+
+
 def test_standard_input(model, pictures, capsys, monkeypatch):
     content = (pictures / "a2.jpg").read_bytes()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))

@@ -29,7 +29,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("List the installed models.", "tsugiki.cli.list:command"),
     "info": Command("Show what is known of one model or family.", "tsugiki.cli.info:command"),
     "predict": Command(
-        "Predict with a model on a file, a folder, standard input, or a text.", "tsugiki.cli.predict:command"
+        "Predict with a model on files, folders, standard input, or texts.", "tsugiki.cli.predict:command"
     ),
     "finetune": Command("Set a new head on a model and train it on your data.", "tsugiki.cli.finetune:command", True),
     "train": Command("Train the checkpoint that a recipe describes.", "tsugiki.cli.train:command", True),

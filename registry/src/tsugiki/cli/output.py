@@ -7,9 +7,10 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TextIO
 
 from ..metrics import Metric
+from ..progress import above_bars, showing_progress
 
 WIDE = 10_000  # columns, where no terminal limits them
 
@@ -31,41 +32,69 @@ def _finite(value: Any) -> Any:
 
 def note(message: str) -> None:
     """Tell the user something that is not the result."""
-    print(message, file=sys.stderr)
+    with above_bars():
+        print(message, file=sys.stderr)
 
 
 @contextlib.contextmanager
-def only_results_on_stdout() -> Iterator[None]:
-    """Send what libraries print (progress, logs) to standard error while the work is done."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def only_results_on_stdout() -> Iterator[TextIO]:
+    """Send what libraries print (logs) to standard error while the work is done, and show its progress there.
+
+    Yields:
+        The standard output, for results that are printed before all is done; best in `above_bars`.
+    """
+    stdout = sys.stdout
+    with showing_progress(), contextlib.redirect_stdout(sys.stderr):
+        yield stdout
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    widths: Mapping[str, int] | None = None,
+    heading: bool = True,
+    file: TextIO | None = None,
+) -> None:
     """Print a table that is cut by no terminal it is not printed to.
 
     Args:
         columns: The headings.
         rows: As many cells each as there are headings.
         right: Headings of the columns that are set flush right.
+        widths: How wide columns are, by their headings, where that shall not follow from these rows alone.
+        heading: Whether the headings are printed: they are not above the second part of a table.
+        file: Where to; by default standard output.
     """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    file = sys.stdout if file is None else file
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_header=heading)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold", width=(widths or {}).get(column))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    if sys.stdout.isatty():
-        Console().print(table)
+    if file.isatty():
+        Console(file=file).print(table)
         return
     console = Console(width=WIDE)
     with console.capture() as capture:
         console.print(table)
-    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()), file=file)
+
+
+def column_width(cells: Iterable[str], file: TextIO) -> int:
+    """How wide a column of such cells is: as wide as the longest, on a terminal half of that at most."""
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    width = max(map(cell_len, cells), default=0)
+    return min(width, Console(file=file).width // 2) if file.isatty() else width
 
 
 def format_metric(name: str, metric: Metric) -> str:
