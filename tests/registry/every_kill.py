@@ -1,6 +1,6 @@
-"""Kills a training and three fine-tunings at every one of their file operations, and lets each continue.
+"""Kills a training and four fine-tunings at every one of their file operations, and lets each continue.
 
-    python -m tests.registry.every_kill [train|pictures|stopping|texts ...] [--every N]
+    python -m tests.registry.every_kill [train|pictures|stopping|texts|spots ...] [--every N]
 
 What a run that was killed and started again leaves must equal what an undisturbed one does, byte for byte. Every run is
 a fork of this process, with a clock that stands still and memory that nobody measures, so that such figures are equal
@@ -34,7 +34,7 @@ from tsugiki.transfer.cache import FOLDER_VARIABLE, FeatureCache
 from . import transfer_data
 from .kills import KILLED, contents, in_fork, killed_at
 from .stripes_recipe import write_recipe
-from .tiny_snapshots import write_snapshot
+from .tiny_snapshots import write_snapshot, write_spots
 from .toy_alone import toy_alone
 
 SECONDS = 100.0  # by the clock that stands still: long enough for checkpoints to be worth their while
@@ -85,6 +85,14 @@ def finetune_texts(given: Path) -> Run:
     )
 
 
+def finetune_spots(given: Path) -> Run:
+    """`tsugiki finetune` by the loss alone, of labels that differ in length by row, at a depth that trials choose."""
+    base = write_spots(given / "base")
+    data = transfer_data.spots(24)
+    options = {"max_steps": 4, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
+    return lambda output: tsugiki.finetune(base, data, output_dir=output, depth="auto", progress=False, **options)
+
+
 def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """A tokenizer of the words of some texts."""
     words = sorted({word for text in texts for word in text.split()})
@@ -100,6 +108,7 @@ COMMANDS = {
     "pictures": finetune_pictures,
     "stopping": stop_early,
     "texts": finetune_texts,
+    "spots": finetune_spots,
 }
 
 
@@ -123,7 +132,8 @@ class Killer:
             os.environ[FOLDER_VARIABLE] = str(output.parent / "cache")
             FeatureCache.default().forget()
             clock = patch.object(Stopwatch, "seconds", property(lambda self: SECONDS))
-            with clock, patch("tsugiki.transfer.splits.peak_memory", lambda: 0):
+            memory = [patch(f"tsugiki.transfer.{name}.peak_memory", lambda: 0) for name in ("splits", "loss_splits")]
+            with clock, memory[0], memory[1]:
                 run(output)
 
         self.run = quick

@@ -42,6 +42,16 @@ def write_snapshot(
     return folder
 
 
+def write_spots(folder: Path) -> Path:
+    """Write an untrained finder of spots with its processor."""
+    torch.manual_seed(0)
+    model = create_model("spots", "spot-finding")
+    model.save_pretrained(folder)
+    side = picture_size(model)
+    registry().family("spots").processor_class()(size={"height": side, "width": side}).save_pretrained(folder)
+    return folder
+
+
 def picture_size(model: Any) -> int:
     """Pixels a side of what the model takes."""
     return getattr(model.config, "image_size", 32)

@@ -42,6 +42,23 @@ def dataset(per_class: int, *, classes: int = 4, seed: int = 0, names: list[str]
     return datasets.Dataset.from_dict(rows, features=features)
 
 
+def spots(rows: int, *, size: int = 6, seed: int = 0) -> datasets.Dataset:
+    """Dark pictures with none to three bright spots, and where those are."""
+    generator = np.random.default_rng(seed)
+    pixels = generator.integers(0, 60, (rows, size, size)).astype(np.uint8)
+    places = [
+        [list(divmod(int(place), size)) for place in sorted(generator.choice(size**2, row % 4, replace=False))]
+        for row in range(rows)
+    ]
+    for picture, found in zip(pixels, places, strict=True):
+        for row, column in found:
+            picture[row, column] = 250
+    features = datasets.Features(
+        {"image": datasets.Image(), "spots": datasets.List(datasets.List(datasets.Value("int64")))}
+    )
+    return datasets.Dataset.from_dict({"image": [_png(one) for one in pixels], "spots": places}, features=features)
+
+
 def _png(pixels: np.ndarray) -> dict[str, bytes | None]:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "png")

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
 from ..data.load_data import local_paths
@@ -111,8 +113,8 @@ def finetune(
             splits = read_splits(data, task, processor, chosen)
         else:
             splits = read_loss_splits(data, base, task, processor, chosen)
-    if chosen.augmentation is LIGHT and not (isinstance(task, CountedTask) and _has_pictures(splits)):
-        chosen = replace(chosen, augmentation=None)  # shifts and turns are of pictures, and would leave a box behind
+    if chosen.augmentation is LIGHT and not (isinstance(task, CountedTask) and _may_shift(splits)):
+        chosen = replace(chosen, augmentation=None)
     identity = {
         "base": tensors_fingerprint(base.state_dict()),
         "data": plain([splits.learning, splits.test_record]),
@@ -161,9 +163,11 @@ def finetune(
     )
 
 
-def _has_pictures(splits: Splits) -> bool:
-    pixels = splits.train.columns.get("pixel_values")
-    return pixels is not None and pixels.ndim == 4
+def _may_shift(splits: Splits) -> bool:
+    """Whether rows are pictures whose labels are numbers of classes: shifts and turns would leave a box behind."""
+    pixels, labels = (splits.train.columns.get(name) for name in ("pixel_values", "labels"))
+    are_classes = isinstance(labels, Tensor) and labels.ndim <= 2 and not labels.is_floating_point()
+    return are_classes and pixels is not None and pixels.ndim == 4
 
 
 def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task]:

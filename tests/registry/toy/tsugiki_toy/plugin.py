@@ -1,4 +1,5 @@
-"""What the toy brings: a family for every task that plugins share, and two whose classes are transformers' own."""
+"""What the toy brings: a family for every task that plugins share, two whose classes are transformers' own, and a task
+of its own whose labels differ in length by row."""
 
 from tsugiki.plugin import Family, Plugin
 
@@ -67,5 +68,14 @@ plugin = Plugin(
             "tsugiki_toy.processing:ToyClipProcessor",
         ),
         others("words", "Words", "text-classification", "WordsForSequenceClassification"),
+        Family(
+            "spots",
+            config="tsugiki_toy.spots:SpotsConfig",
+            models={"spot-finding": "tsugiki_toy.spots:SpotsModel"},
+            processor=GRAY,
+            stages=("hidden",),
+            head="places",
+        ),
     ),
+    tasks={"spot-finding": "tsugiki_toy.spots:SpotFinding"},
 )
