@@ -164,6 +164,10 @@ class Task(ABC):
     def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
         """The task's figures with 95 % intervals."""
 
+    def guess(self, predictions: Predictions) -> float | None:
+        """The main metric of whoever always names the commonest label; None where that says nothing of the task."""
+        return None
+
     def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """Draw the result into `folder`, in the order a card shows it."""
         return []

@@ -69,7 +69,8 @@ def test_evaluate_prints_each_metric_with_its_interval(calls, capsys):
     recorded = calls("tsugiki.evaluation.evaluate.evaluate", {"accuracy": Metric(**ACCURACY)})
     words = ["lenet5-mnist", "photos", "--device", "cpu", "--columns", "image=photo,label=kind"]
     code, out, _ = run(capsys, "evaluate", *words)
-    assert (code, out) == (0, "accuracy 0.7500 [0.5000, 1.0000]  (n = 8)\n")
+    few = "Too few rows to tell: accuracy 0.7500 [0.5000, 1.0000] of 8.\n"
+    assert (code, out) == (0, f"{few}accuracy 0.7500 [0.5000, 1.0000]  (n = 8)\n")
     columns = {"image": "photo", "label": "kind"}
     options = {"task": None, "split": None, "columns": columns, "batch_size": 256, "device": "cpu", "views": Views()}
     assert recorded == [(("lenet5-mnist", "photos"), options)]
@@ -81,7 +82,7 @@ def test_evaluate_answers_to_views_and_together_with_others(calls, capsys):
     recorded = calls("tsugiki.evaluation.ensemble.evaluate_ensemble", result)
     code, out, _ = run(capsys, "evaluate", "a", "photos", "--with", "b", "--flip", "--sizes", "28,32")
     assert code == 0
-    assert out.splitlines()[0] == "a: accuracy 0.7500 [0.5000, 1.0000]"
+    assert out.splitlines()[1] == "a: accuracy 0.7500 [0.5000, 1.0000]"
     assert out.splitlines()[-1].startswith("together: accuracy 0.7500")
     assert recorded[0][0] == (["a", "b"], "photos")
     assert recorded[0][1]["views"] == Views(flip=True, sizes=(28, 32))
@@ -128,10 +129,11 @@ class FakeResult:
     depth: str
     seconds: float
     report: str
+    caveats: list
 
 
 def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsys):
-    result = FakeResult(tmp_path, {"accuracy": Metric(**ACCURACY)}, "head", 1.5, "chosen by measurement")
+    result = FakeResult(tmp_path, {"accuracy": Metric(**ACCURACY)}, "head", 1.5, "chosen by measurement", ["Too few."])
     recorded = calls("tsugiki.transfer.finetune.finetune", result)
     words = ["lenet5-mnist", "photos", "--output-dir", tmp_path, "--learning-rate", "0.1", "--device=cpu", "--test=0.3"]
     words += ["--columns", "label=kind"]
@@ -140,6 +142,7 @@ def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsy
     assert json.loads(out) == {
         "path": str(tmp_path),
         "metrics": {"accuracy": ACCURACY},
+        "caveats": ["Too few."],
         "depth": "head",
         "seconds": 1.5,
     }

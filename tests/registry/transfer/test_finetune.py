@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import datasets
 import pytest
 import torch
@@ -43,6 +47,51 @@ def test_head_alone_is_a_whole_snapshot_with_card(base, data, tmp_path):
     assert tsugiki.verify(result.path, data).ok
     frozen, before = load_file(result.path / "model.safetensors"), load_file(base / "model.safetensors")
     assert all(torch.equal(frozen[name], before[name]) for name in before if not name.startswith("classifier."))
+
+
+def test_what_speaks_against_the_figures_comes_first(base, data, tmp_path):
+    few = datasets.DatasetDict(train=data["train"], test=data["test"].select([0, 1]))
+    result = tsugiki.finetune(base, few, output_dir=tmp_path / "mine", depth="head", **SHORT)
+    assert result.caveats[0].startswith("Too few rows to tell: accuracy ")
+    assert str(result.report).startswith("\n".join(result.caveats))
+    assert Provenance.read(result.path).transfer.caveats == result.caveats
+    introduction = (result.path / "README.md").read_text(encoding="utf-8").split("## Results")[0]
+    assert " ".join(result.caveats) in introduction
+
+
+def test_logs_for_tensorboard_stay_beside_the_weights(base, data, tmp_path, monkeypatch):
+    class Writer:
+        """Leaves a file as TensorBoard's own does."""
+
+        def __init__(self, log_dir):
+            self.file = Path(log_dir) / "events.out.tfevents.1.here"
+            self.file.parent.mkdir(parents=True)
+
+        def add_text(self, *words):
+            self.file.write_text(str(words))
+
+        add_scalar = add_text
+
+        def flush(self):
+            pass
+
+        close = flush
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    monkeypatch.setattr("transformers.integrations.integration_utils.is_tensorboard_available", lambda: True)
+    options = {**SHORT, "report_to": "tensorboard", "learning_rate": 1e-3}
+    result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth=1, **options)
+    logs = [path.relative_to(result.path) for path in result.path.rglob("events*")]
+    assert logs == [Path("runs", "transfer-final", "events.out.tfevents.1.here")]
+    assert tsugiki.load(result.path) is not None
+    tsugiki.publish(result.path, tmp_path / "published")
+    assert not (tmp_path / "published" / "runs").exists()
+    tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="head", overwrite=True, **SHORT)
+    assert not (result.path / "runs").exists()
+    (result.path / "runs").mkdir()
+    (result.path / "runs" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="did not write runs"):
+        tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="head", overwrite=True, **SHORT)
 
 
 def test_deep_training_moves_what_it_should_and_beats_nothing_on_unseen_rows(base, data, tmp_path):

@@ -11,6 +11,7 @@ from ..registry import registry
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import WEIGHTS, Provenance
 from ..snapshots.resolve import CONFIG
+from ..training.event_logs import are_event_logs
 from .render import README
 
 REQUIRED_FILES = (README, CONFIG, WEIGHTS, PROVENANCE)
@@ -63,6 +64,7 @@ def foreign_part(folder: Path) -> str:
             own, others = snapshot_files(folder)
         except TsugikiError as error:
             return f"tsugiki cannot tell that it wrote it ({error})"
+        others = [name for name in others if not are_event_logs(folder / name)]
         found = next(iter([*others, *(path.name for path in own if path.name in LICENSES)]), "")
     return f"tsugiki did not write {found}, which is in it" if found else ""
 

@@ -37,7 +37,8 @@ def transfer_prose(provenance: Provenance, transfer: TransferRecord) -> str:
         f"{numbers.metric_name(metric)} on {{{{ evaluation_rows }}}} rows that took no part in training is "
         f"{{{{ {metric} }}}} (95 % interval {{{{ {metric}_low }}}} to {{{{ {metric}_high }}}})."
     )
-    return "\n\n".join([introduction, *(f"## {heading}\n\n{text}" for heading, text in sections.items())]) + "\n"
+    shown = [introduction, *([" ".join(transfer.caveats)] if transfer.caveats else [])]
+    return "\n\n".join([*shown, *(f"## {heading}\n\n{text}" for heading, text in sections.items())]) + "\n"
 
 
 def _use(transfer: TransferRecord) -> str:

@@ -15,6 +15,7 @@ from ..errors import TsugikiError
 from ..snapshots.hub import FILE_PATTERNS
 from ..snapshots.provenance import FILE as PROVENANCE
 from ..snapshots.provenance import WEIGHTS, Provenance, SeedFigures, Weights
+from ..training.event_logs import are_event_logs
 from .agreement import disagreements
 from .front_matter import split_card
 from .licenses import check_license
@@ -60,7 +61,7 @@ def validate_card(folder: str | Path) -> list[str]:
 
 def _foreign_files(folder: Path) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+        if path.name.startswith(".") or are_event_logs(path):
             continue
         if path.is_dir():
             yield f"the folder {path.name} does not belong in a snapshot, which is flat"

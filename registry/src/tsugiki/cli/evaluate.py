@@ -47,6 +47,7 @@ def command(
         tsugiki evaluate translate-ja-en-transformer pairs.csv --columns source=ja,target=en
     """
     with only_results_on_stdout():
+        from ..evaluation.caveats import too_few_rows
         from ..evaluation.ensemble import evaluate_ensemble
         from ..evaluation.evaluate import evaluate
         from ..evaluation.views import Views
@@ -61,9 +62,12 @@ def command(
         else:
             metrics = evaluate(name, data, task=task, device=device, views=views, **options)
     if json:
-        answer = {"name": name, "data": data, "split": split, "views": len(views), "metrics": metrics}
+        answer: dict[str, Any] = {"name": name, "data": data, "split": split, "views": len(views)}
+        answer |= {"metrics": metrics, "caveats": too_few_rows(metrics)}
         print_json(plain({**answer, "members": members} if members else answer))
         return
+    for caveat in too_few_rows(metrics):
+        print(caveat)
     for member, found in members.items():
         for key, figure in found.items():
             print(f"{member}: {format_metric(key, figure)}")

@@ -66,7 +66,8 @@ def command(
         return
     if json:
         metrics = {key: metric.to_dict() for key, metric in result.metrics.items()}
-        print_json({"path": str(result.path), "metrics": metrics, "depth": result.depth, "seconds": result.seconds})
+        answer = {"path": str(result.path), "metrics": metrics, "caveats": result.caveats}
+        print_json({**answer, "depth": result.depth, "seconds": result.seconds})
         return
     print(result.path)
     print(result.report)

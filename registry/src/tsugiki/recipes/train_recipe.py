@@ -25,6 +25,7 @@ from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeCho
 from ..snapshots.saving import save_part
 from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
+from ..training.event_logs import keep_event_logs
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
 from ..training.processes import is_main_process, wait_for_all
@@ -282,3 +283,4 @@ def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRu
             prose=prose.read_text(encoding="utf-8") if prose.is_file() else None,
         ),
     )
+    keep_event_logs(place)

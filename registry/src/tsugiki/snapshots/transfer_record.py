@@ -107,6 +107,7 @@ class TransferFacts:
         seconds: Wall time by phase.
         adapted: What is new against the base besides what was trained, one sentence; empty of a classifier, whose head
             is.
+        caveats: What speaks against the figures, one sentence each.
     """
 
     base: str
@@ -119,6 +120,7 @@ class TransferFacts:
     augmentation: dict[str, Any]
     seconds: dict[str, float]
     adapted: str = ""
+    caveats: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,10 @@ class Classification(LabelledTask, CountedTask):
         """`accuracy`: the share of right answers, with Wilson's 95 % interval."""
         return {"accuracy": share_metric(self.correct(predictions))}
 
+    def guess(self, predictions: Predictions) -> float | None:
+        """The share of the commonest class."""
+        return float(np.bincount(predictions.labels).max() / len(predictions.labels))
+
     def figures(
         self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:

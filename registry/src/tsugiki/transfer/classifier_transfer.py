@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..data.splitting import class_counts
 from ..errors import OutputError
+from ..evaluation.caveats import caveats
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..tasks.classification import Classification
@@ -127,6 +128,7 @@ def transfer_classifier(
             )
         scratch_metrics = task.metrics(measure(scratch.model, splits, task))
     counts = class_counts(splits.train.labels, num_labels)
+    metrics = task.metrics(predictions)
     report = Report(
         base=name,
         stages=stages,
@@ -144,7 +146,8 @@ def transfer_classifier(
         head=head,
         tuned=tuned,
         scratch=scratch,
-        metrics=task.metrics(predictions),
+        metrics=metrics,
+        caveats=caveats(task, predictions, metrics, scratch_metrics),
         scratch_metrics=scratch_metrics,
         estimate=cost,
         augmentation={} if options.augmentation is None else options.augmentation.to_dict(),

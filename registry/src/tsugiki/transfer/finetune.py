@@ -22,6 +22,7 @@ from ..public_record import public_model_name
 from ..records import plain
 from ..task import CountedTask, Task
 from ..tasks.classification import Classification
+from ..training.event_logs import keep_event_logs
 from ..training.processes import is_main_process, wait_for_all
 from ..training.resumable import resumable_output
 from .classifier_transfer import transfer_classifier
@@ -61,6 +62,11 @@ class FinetuneResult:
     report: Report
     path: Path
     seconds: float
+
+    @property
+    def caveats(self) -> list[str]:
+        """What speaks against the figures, one sentence each; the report begins with them."""
+        return self.report.caveats
 
 
 def finetune(
@@ -148,6 +154,7 @@ def finetune(
                 command=command_of(str(name), data, output_dir, named, options),
             )
             write_snapshot(folder, finished)
+            keep_event_logs(place)
     wait_for_all()
     model.config._name_or_path = str(output)
     for line in report.lines():

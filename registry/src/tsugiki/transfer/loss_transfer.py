@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..data.splitting import Rows
 from ..errors import OptionError, OutputError
+from ..evaluation.caveats import caveats
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..task import Task
@@ -179,6 +180,7 @@ def transfer_by_loss(
     learned = splits.learning
     test_rows = splits.test_record.rows
     held_out = test_rows if splits.test_record.selection is not None else 0
+    metrics = task.metrics(predictions)
     report = Report(
         base=name,
         stages=stages,
@@ -196,7 +198,8 @@ def transfer_by_loss(
         head=None,
         tuned=tuned,
         scratch=scratch,
-        metrics=task.metrics(predictions),
+        metrics=metrics,
+        caveats=caveats(task, predictions, metrics, scratch_metrics),
         scratch_metrics=scratch_metrics,
         estimate=cost,
         augmentation={} if options.augmentation is None else options.augmentation.to_dict(),

@@ -71,7 +71,7 @@ class Report(TransferFacts):
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
-        """The report, one fact a line."""
+        """The report, one fact a line, what speaks against the figures first."""
         per_class = ""
         if self.examples_per_class:
             few, most = self.examples_per_class
@@ -85,6 +85,7 @@ class Report(TransferFacts):
         lines.append(f"Depth {self.depth_name}: {self.why}")
         if self.files is not None:
             lines.insert(0, f"Data {self.files}.")
+        lines = [*self.caveats, *lines]
         if self.choice is not None and self.choice.probes:
             tried = ", ".join(f"{probe.stage} {100 * probe.accuracy:.1f} %" for probe in self.choice.probes)
             lines.append(f"Linear probes on frozen features, rows they did not see: {tried}.")
