@@ -112,7 +112,9 @@ def _figures(provenance: Provenance) -> Iterator[str]:
             ends = (metric.low, metric.value, metric.high)
             if not all(map(math.isfinite, ends)) or ends[0] > ends[2]:
                 yield f"{PROVENANCE}: {name} on {dataset} is {ends[1]} with the interval {ends[0]} to {ends[2]}"
-            if metric.n < 1:  # more than the rows where each holds several answers, as a tree its phrases
+            # More than the rows where each holds several answers, as a tree its phrases; none where nothing was found
+            # and a share of it is 0, as the precision of a tagger that tags nothing.
+            if metric.n < 0 or (metric.n == 0 and metric.value != 0):
                 yield f"{PROVENANCE}: {name} on {dataset} counts {metric.n} answers"
             if metric.kind == "share" and not 0 <= metric.value <= 1:
                 yield f"{PROVENANCE}: {name} on {dataset} is a share of {metric.value}"

@@ -1,0 +1,175 @@
+"""Fine-tuning of every kind of sequence model, a step or two: what moves, what stays, and that the card holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import tsugiki
+from datasets import Dataset
+from safetensors.torch import load_file
+from tsugiki.evaluation import task_named
+from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor
+from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
+from tsugiki_vision.pictures.processing import ColorImageProcessor
+
+from . import tiny_translators
+from .captions.captioned_squares import SIZES, squares
+
+STEPS = {"max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2, "progress": False}
+SENTENCES = [f"{one} {what} in the rain ." for one in ("he", "she", "the dog", "a cat") for what in ("ran", "sat")]
+TAGS = ["O", "B-PER", "I-PER"]
+TRANSFORMER = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+GPT2 = {"n_embd": 8, "n_layer": 1, "n_head": 2, "n_positions": 256}
+
+
+@dataclass
+class Case:
+    """A tiny base and data that it can go on learning from.
+
+    Attributes:
+        family: Its family.
+        task: Its task.
+        fields: Of its config.
+        data: Makes the data.
+        head: Parameters that a depth of the head trains.
+        tokenizer: Options of the tokenizer.
+    """
+
+    family: str
+    task: str
+    fields: dict[str, Any]
+    data: Callable[[], Dataset]
+    head: set[str]
+    tokenizer: dict[str, Any]
+
+
+def texts() -> Dataset:
+    return Dataset.from_dict({"text": SENTENCES})
+
+
+def pairs() -> Dataset:
+    return Dataset.from_dict({"source": SENTENCES, "target": [text.replace("rain", "mat") for text in SENTENCES]})
+
+
+def dialogues() -> Dataset:
+    return Dataset.from_dict({"dialog": [[text, "why ?", "he sat ."] for text in SENTENCES]})
+
+
+def tagged(kind: str = "PER") -> Dataset:
+    words = [text.split() for text in SENTENCES]
+    tags = [[f"B-{kind}", *["O"] * (len(row) - 1)] for row in words]
+    return Dataset.from_dict({"tokens": words, "tags": tags})
+
+
+LM_HEAD = {"lm_head.weight", "lm_head.bias"}
+CASES = {
+    "tagger": Case(
+        "recurrent", "token-classification", {"hidden_size": 8, "bidirectional": True}, tagged,
+        {"classifier.weight", "classifier.bias"}, {},
+    ),
+    "recurrent": Case("recurrent", "text-generation", {"hidden_size": 8}, texts, LM_HEAD, {}),
+    "gpt2": Case("gpt2", "text-generation", GPT2, texts, {"transformer.wte.weight"}, {}),
+    "bert": Case(
+        "bert", "fill-mask", TRANSFORMER, texts,
+        {"bert.embeddings.word_embeddings.weight", "cls.predictions.bias", "cls.predictions.transform.dense.weight",
+         "cls.predictions.transform.dense.bias", "cls.predictions.transform.LayerNorm.weight",
+         "cls.predictions.transform.LayerNorm.bias"},
+        {"mask_token": True},
+    ),
+    "translator": Case(
+        "recurrent-seq2seq", "text-translation", {"hidden_size": 8}, pairs,
+        {"encoder.embeddings.weight", "lm_head.bias"}, {},
+    ),
+    "hred": Case("hred", "dialogue", {"hidden_size": 8}, dialogues, {"encoder.embeddings.weight", "lm_head.bias"}, {}),
+}  # fmt: skip
+
+
+def write_base(case: Case, folder: Path) -> Path:
+    tokenizer = learn_tokenizer([*SENTENCES, "mat why ? he sat ."], kind="word", **case.tokenizer)
+    task: Any = task_named(case.task)
+    fields = {**case.fields, **task.processor_fields(tokenizer)}
+    if case.task == "token-classification":
+        fields |= task.config_fields(TAGS)
+    torch.manual_seed(0)
+    for part in (tsugiki.create_model(case.family, case.task, **fields), tokenizer):
+        part.save_pretrained(folder)
+    return folder
+
+
+def moved(before: Path, after: Path) -> set[str]:
+    """Names of the stored weights that differ."""
+    first, second = (load_file(folder / "model.safetensors") for folder in (before, after))
+    assert first.keys() == second.keys()
+    return {name for name in first if not torch.equal(first[name], second[name])}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_training_goes_on_and_the_head_alone_moves_where_that_is_asked_for(name, tmp_path):
+    case = CASES[name]
+    base = write_base(case, tmp_path / "base")
+    case.data().save_to_disk(tmp_path / "data")
+    result = tsugiki.finetune(base, tmp_path / "data", output_dir=tmp_path / "mine", depth="head", **STEPS)
+    assert "its training goes on" in str(result.report)
+    assert moved(base, result.path) == case.head
+    assert tsugiki.verify(result.path, tmp_path / "data").ok
+    assert task_named(case.task).main_metric in result.metrics
+    assert tsugiki.load_processor(result.path).get_vocab() == tsugiki.load_processor(base).get_vocab()
+
+
+def test_a_tag_that_the_base_does_not_know_takes_a_new_head(tmp_path):
+    base = write_base(CASES["tagger"], tmp_path / "base")
+    result = tsugiki.finetune(base, tagged("LOC"), output_dir=tmp_path / "mine", depth="head", **STEPS)
+    assert list(result.model.config.id2label.values()) == ["O", "B-LOC"]
+    assert "a new head for the labels 'O', 'B-LOC'" in str(result.report)
+    assert "a new head" in (result.path / "README.md").read_text()
+    first, second = (load_file(folder / "model.safetensors") for folder in (base, result.path))
+    assert second["classifier.weight"].shape[0] == 2
+    assert all(torch.equal(first[name], second[name]) for name in first if not name.startswith("classifier."))
+
+
+def test_a_new_head_is_trained_alone_before_what_is_below_it(tmp_path, monkeypatch):
+    from tsugiki.transfer import resumable_run as runs
+
+    trained = []
+    fit = runs.fit
+    monkeypatch.setattr(runs, "fit", lambda model, job, **more: trained.append(job.title) or fit(model, job, **more))
+    base = write_base(CASES["tagger"], tmp_path / "base")
+    tsugiki.finetune(base, tagged("LOC"), output_dir=tmp_path / "mine", depth="all", **STEPS)
+    assert trained == ["new final", "transfer final"]
+
+
+def test_captions_of_other_pictures_leave_the_encoder_as_it_is(tmp_path):
+    captions = [text for row in squares(4).remove_columns("image") for text in row.values()]
+    tokenizer = learn_tokenizer([text.lower().rstrip(" .!") for text in captions], kind="word")
+    processor = ImageCaptionerProcessor(ColorImageProcessor(size={"height": 32, "width": 32}), tokenizer)
+    torch.manual_seed(0)
+    model = tsugiki.create_model("image-captioner", "image-captioning", **{**SIZES, "vocab_size": len(tokenizer)})
+    for part in (model, processor):
+        part.save_pretrained(tmp_path / "base")
+    squares(8).save_to_disk(tmp_path / "data")
+    result = tsugiki.finetune(
+        tmp_path / "base", tmp_path / "data", output_dir=tmp_path / "mine", compare_scratch=True, **STEPS
+    )
+    changed = moved(tmp_path / "base", result.path)
+    assert changed
+    assert not any(name.startswith("encoder.") for name in changed)
+    frozen = result.report.scratch.model.encoder.state_dict()
+    assert all(torch.equal(value, frozen[name]) for name, value in result.model.encoder.state_dict().items())
+    assert tsugiki.verify(result.path, tmp_path / "data").ok
+
+
+def test_a_translator_of_transformers_searches_as_its_base_does(tmp_path):
+    base = tiny_translators.save(tiny_translators.marian(), tmp_path / "base")
+    data = tiny_translators.dataset()
+    result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth=1, compare_scratch=True, **STEPS)
+    loaded = tsugiki.load(result.path)
+    assert loaded.generation_config.max_new_tokens == 8
+    assert result.report.scratch.model.generation_config.max_new_tokens == 8
+    assert {name.split(".")[1] for name in moved(base, result.path)} >= {"decoder", "shared"}
+    assert not any("encoder.layers" in name for name in moved(base, result.path))
+    assert "nrefs:1|case:mixed" in (result.path / "README.md").read_text()
