@@ -56,6 +56,7 @@ def test_a_licence_that_no_card_can_state_is_refused_before_anything_is_trained(
 def test_another_device_than_the_first_is_refused_as_the_trainer_would_not_take_it(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     assert read_options({"device": "cuda:0"}).device == "cuda:0"
     with pytest.raises(OptionError, match="CUDA_VISIBLE_DEVICES=1 and write 'cuda'"):
         read_options({"device": "cuda:1"})

@@ -1,4 +1,4 @@
-"""Verification: every figure of a card measured again, in fp32 on the CPU."""
+"""Verification: every figure of a card measured again, in fp32, on the CPU where no other device is named."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..devices import check_device
 from ..errors import DataError, SnapshotError, TsugikiError
 from ..fingerprint import checked_fingerprint
 from ..labelled_task import BoundTask
@@ -84,7 +85,7 @@ class Verification:
         }
 
 
-def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verification:
+def verify(name: str | Path, data: Any = None, *, fast: bool = False, device: str = "cpu") -> Verification:
     """Measure a model's card again.
 
     The card is first validated offline, so that a digit changed by hand is found also where nothing can be measured.
@@ -94,15 +95,18 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
         data: Where the data sets are, instead of their own names: a folder, a `Dataset` or a `DatasetDict`.
         fast: Measure only the fixed subset of at most 1,000 rows, whose count of right answers, or sum of losses, is
             on record.
+        device: Where to compute.
 
     Returns:
         All figures with what they are when measured again.
 
     Raises:
         DataError: A data set is missing; says where it comes from.
+        OptionError: The device is not on this machine.
         UnknownNameError: There is no such model.
         SnapshotError: A path leads to no snapshot. One that is damaged is a problem in the result.
     """
+    check_device(device)
     folder = snapshot.resolve(name)
     found = Verification(str(name), problems=validate_card(folder), fast=fast)
     try:
@@ -111,7 +115,7 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
         return found  # the validation has said so
     try:
         if provenance.evaluations:
-            measure = _Measurement(folder, provenance)
+            measure = _Measurement(folder, provenance, device)
             for evaluation in provenance.evaluations:
                 measure(evaluation, data, found)
     except TsugikiError as error:
@@ -124,13 +128,14 @@ def verify(name: str | Path, data: Any = None, *, fast: bool = False) -> Verific
 class _Measurement:
     """A model, loaded once, that is measured on one data set after another."""
 
-    def __init__(self, folder: Path, provenance: Provenance) -> None:
+    def __init__(self, folder: Path, provenance: Provenance, device: str) -> None:
         import torch
 
         from ..evaluation import task_named
         from ..snapshots.snapshot import Snapshot
 
         self.provenance = provenance
+        self.device = device
         self.task: Task = task_named(provenance.task)
         snapshot = Snapshot.of_folder(folder)
         self.model: PreTrainedModel = snapshot.model(provenance.task, torch.float32)
@@ -236,7 +241,7 @@ class _Measurement:
     def _predictions(self, table: TensorTable) -> Predictions:
         from ..evaluation.evaluate import predict_table
 
-        return predict_table(self.model, table, device="cpu", task=self.task)
+        return predict_table(self.model, table, device=self.device, task=self.task)
 
 
 def tolerance_of(metric: Metric) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..progress import track
 from .options import Json
 from .output import note, only_results_on_stdout, print_json, print_table
 
@@ -27,7 +28,7 @@ def command(
         from ..testing import run_plugin_checks
 
         results = []
-        for result in run_plugin_checks(plugin):
+        for result in track(run_plugin_checks(plugin), "check", unit="check"):
             results.append(result)
             if result.status == "failed":
                 note(f"tsugiki: {result.subject}: {result.check}: {' '.join(result.message.split())}")

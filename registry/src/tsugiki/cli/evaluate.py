@@ -10,7 +10,7 @@ import typer
 from ..errors import OptionError
 from ..metrics import Metric
 from ..records import plain
-from .options import Columns, Data, Json, ModelName, parse_columns
+from .options import Columns, Data, Device, Json, ModelName, parse_columns
 from .output import format_metric, only_results_on_stdout, print_json
 
 
@@ -23,7 +23,7 @@ def command(
     columns: Columns = None,
     task: Annotated[str | None, typer.Option("--task", help="By default the one the model was made for.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Rows a forward pass.")] = 256,
-    device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
+    device: Device = None,
     also: Annotated[
         list[str] | None, typer.Option("--with", help="Another model; all answer together. May be given again.")
     ] = None,

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from .options import Columns, Data, Json, ModelName, OutputDir, parse_columns, parse_fields, parse_value, refuse_options
+from .options import (
+    Columns,
+    Data,
+    Device,
+    Json,
+    ModelName,
+    OutputDir,
+    parse_columns,
+    parse_fields,
+    parse_value,
+    refuse_options,
+)
 from .output import only_results_on_stdout, print_json
 
 
@@ -29,7 +40,7 @@ def command(
     compare_scratch: Annotated[
         bool, typer.Option("--compare-scratch", help="Train the same network from fresh weights too, and compare.")
     ] = False,
-    device: Annotated[str | None, typer.Option("--device", help="Such as cpu or cuda:0.")] = None,
+    device: Device = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..output_path import check_output_path
+from ..progress import track
 from .options import Json, Overwrite
 from .output import only_results_on_stdout, print_json, print_table
 
@@ -36,7 +37,7 @@ def command(
         from ..recipes.onnx_page import HEADER, RIGHT, write_record
         from ..testing.onnx_survey import survey
 
-        rows = list(survey(plugin))
+        rows = list(track(survey(plugin), "export", unit="model"))
         if path is not None:
             write_record(rows, path)
     if json:

@@ -40,6 +40,21 @@ OutputDir = Annotated[
         "--output-dir", metavar="DIR", help="The folder to write; it appears whole or not at all.", show_default=False
     ),
 ]
+
+
+def _known_device(device: str | None) -> str | None:
+    """Meet a device that is not here before any work is done."""
+    if device is not None:
+        from ..devices import check_device
+
+        check_device(device)
+    return device
+
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="DEVICE", help="Where to compute, such as cpu or cuda:0.", callback=_known_device),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")]
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}

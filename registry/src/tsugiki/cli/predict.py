@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..inputs import InputKind, Source
 from ..output_path import check_output_path
 from ..progress import above_bars, progress_bar
-from .options import Columns, Json, ModelName, Overwrite, parse_columns
+from .options import Columns, Device, Json, ModelName, Overwrite, parse_columns
 from .output import column_width, note, only_results_on_stdout, print_json, print_table
 from .sources import Inputs, InputWords, find_inputs, inputs_of_kind
 
@@ -53,6 +53,7 @@ def command(
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
     columns: Columns = None,
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
@@ -79,7 +80,7 @@ def command(
         if csv is not None:
             reads = [name, *(content for group in inputs for _, content in group.sources)]
             csv_path = check_output_path(csv, (), reads=reads, overwrite=overwrite)
-        answering = Answering.open(name)
+        answering = Answering.open(name, device)
         found = answering.inputs(inputs, parse_columns(columns))
         answers: list[Answer] = []
         with progress_bar("predict", len(found), unit="input") as bar:
@@ -108,19 +109,20 @@ class Answering:
     processor: Any
 
     @classmethod
-    def open(cls, name: str) -> Answering:
-        """The model of this name.
+    def open(cls, name: str, device: str | None = None) -> Answering:
+        """The model of this name, on a device.
 
         Raises:
             TsugikiError: There is none, or it does not load.
         """
         with _no_garbage_collection():
+            from ..devices import moved
             from ..evaluation import task_named
             from ..evaluation.evaluate import task_of
             from ..snapshots.snapshot import Snapshot
 
             snapshot = Snapshot.open(name)
-            model, processor = snapshot.model(), snapshot.processor()
+            model, processor = moved(snapshot.model(), device), snapshot.processor()
             return cls(task_named(task_of(model)), model, processor)
 
     def inputs(self, given: Iterable[Inputs], columns: Mapping[str, str] | None = None) -> list[Source]:

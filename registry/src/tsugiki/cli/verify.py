@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import TsugikiError
+from ..progress import track
 from ..snapshots.listing import list_models
 from .errors import UsageError
-from .options import Json
+from .options import Device, Json
 from .output import format_number, note, only_results_on_stdout, print_json, print_table
 
 
@@ -22,6 +23,7 @@ def command(
     data: Annotated[
         str | None, typer.Option("--data", help="Where the card's data set lies, if not under its own id.")
     ] = None,
+    device: Device = None,
     json: Json = False,
 ) -> int:
     """Measure again what a model's card says.
@@ -41,7 +43,7 @@ def command(
     if data is not None and len(wanted) > 1:
         raise UsageError("--data goes with one model")
     with only_results_on_stdout():
-        reports = [_verify(name, data, fast) for name in wanted]
+        reports = [_verify(name, data, fast, device) for name in track(wanted, "verify", unit="card")]
     if json:
         print_json(reports[0] if len(reports) == 1 and not every else reports)
     else:
@@ -53,12 +55,12 @@ def command(
     return 0 if good == len(reports) else 1
 
 
-def _verify(name: str, data: str | None, fast: bool) -> dict[str, Any]:
+def _verify(name: str, data: str | None, fast: bool, device: str | None) -> dict[str, Any]:
     """One model's verification as plain data; an error is a problem of that model and does not stop the others."""
     from ..cards.verify import verify
 
     try:
-        verification = verify(name, data, fast=fast)
+        verification = verify(name, data, fast=fast, device=device or "cpu")
     except TsugikiError as error:
         return {"name": name, "ok": False, "results": [], "problems": [str(error)]}
     return verification.to_dict()

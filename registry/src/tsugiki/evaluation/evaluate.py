@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..devices import check_device
 from ..errors import DataError, OptionError
 from ..labelled_task import BoundTask
 from ..metrics import Metric
 from ..predictions import PredictionParts, Predictions
+from ..progress import track
 from ..task import Task
 from ..tensor_table import Batch, TensorTable
 from .task_by_name import task_named
@@ -43,6 +45,8 @@ def predict_table(
     Returns:
         Outputs and labels of all rows.
     """
+    if device is not None:
+        check_device(str(device))
     device = torch.device(device) if device is not None else next(model.parameters()).device
     was_training = model.training
     model.to(device).eval()  # type: ignore[arg-type]
@@ -54,7 +58,8 @@ def predict_table(
                 whole = task.predictions(model, table, batch_size=batch_size)
                 if whole is not None:
                     return whole
-            for batch in table.batches(batch_size, device=device):
+            batches = table.batches(batch_size, device=device)
+            for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
                 if (given := batch.pop("labels", None)) is not None:
                     labels.add(given)
                     has_labels = True

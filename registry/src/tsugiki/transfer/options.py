@@ -8,6 +8,7 @@ from typing import Any
 
 from ..augmentation import Augmentation
 from ..cards.licenses import check_license
+from ..devices import check_device
 from ..errors import OptionError, did_you_mean
 from ..training.arguments import argument_names, check_arguments
 from .heads import check_kind
@@ -117,24 +118,19 @@ def _check_values(options: Options) -> None:
     if options.columns is not None and not isinstance(options.columns, Mapping):
         raise OptionError(f"columns must map roles to columns, such as {{'image': 'photo'}}, not {options.columns!r}")
     if options.device is not None:
-        check_device(options.device)
+        check_training_device(options.device)
 
 
-def check_device(device: str) -> None:
+def check_training_device(device: str) -> None:
     """Refuse a device that does not exist here, or that transformers' Trainer does not take.
 
     Raises:
         OptionError: It is no device, not one of this machine, or not the first of its kind.
     """
+    check_device(device)
     import torch
 
-    try:
-        kind, index = torch.device(device).type, torch.device(device).index
-    except (RuntimeError, TypeError) as error:
-        raise OptionError(f"device {device!r} is unknown; write cpu, cuda or cuda:0") from error
-    here = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if kind != "cpu" and (here is None or here.type != kind):
-        raise OptionError(f"device {device!r} is not on this machine; {'there is ' + here.type if here else 'use cpu'}")
+    kind, index = torch.device(device).type, torch.device(device).index
     if kind != "cpu" and index:
         raise OptionError(
             f"device {device!r}: training takes the first device that it sees; start the program with "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json, ModelName, Overwrite
+from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError, OptionError
@@ -44,6 +44,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE.png|html", help="The picture or page to write.")
     ] = "map.png",
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -69,7 +70,9 @@ def command(
         if documents is None:
             drawn = words_map(name, words=words, near=near, perplexity=perplexity, seed=seed)
         else:
-            drawn = documents_map(name, documents, split=split, rows=rows, perplexity=perplexity, seed=seed)
+            drawn = documents_map(
+                name, documents, split=split, rows=rows, perplexity=perplexity, seed=seed, device=device
+            )
         labels = write_map(drawn, path, overwrite=overwrite)
     seconds = stopwatch.seconds
     facts = {
@@ -121,6 +124,7 @@ def documents_map(
     rows: int = DOCUMENTS,
     perplexity: float = 30.0,
     seed: int = 0,
+    device: str | None = None,
 ) -> Map:
     """The map of the texts of a data set, by their vectors from a model, coloured by their classes.
 
@@ -147,7 +151,7 @@ def documents_map(
     classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
     called = public_name(data) if isinstance(data, str) else "documents"
     return map_of_documents(
-        document_vectors(name, texts),
+        document_vectors(name, texts, device=device),
         texts,
         title=f"{Path(name).name}: {len(texts):,} documents of {called}",
         classes=classes,
@@ -175,7 +179,7 @@ def text_column(dataset: Dataset) -> str:
     return found[0]
 
 
-def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
+def document_vectors(name: str | Path, texts: list[str], *, device: str | None = None) -> NDArray[np.float32]:
     """What a model makes of texts as a whole, (N, D): the mean of word vectors, or SCDV's document vectors.
 
     Raises:
@@ -183,26 +187,29 @@ def document_vectors(name: str | Path, texts: list[str]) -> NDArray[np.float32]:
     """
     import numpy as np
     import torch
+    from tsugiki.devices import moved
+    from tsugiki.progress import track
     from tsugiki.snapshots.snapshot import Snapshot
 
     snapshot = Snapshot.open(name)
-    model, tokenizer = snapshot.model("base"), snapshot.processor()
-    model.float()
+    model, tokenizer = moved(snapshot.model("base").float(), device), snapshot.processor()
     found: list[NDArray[Any]] = []
     with torch.inference_mode():
-        for start in range(0, len(texts), BATCH):
+        for start in track(range(0, len(texts), BATCH), "vectors of texts", unit="batch"):
             batch = texts[start : start + BATCH]
             encoded = tokenizer(batch, padding=True, return_tensors="pt")
             ids = encoded["input_ids"].long()  # of texts without a word, floats of no width
             mask = encoded["attention_mask"].long()
             if ids.shape[1] == 0:
                 ids, mask = torch.zeros(len(batch), 1, dtype=torch.long), torch.zeros(len(batch), 1, dtype=torch.long)
-            pooled = getattr(model(input_ids=ids, attention_mask=mask), "pooler_output", None)
+            pooled = getattr(
+                model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)), "pooler_output", None
+            )
             if pooled is None or pooled.ndim != 2:
                 raise OptionError(
                     f"{name} is a {type(model).__name__}, which has no vector for a text; name word vectors"
                 )
-            found.append(pooled.float().numpy())
+            found.append(pooled.float().cpu().numpy())
     return np.concatenate(found)
 
 

@@ -15,6 +15,7 @@ from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.metrics import Metric, mean_metric, score_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 
@@ -137,7 +138,8 @@ def write_captions(model: Any, table: TensorTable, *, batch_size: int) -> list[s
     """What a model writes for each row of a caption table, searched as its generation config says."""
     tokenizer = captioned(table).tokenizer
     texts: list[str] = []
-    for batch in table.batches(batch_size, device=model.device):
+    batches = table.batches(batch_size, device=model.device)
+    for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
         with torch.inference_mode():
             written = model.generate(**batch, do_sample=False, **length_limit(model, MAX_NEW_TOKENS))
         texts += tokenizer.batch_decode(written, skip_special_tokens=True)

@@ -15,6 +15,7 @@ from tsugiki.columns import TEXT_LIST_COLUMN, Role
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Kind, Metric, score_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.tensor_table import Batch, TensorTable
 
 from ..texts.generating import best_texts
@@ -100,7 +101,8 @@ class Dialogue(TextTask):
             raise DataError("a model of dialogues is measured on a table of dialogues")
         rows = []
         size = min(batch_size, BATCH)
-        for start, batch in zip(range(0, len(table), size), table.batches(size, device=model.device), strict=True):
+        starts = track(range(0, len(table), size), "evaluate", unit="batch")
+        for start, batch in zip(starts, table.batches(size, device=model.device), strict=True):
             if isinstance(transform, FlatResponses):
                 count = table.columns[COUNT][start : start + size].to(model.device)
                 rows.append(_flat_sums(model, batch, transform.dialogue_of(count)).cpu())

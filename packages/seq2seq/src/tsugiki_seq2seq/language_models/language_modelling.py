@@ -15,6 +15,7 @@ from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, score_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.tensor_table import IGNORED, TensorTable
 
 from ..texts.text_task import TextTask
@@ -70,7 +71,8 @@ class TextGeneration(TextTask):
         if not isinstance(transform, TokenWindows):
             raise DataError("a language model is measured on a table of token windows")
         found = []
-        for batch in table.batches(min(batch_size, 32), device=model.device):
+        batches = table.batches(min(batch_size, 32), device=model.device)
+        for batch in track(batches, "evaluate", total=-(-len(table) // min(batch_size, 32)), unit="batch"):
             labels = batch["labels"]
             asked = labels != IGNORED
             nats = token_nats(model, batch["input_ids"], first=CONTEXT)  # (B, WINDOW)

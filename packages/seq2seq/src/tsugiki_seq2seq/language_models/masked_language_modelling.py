@@ -14,6 +14,7 @@ from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.tensor_table import IGNORED, TensorTable
 
 from ..texts.sentence_pairs import check_lengths
@@ -60,7 +61,8 @@ class FillMask(TextTask):
         if not isinstance(table.transform, MaskedWindows):
             raise DataError("a masked language model is measured on a table of masked windows")
         found = []
-        for batch in table.batches(min(batch_size, BATCH), device=model.device):
+        batches = table.batches(min(batch_size, BATCH), device=model.device)
+        for batch in track(batches, "evaluate", total=-(-len(table) // min(batch_size, BATCH)), unit="batch"):
             labels = batch.pop("labels")  # (B, L)
             asked = labels != IGNORED
             logits = model(**batch).logits[asked].float()  # (tokens asked for, V)

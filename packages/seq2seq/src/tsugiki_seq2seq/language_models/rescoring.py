@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 from tsugiki.errors import DataError, OptionError
+from tsugiki.progress import track
 
 from ..texts.sentence_pairs import check_lengths
 from .language_modelling import token_nats
@@ -79,7 +80,7 @@ def score_texts(
     scored = list(rows.values())
     found = [
         one
-        for start in range(0, len(scored), batch_size)
+        for start in track(range(0, len(scored), batch_size), "score", unit="batch")
         for one in _log_probabilities(model, scored[start : start + batch_size])
     ]
     sums = dict(zip(rows, found, strict=True))

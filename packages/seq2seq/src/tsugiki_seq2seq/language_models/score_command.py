@@ -6,7 +6,7 @@ from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName
+from tsugiki.cli.options import Device, Json, ModelName
 from tsugiki.cli.output import format_number, note, only_results_on_stdout, print_json, print_table
 from tsugiki.errors import OptionError
 
@@ -17,6 +17,7 @@ SHOWN = 200  # characters of a text in the table
 def command(
     name: ModelName,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT…", help="One text or several.", show_default=False)],
+    device: Device = None,
     json: Json = False,
 ) -> int:
     """Score texts with a language model, the likeliest first.
@@ -30,7 +31,7 @@ def command(
         tsugiki score lm-word-novels "The apple and pear salad" "The apple and pair salad"
     """
     with only_results_on_stdout():
-        scores = score(name, texts)
+        scores = score(name, texts, device=device)
     good = [one for one in scores if "error" not in one]
     if json:
         print_json(scores)
@@ -58,7 +59,7 @@ def command(
     return 0 if len(good) == len(scores) else 1
 
 
-def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
+def score(name: str, texts: list[str], *, device: str | None = None) -> list[dict[str, Any]]:
     """For each text, in the order given, ``{"text", "log_probability", "perplexity", "tokens", "unknown", "rank"}``.
 
     A text that has no score is ``{"text", "error"}``.
@@ -67,6 +68,7 @@ def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
         OptionError: The model is no language model.
         TsugikiError: There is no such model.
     """
+    from tsugiki.devices import moved
     from tsugiki.snapshots.snapshot import Snapshot
 
     snapshot = Snapshot.open(name)
@@ -88,5 +90,5 @@ def score(name: str, texts: list[str]) -> list[dict[str, Any]]:
         }
         if one.error is None
         else {"text": one.text, "error": one.error}
-        for one in score_texts(snapshot.model(TASK), snapshot.processor(), texts)
+        for one in score_texts(moved(snapshot.model(TASK), device), snapshot.processor(), texts)
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName, Overwrite
+from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import TsugikiError
 from tsugiki.output_path import check_output_path
@@ -25,6 +25,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE", help="The file to write: .mid, .png (piano roll) or .wav.")
     ] = "melody.mid",
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -49,6 +50,7 @@ def command(
             temperature=temperature,
             tempo=tempo,
             seed=seed,
+            device=device,
             overwrite=overwrite,
         )
     if json:
@@ -68,6 +70,7 @@ def write_melody(
     temperature: float = 0.8,
     tempo: float = 100,
     seed: int = 0,
+    device: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Grow a melody and write it; its path, name, start, key, metre, seed, number of notes and bars, and text.
@@ -76,6 +79,7 @@ def write_melody(
         TsugikiError: The model is unknown or writes no melodies, an option is out of range, or the output cannot be
             written.
     """
+    from tsugiki.devices import moved
     from tsugiki.output import write_bytes
     from tsugiki.snapshots.snapshot import Snapshot
 
@@ -83,7 +87,7 @@ def write_melody(
     from .melody_generation import grow_melody
 
     snapshot = Snapshot.open(name)
-    model, tokenizer = snapshot.model(), snapshot.processor()
+    model, tokenizer = moved(snapshot.model(), device), snapshot.processor()
     if not hasattr(tokenizer, "get_vocab") or not model.can_generate() or model.config.is_encoder_decoder:
         raise TsugikiError(f"{name} ({type(model).__name__}) is no language model; melody-rnn is one of melodies")
     text, melody = grow_melody(model, tokenizer, start, key=key, metre=metre, temperature=temperature, seed=seed)

@@ -22,6 +22,7 @@ from tsugiki.errors import DataError, did_you_mean
 from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric, share_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.text_task import TextTask
@@ -130,7 +131,8 @@ class TokenClassification(LabelledTask, TextTask):
         """
         names = [model.config.id2label[number] for number in range(model.config.num_labels)]
         counts = []
-        for batch in table.batches(batch_size, device=model.device):
+        batches = table.batches(batch_size, device=model.device)
+        for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
             labels = batch.pop("labels").cpu()
             answers = model(**batch).logits.argmax(-1).cpu()  # (B, L)
             for answer, label in zip(answers, labels, strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName, Overwrite
+from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.output_path import check_output_path
 
@@ -21,6 +21,7 @@ def command(
     head: Annotated[int | None, typer.Option("--head", min=0, help="One head; by default the mean of all.")] = None,
     beam: Annotated[int | None, typer.Option("--beam", min=1, help="Beams of the search.")] = None,
     output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "align.png",
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -35,7 +36,9 @@ def command(
     """
     path = check_output_path(output, reads=[name], overwrite=overwrite)
     with only_results_on_stdout():
-        facts = write_alignment(name, text, path, target=target, layer=layer, head=head, beam=beam, overwrite=overwrite)
+        facts = write_alignment(
+            name, text, path, target=target, layer=layer, head=head, beam=beam, device=device, overwrite=overwrite
+        )
     if json:
         print_json(facts)
         return
@@ -55,6 +58,7 @@ def write_alignment(
     layer: int = -1,
     head: int | None = None,
     beam: int | None = None,
+    device: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the picture; its path, the tokens, the weights and the text.
@@ -62,13 +66,14 @@ def write_alignment(
     Raises:
         TsugikiError: The model is unknown or has no attention, or the file cannot be written.
     """
+    from tsugiki.devices import moved
     from tsugiki.snapshots.snapshot import Snapshot
 
     from .alignment import align, draw_alignment
     from .open_translators import load_translator
 
     model, tokenizer = load_translator(Snapshot.open(name))
-    found = align(model, tokenizer, text, target, layer=layer, head=head, num_beams=beam)
+    found = align(moved(model, device), tokenizer, text, target, layer=layer, head=head, num_beams=beam)
     stands_for = draw_alignment(found, path, overwrite=overwrite)
     return {
         "path": str(path),

@@ -20,6 +20,7 @@ import torch
 from tsugiki.errors import DataError, OptionError
 from tsugiki.metrics import Metric, counted_share
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 
 from ..texts.generating import length_limit, log_probabilities
 from .open_translators import check_translator, encode_texts
@@ -279,7 +280,7 @@ def searched(
         batch_size: Sources at once, those of like length together.
     """
     found: list[Written | None] = [None] * len(sources)
-    for rows in _like_lengths([len(source) for source in sources], batch_size):
+    for rows in track(_like_lengths([len(source) for source in sources], batch_size), "search", unit="batch"):
         inputs, mask = _padded(model, [sources[row] for row in rows])
         with torch.inference_mode():
             out = model.generate(
@@ -316,7 +317,7 @@ def forced(
         )
     found: list[Written | None] = [None] * len(sources)
     pad = _pad(model)
-    for rows in _like_lengths([len(target) for target in targets], batch_size):
+    for rows in track(_like_lengths([len(target) for target in targets], batch_size), "score", unit="batch"):
         inputs, mask = _padded(model, [sources[row] for row in rows])
         longest = max(len(targets[row]) for row in rows)
         decoded = [[start, *targets[row], *[pad] * (longest - len(targets[row]))] for row in rows]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tsugiki.cli.options import Columns, Json, ModelName, parse_columns
+from tsugiki.cli.options import Columns, Device, Json, ModelName, parse_columns
 from tsugiki.cli.output import note, only_results_on_stdout, print_json, print_table
 from tsugiki.errors import DataError
 
@@ -38,6 +38,7 @@ def command(
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="How many rows at most, drawn with seed 0.")] = None,
     examples: Annotated[int, typer.Option("--examples", min=0, help="How many of each kind to print.")] = 3,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Sources searched at once.")] = 32,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Tell the errors of the search from those of the model.
@@ -55,7 +56,15 @@ def command(
     with only_results_on_stdout():
         roles = parse_columns(columns)
         found, where = search_errors(
-            name, data, split=split, columns=roles, beam=beam, wider=wider, rows=rows, batch_size=batch_size
+            name,
+            data,
+            split=split,
+            columns=roles,
+            beam=beam,
+            wider=wider,
+            rows=rows,
+            batch_size=batch_size,
+            device=device,
         )
     if json:
         print_json({"name": name, **where, **found.to_dict(examples=examples)})
@@ -84,6 +93,7 @@ def search_errors(
     wider: int = 20,
     rows: int | None = None,
     batch_size: int = 32,
+    device: str | None = None,
 ) -> tuple[SearchErrors, dict[str, Any]]:
     """The analysis, and `{"data", "split"}` that it was made on.
 
@@ -93,6 +103,7 @@ def search_errors(
     import numpy as np
     from tsugiki.columns import read_texts
     from tsugiki.data.load_data import load_split
+    from tsugiki.devices import moved
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.snapshots.snapshot import Snapshot
 
@@ -102,6 +113,7 @@ def search_errors(
 
     snapshot = Snapshot.open(name)
     model, tokenizer = load_translator(snapshot)
+    moved(model, device)
     if data is None:
         data, measured_split, measured_columns = measured_on(snapshot)
         split, columns = split or measured_split, columns or measured_columns

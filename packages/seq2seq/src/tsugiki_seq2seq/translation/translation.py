@@ -14,6 +14,7 @@ from tsugiki.columns import TEXT_COLUMN, Role, read_column, refuse_missing
 from tsugiki.errors import DataError
 from tsugiki.metrics import Metric, score_metric, share_metric
 from tsugiki.predictions import Predictions
+from tsugiki.progress import track
 from tsugiki.tensor_table import TensorTable
 
 from ..texts.generating import best_texts, length_limit
@@ -141,7 +142,7 @@ def generate_texts(model: Any, table: TensorTable, tokenizer: Any, *, batch_size
     """
     order = table.columns["length"].argsort(stable=True).tolist()
     texts = [""] * len(order)
-    for start in range(0, len(order), batch_size):
+    for start in track(range(0, len(order), batch_size), "translate", unit="batch"):
         rows = order[start : start + batch_size]
         batch = table.batch(rows)
         batch.pop("labels", None)

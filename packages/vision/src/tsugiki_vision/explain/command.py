@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json, ModelName, Overwrite
+from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.output_path import check_output_path
@@ -46,6 +46,7 @@ def command(
     output: Annotated[
         str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")
     ] = "explanation.png",
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -74,6 +75,7 @@ def command(
             unit=unit,
             steps=steps,
             output=path,
+            device=device,
             overwrite=overwrite,
         )
     if json:
@@ -94,6 +96,7 @@ def explain(
     unit: str | None,
     steps: int,
     output: Path,
+    device: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the picture and return what it shows: path, network, answer, target, methods and what was left out.
@@ -104,6 +107,7 @@ def explain(
     from ..pictures.png_files import write_png
 
     picture = None if image is None else _open(image)
+    from tsugiki.devices import moved
     from tsugiki.images import Normalize
     from tsugiki.snapshots.snapshot import Snapshot
 
@@ -111,7 +115,7 @@ def explain(
     from .saliency_maps import Unit
 
     snapshot = Snapshot.open(name)
-    model, processor = snapshot.model(), snapshot.processor()
+    model, processor = moved(snapshot.model(), device), snapshot.processor()
     explained = _Explained(model, Normalize.from_processor(processor), Path(name).name)
     pixel_values = None if picture is None else processor(images=[picture], return_tensors="pt")["pixel_values"]
     answer = None if pixel_values is None else explained.answer(pixel_values)
@@ -206,7 +210,9 @@ class _Explained:
         if self.model.main_input_name != "pixel_values" or pixel_values.ndim != 4:
             raise TsugikiError(f"{self.name} is no classifier of pictures: it takes {self.model.main_input_name}")
         with torch.inference_mode():
-            logits = getattr(self.model(pixel_values=pixel_values.to(self.model.dtype)), "logits", None)
+            logits = getattr(
+                self.model(pixel_values=pixel_values.to(self.model.device, self.model.dtype)), "logits", None
+            )
         if logits is None or logits.ndim != 2:
             raise TsugikiError(f"{self.name} is no classifier of pictures: it gives no logits (N, classes)")
         return logits[0].float().softmax(dim=0)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from tsugiki.errors import OptionError, TsugikiError, did_you_mean
 from tsugiki.export.example_inputs import image_size
+from tsugiki.progress import track
 from tsugiki.transfer.stages import stages_of
 
 from ..style.total_variation import total_variation_of
@@ -171,7 +172,7 @@ def best_input(
         start = 0.1 * torch.randn((len(units), channels, height, width), generator=generator)
         pixels = start.to(model.device).requires_grad_()  # (N, C, H, W)
         optimizer = torch.optim.Adam([pixels], lr=learning_rate)
-        for _ in range(steps):
+        for _ in track(range(steps), "best input", unit="step"):
             moves = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()
             moved = torch.roll(pixels, moves, dims=(2, 3))
             with _outputs_of(modules) as outputs:

@@ -19,6 +19,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput
 from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_size
+from tsugiki.progress import track
 
 from ..classifiers.layers import PictureModel, initialize
 from .pixel_levels import Rounding, rounding_draws, to_levels
@@ -192,7 +193,7 @@ class PixelCNNForImageGeneration(PictureModel):
         """
         size, levels = self.config.image_size, self.config.levels
         pictures = torch.zeros(count, 1, size, size, dtype=torch.int64, device=self.device)
-        for row in range(size):
+        for row in track(range(size), "sample"):
             top = max(0, row - self.config.rows_above)
             for column in range(size):
                 logits = self.level_logits(pictures[:, :, top : row + 1])[:, :, -1, column]  # (count, levels)

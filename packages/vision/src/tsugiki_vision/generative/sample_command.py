@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Json, ModelName, Overwrite
+from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import only_results_on_stdout, print_json
 from tsugiki.errors import TsugikiError
 from tsugiki.output_path import check_output_path
@@ -19,6 +19,7 @@ def command(
     count: Annotated[int, typer.Option("--count", min=1, max=MOST, help="How many pictures to draw.")] = 64,
     seed: Annotated[int, typer.Option("--seed", help="Of what is drawn: the same seed, the same pictures.")] = 0,
     output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "samples.png",
+    device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -31,14 +32,16 @@ def command(
         tsugiki sample pixelcnn-mnist --count 16 --seed 1 --output digits.png
     """
     with only_results_on_stdout():
-        facts = sample(name, count=count, seed=seed, output=output, overwrite=overwrite)
+        facts = sample(name, count=count, seed=seed, output=output, device=device, overwrite=overwrite)
     if json:
         print_json(facts)
         return
     print(facts["path"])
 
 
-def sample(name: str, *, count: int, seed: int, output: str, overwrite: bool = False) -> dict[str, Any]:
+def sample(
+    name: str, *, count: int, seed: int, output: str, device: str | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Write the picture and return what it shows: path, model, count, seed and the size of one picture.
 
     Raises:
@@ -49,10 +52,11 @@ def sample(name: str, *, count: int, seed: int, output: str, overwrite: bool = F
     path = check_output_path(output, reads=[name], overwrite=overwrite)
     import torch
     import tsugiki
+    from tsugiki.devices import moved
 
     from ..pictures.picture_grid import picture_grid
 
-    model = tsugiki.load(name)
+    model = moved(tsugiki.load(name), device)
     draw = getattr(model, "sample", None)
     if not callable(draw):
         raise TsugikiError(
@@ -61,7 +65,9 @@ def sample(name: str, *, count: int, seed: int, output: str, overwrite: bool = F
         )
     pictures = draw(count, torch.Generator().manual_seed(seed))  # (count, C, H, W), from 0 to 1
     caption = f"{count} pictures of {Path(name).name}, seed {seed}"
-    write_png(path, picture_grid(pictures), {"Title": "tsugiki sample", "Description": caption}, overwrite=overwrite)
+    write_png(
+        path, picture_grid(pictures.cpu()), {"Title": "tsugiki sample", "Description": caption}, overwrite=overwrite
+    )
     height, width = pictures.shape[2:]
     return {
         "path": str(path),

@@ -152,7 +152,7 @@ def _start(content: Tensor, start: Start, seed: int) -> list[Tensor]:
         case "content":
             first = content[None]
         case "noise":
-            noise = torch.randn(content[None].shape, generator=torch.Generator().manual_seed(seed))
+            noise = torch.randn(content[None].shape, generator=torch.Generator().manual_seed(seed)).to(content.device)
             first = (0.5 + NOISE * noise).to(content)
         case _:
             raise OptionError(f"a style transfer starts from noise or from content, not from {start!r}")

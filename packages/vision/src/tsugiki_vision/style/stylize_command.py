@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
-from tsugiki.cli.options import Json, Overwrite
+from tsugiki.cli.options import Device, Json, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
@@ -60,6 +60,7 @@ def command(
         str, typer.Option("--from", metavar="|".join(STARTS), help="What the picture starts as.")
     ] = "noise",
     seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = 0,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Paint one picture in the style of another.
@@ -93,10 +94,19 @@ def command(
         if model is None:
             assert style is not None
             facts = stylize(
-                content, style, path, network, size=size, seed=seed, start=start, overwrite=overwrite, **options
+                content,
+                style,
+                path,
+                network,
+                size=size,
+                seed=seed,
+                start=start,
+                device=device,
+                overwrite=overwrite,
+                **options,
             )
         else:
-            facts = stylize_with(model, content, path, size=size, overwrite=overwrite)
+            facts = stylize_with(model, content, path, size=size, device=device, overwrite=overwrite)
     if json:
         print_json(facts)
         return
@@ -111,6 +121,7 @@ def stylize(
     network: str = NETWORK,
     *,
     size: int = 256,
+    device: str | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
@@ -122,6 +133,7 @@ def stylize(
         output: The PNG file to write.
         network: Name of a registered VGG.
         size: Pixels of the longer side of the result, and of the painting.
+        device: Where to compute.
         overwrite: Replace a file that is there.
         **options: Of `tsugiki_vision.style.style_transfer.transfer_style`.
 
@@ -129,20 +141,21 @@ def stylize(
         TsugikiError: A file or the network cannot be read, an option does not fit, or the output cannot be written.
     """
     photograph, painting = _open(content), _open(style)
-    from tqdm.auto import tqdm
+    from tsugiki.devices import moved
+    from tsugiki.progress import progress_bar
 
     from .style_losses import LossNetwork
     from .style_transfer import STEPS, StyleLosses, picture_of_size, transfer_style
 
-    losses = LossNetwork.load(network)
+    losses = moved(LossNetwork.load(network), device)
     stopwatch = Stopwatch()
-    with tqdm(total=options.get("steps", STEPS), desc="stylize", dynamic_ncols=True) as bar:
+    with progress_bar("stylize", options.get("steps", STEPS), unit="step") as bar:
 
         def progress(now: StyleLosses) -> None:
             bar.set_postfix(content=f"{now.content:.3f}", style=f"{now.style:.4f}", refresh=False)
             bar.update()
 
-        pixels, wanted = (picture_of_size(_tensor(picture), size) for picture in (photograph, painting))
+        pixels, wanted = (moved(picture_of_size(_tensor(one), size), device) for one in (photograph, painting))
         painted = transfer_style(pixels, wanted, losses, progress=progress, **options)
     first, last = painted.history[0], painted.history[-1]
     caption = (
@@ -162,7 +175,9 @@ def stylize(
     return _write(output, painted.picture, facts, overwrite=overwrite)
 
 
-def stylize_with(model: str, content: str, output: Path, *, size: int = 256, overwrite: bool = False) -> dict[str, Any]:
+def stylize_with(
+    model: str, content: str, output: Path, *, size: int = 256, device: str | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Paint with a stylizer that was trained for one painting, and return the path and what made the picture.
 
     Raises:
@@ -170,12 +185,13 @@ def stylize_with(model: str, content: str, output: Path, *, size: int = 256, ove
     """
     picture = _open(content)
     import tsugiki
+    from tsugiki.devices import moved
     from tsugiki.errors import OptionError
 
     from .style_transfer import picture_of_size
     from .stylizer import StylizerModel, paint
 
-    stylizer = tsugiki.load(model)
+    stylizer = moved(tsugiki.load(model), device)
     if not isinstance(stylizer, StylizerModel):
         raise OptionError(
             f"{model} is a {type(stylizer).__name__} and no stylizer; `tsugiki list` shows those there are"
