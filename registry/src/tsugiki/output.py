@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OutputError
+from .file_tree import readable
 from .fingerprint import options_fingerprint
 from .output_path import beside, refuse_existing
 from .ownership import OLD, RECORD, WHOLE, new_record, read_record, relation
@@ -202,6 +203,8 @@ def unfinished_output(
         full = is_disk_full(error)
         if full or not keep(place.folder):
             place.remove()
+        else:
+            error.add_note(f"the same command continues it from {readable(place.folder)}")
         if full:
             raise OutputError(f"no space left on the disk for {output_dir}; nothing was written") from error
         raise

@@ -1,6 +1,7 @@
 """`tsugiki list` and `tsugiki info`."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -49,6 +50,36 @@ def test_list_shows_name_task_parameters_size_metric_and_licence(rose, capsys):
     assert lines[0] == ["name", "task", "parameters", "size", "metric", "license"]
     assert lines[2][0] == "rose-2"
     assert " ".join(lines[3]) == "rose-10 image-classification 61,706 247 kB accuracy 0.9921 [0.9903, 0.9937] mit"
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (200, ["name", "task", "parameters", "size", "metric", "license"]),
+        (95, ["name", "task", "parameters", "size", "metric"]),
+        (60, ["name", "task", "size", "metric"]),
+        (50, ["name", "task", "metric"]),
+        (40, ["name", "task", "size"]),
+        (31, ["name", "task"]),
+    ],
+)
+def test_a_terminal_shows_the_columns_that_it_has_room_for(width, columns, rose, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    _, out, err = run(capsys, "list")
+    lines = re.sub("\x1b\\[[0-9]*m", "", out).splitlines()
+    assert lines[0].split() == columns
+    assert max(map(len, lines)) <= width
+    assert (err != "") == (width < 200)
+
+
+def test_info_on_a_terminal_keeps_what_is_long_in_its_column(rose, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = run(capsys, "info", "rose-10")[1].splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[-1].startswith("  ") and "rose-10" in lines[-1]
 
 
 def test_list_as_json_is_a_list_of_model_infos(rose, capsys):

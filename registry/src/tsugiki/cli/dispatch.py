@@ -12,11 +12,11 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..errors import TsugikiError, UnknownNameError, did_you_mean
 from .commands import COMMANDS, Command
-from .errors import USAGE_ERROR
+from .errors import USAGE_ERROR, InterruptedCommandError
 
 INTERRUPTED = 130
 
@@ -44,16 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_output()
         return 1
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED, debug)
+    except (KeyboardInterrupt, InterruptedCommandError) as error:
+        return _interrupted(error, debug)
     except TsugikiError as error:
         return _fail(str(error), getattr(error, "exit_code", 1), debug)
     except Exception as error:
         if _is_usage_error(error):
             message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
             return _fail(f"{message}. {_see_help(words)}", USAGE_ERROR, debug)
-        if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C in its older versions
-            return _fail("interrupted", INTERRUPTED, debug)
+        if type(error).__name__ == "Abort":  # what typer makes of Ctrl-C at a question
+            return _interrupted(error, debug)
         hint = "" if debug else " (--debug shows the trace)"
         return _fail(f"{type(error).__name__}: {error}{hint}", 1, debug)
     return code
@@ -112,8 +112,18 @@ def find_command(name: str) -> Command:
 def top_level_help() -> str:
     """The page of `tsugiki --help`: the core's commands, then each plugin's under its name, none of them imported."""
     from ..registry import registry
+    from .summaries import summary_of
 
-    width = max(map(len, COMMANDS))
+    plugins = registry().plugins.values()
+    claims = Counter([*COMMANDS, *(name for plugin in plugins for name in plugin.manifest.commands)])
+    own = {
+        plugin.name: {
+            f"{plugin.name}:{name}" if claims[name] > 1 else name: summary_of(reference)
+            for name, reference in plugin.manifest.commands.items()
+        }
+        for plugin in plugins
+    }
+    width = max(len(name) for names in (COMMANDS, *own.values()) for name in names)
     lines = [
         "Usage: tsugiki COMMAND [OPTIONS] [ARGUMENTS]",
         "",
@@ -123,14 +133,10 @@ def top_level_help() -> str:
         "Commands:",
         *(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()),
     ]
-    plugins = registry().plugins.values()
-    claims = Counter([*COMMANDS, *(name for plugin in plugins for name in plugin.manifest.commands)])
     for plugin in plugins:
         if plugin.manifest.commands:
             lines += ["", f"Commands of {plugin.name} ({plugin.distribution} {plugin.version}):"]
-            lines += [
-                f"  {plugin.name}:{name}" if claims[name] > 1 else f"  {name}" for name in plugin.manifest.commands
-            ]
+            lines += [f"  {name:<{width}}  {summary}".rstrip() for name, summary in own[plugin.name].items()]
     lines += [
         "",
         "Options:",
@@ -153,6 +159,16 @@ def _is_usage_error(error: Exception) -> bool:
 def _see_help(words: Sequence[str]) -> str:
     name = next((word for word in words if not word.startswith("-")), "")
     return f"`tsugiki {name} --help` shows the usage."
+
+
+def _interrupted(error: BaseException, debug: bool) -> int:
+    """Say that the command was interrupted, and how it goes on where it left something to go on from."""
+    notes: list[str] = []
+    seen: Any = error
+    while seen is not None:
+        notes += getattr(seen, "__notes__", [])
+        seen = seen.__cause__ or seen.__context__
+    return _fail("; ".join(["interrupted", *dict.fromkeys(notes)]), INTERRUPTED, debug)
 
 
 def _fail(message: str, code: int, debug: bool = False) -> int:

@@ -12,7 +12,7 @@ from ..errors import UnknownNameError
 from ..records import plain
 from ..registry import RegisteredFamily, registry
 from .options import Json, ModelName
-from .output import format_bytes, format_metric, print_json
+from .output import format_bytes, format_metric, print_facts, print_json
 
 
 def command(name: ModelName, json: Json = False) -> None:
@@ -26,10 +26,8 @@ def command(name: ModelName, json: Json = False) -> None:
     if json:
         print_json(plain(facts))
         return
-    width = max(map(len, facts))
-    for key, value in facts.items():
-        if value not in (None, "", [], {}):
-            print(f"{key.replace('_', ' '):<{width}}  {_readable(key, value)}")
+    known = {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+    print_facts({key.replace("_", " "): _readable(key, value) for key, value in known.items()}, max(map(len, facts)))
 
 
 def _facts(name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import typer
 from ..errors import PluginError
 from ..registry import import_string
 from .commands import Command
+from .errors import InterruptedCommandError
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")]
 
@@ -70,7 +71,10 @@ def _with_debug(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     def wrapped(*, debug: bool = False, **values: Any) -> Any:
-        return function(**values)
+        try:
+            return function(**values)
+        except KeyboardInterrupt as error:  # typer would end the command without a word
+            raise InterruptedCommandError from error
 
     option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
     parameters = [*signature.parameters.values(), option]

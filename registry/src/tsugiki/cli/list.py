@@ -11,7 +11,18 @@ from ..metrics import Metric
 from ..registry import registry
 from ..snapshots.listing import ModelInfo, list_models
 from .options import Json
-from .output import format_bytes, format_metric, note, print_json, print_table
+from .output import fits, format_bytes, format_metric, format_number, note, print_json, print_table
+
+# What a terminal shows, from the widest to the narrowest: columns, and whether the metric has its interval.
+ROOM = (
+    (("name", "task", "parameters", "size", "metric", "license"), True),
+    (("name", "task", "parameters", "size", "metric"), True),
+    (("name", "task", "parameters", "size", "metric"), False),
+    (("name", "task", "size", "metric"), False),
+    (("name", "task", "metric"), False),
+    (("name", "task", "size"), False),
+    (("name", "task"), False),
+)
 
 
 def command(
@@ -23,8 +34,8 @@ def command(
 ) -> None:
     """List the installed models.
 
-    The metric is the first of the model's card, with its 95 % interval. A plugin that is broken costs one line on
-    standard error.
+    The metric is the first of the model's card, with its 95 % interval. A terminal shows the columns that it has room
+    for, a pipe all of them. A plugin that is broken costs one line on standard error.
 
     Example:
         tsugiki list 'lenet*' --task image-classification
@@ -41,19 +52,24 @@ def command(
 
 
 def _print(infos: list[ModelInfo]) -> None:
-    rows = [
-        (
-            info.name if _is_unique(info, infos) else f"{info.plugin}:{info.name}",
-            info.task or "",
-            f"{info.parameters:,}" if info.parameters is not None else "",
-            format_bytes(info.size_bytes),
-            next((format_metric(name, Metric(**metric)) for name, metric in info.metrics.items()), ""),
-            info.license or "",
-        )
-        for info in infos
-    ]
-    columns = ("name", "task", "parameters", "size", "metric", "license")
-    print_table(columns, rows, right=("parameters", "size"))
+    """Print the table, on a terminal with as much of it as has room."""
+    metrics = [next(((name, Metric(**metric)) for name, metric in info.metrics.items()), None) for info in infos]
+    cells = {
+        "name": [info.name if _is_unique(info, infos) else f"{info.plugin}:{info.name}" for info in infos],
+        "task": [info.task or "" for info in infos],
+        "parameters": [f"{info.parameters:,}" if info.parameters is not None else "" for info in infos],
+        "size": [format_bytes(info.size_bytes) for info in infos],
+        "metric": [format_metric(*metric) if metric else "" for metric in metrics],
+        "license": [info.license or "" for info in infos],
+    }
+    short = ["" if metric is None else f"{metric[0]} {format_number(metric[1].value)}" for metric in metrics]
+    for columns, whole in ROOM:
+        table = {column: short if column == "metric" and not whole else cells[column] for column in columns}
+        if fits(table):
+            break
+    print_table(columns, zip(*table.values(), strict=True), right=("parameters", "size"))
+    if missing := [column for column in cells if column not in columns]:
+        note(f"no room for {', '.join(missing)}: a wider window or --json shows them")
 
 
 def _is_unique(info: ModelInfo, infos: list[ModelInfo]) -> bool:

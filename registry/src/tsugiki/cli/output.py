@@ -12,6 +12,7 @@ from typing import Any, Literal, TextIO
 from ..metrics import Metric
 from ..progress import above_bars, showing_progress
 
+SEPARATOR = 3  # signs between two columns of a table
 WIDE = 10_000  # columns, where no terminal limits them
 
 
@@ -91,10 +92,51 @@ def print_table(
 def column_width(cells: Iterable[str], file: TextIO) -> int:
     """How wide a column of such cells is: as wide as the longest, on a terminal half of that at most."""
     from rich.cells import cell_len
-    from rich.console import Console
 
     width = max(map(cell_len, cells), default=0)
-    return min(width, Console(file=file).width // 2) if file.isatty() else width
+    limit = terminal_width(file)
+    return width if limit is None else min(width, limit // 2)
+
+
+def terminal_width(file: TextIO) -> int | None:
+    """How many signs have room beside each other where this is printed; None where nothing limits them."""
+    if not file.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(file=file).width
+
+
+def fits(columns: Mapping[str, Sequence[str]]) -> bool:
+    """Whether `print_table` has room on standard output for these columns, cells by headings, without a fold."""
+    from rich.cells import cell_len
+
+    limit = terminal_width(sys.stdout)
+    widths = [max(cell_len(cell) for cell in (heading, *cells)) for heading, cells in columns.items()]
+    return limit is None or sum(widths) + SEPARATOR * (len(widths) - 1) <= limit
+
+
+def print_facts(facts: Mapping[str, str], width: int) -> None:
+    """Print lines of a name and what is said of it, on a terminal those of many words in a column of their own.
+
+    Args:
+        facts: What is said, by name.
+        width: Of the column of names.
+    """
+    if terminal_width(sys.stdout) is None:
+        for name, said in facts.items():
+            print(f"{name:<{width}}  {said}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, min_width=width)
+    table.add_column(overflow="fold")
+    for name, said in facts.items():
+        table.add_row(name, Text(said))
+    Console().print(table)
 
 
 def format_metric(name: str, metric: Metric) -> str:
