@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from ..errors import TsugikiError, UnknownNameError, did_you_mean
 from .commands import COMMANDS, Command
@@ -123,7 +123,7 @@ def top_level_help() -> str:
         }
         for plugin in plugins
     }
-    width = max(len(name) for names in (COMMANDS, *own.values()) for name in names)
+    width = max(map(len, [*COMMANDS, *(name for summaries in own.values() for name in summaries)]))
     lines = [
         "Usage: tsugiki COMMAND [OPTIONS] [ARGUMENTS]",
         "",
@@ -164,9 +164,9 @@ def _see_help(words: Sequence[str]) -> str:
 def _interrupted(error: BaseException, debug: bool) -> int:
     """Say that the command was interrupted, and how it goes on where it left something to go on from."""
     notes: list[str] = []
-    seen: Any = error
+    seen: BaseException | None = error
     while seen is not None:
-        notes += getattr(seen, "__notes__", [])
+        notes += getattr(seen, "__notes__", ())
         seen = seen.__cause__ or seen.__context__
     return _fail("; ".join(["interrupted", *dict.fromkeys(notes)]), INTERRUPTED, debug)
 
