@@ -161,3 +161,22 @@ def test_processor_has_as_many_channels_as_means(mean, channels):
     processor = BackboneImageProcessor(size={"height": 4, "width": 4}, image_mean=mean, image_std=mean)
     for mode in ("L", "RGB"):
         assert processor(PIL.Image.new(mode, (5, 5)), return_tensors="pt")["pixel_values"].shape == (1, channels, 4, 4)
+
+
+def test_fine_tuning_goes_on_with_the_same_tasks_and_gives_heads_to_others(model, tmp_path):
+    for part in (model, PROCESSOR):
+        part.save_pretrained(tmp_path / "base")
+    data = animals(animal=(0, None, 1, 2) * 5, wild=(0, 1, None, -1) * 5)
+    options = {"max_steps": 2, "learning_rate": 1e-2, "depth": "head", "progress": False}
+    same = tsugiki.finetune(tmp_path / "base", data, output_dir=tmp_path / "same", **options)
+    assert "its training goes on" in str(same.report)
+    assert same.model.config.tasks == model.config.tasks
+    assert same.report.augmentation  # the classes of a shifted picture are its own
+    # Of the same data only one of the tasks: another model, which is not asked for the other any more.
+    wild = data.remove_columns("animal")
+    other = tsugiki.finetune(tmp_path / "base", wild, output_dir=tmp_path / "other", **options)
+    assert "a new head for the labels 'wild: no', 'wild: yes'" in str(other.report)
+    assert other.model.config.tasks == {"wild": ["no", "yes"]}
+    assert set(other.metrics) == {"accuracy", "accuracy_wild"}
+    before, after = model.backbone.state_dict(), other.model.backbone.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -149,12 +149,15 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
         """
         right, known = _right(predictions), predictions.labels != MISSING
 
-        def mean_over_tasks(rows: NDArray[np.int64]) -> float:
+        labelled = known.any(axis=1).nonzero()[0]  # a draw of rows without any label would measure nothing
+
+        def mean_over_tasks(drawn: NDArray[np.int64]) -> float:
+            rows = labelled[drawn]
             counts = known[rows].sum(axis=0)
             measured = counts > 0
             return float((right[rows].sum(axis=0)[measured] / counts[measured]).mean())
 
-        mean = score_metric(mean_over_tasks, len(known), n=known.sum(), kind="share", seed=seed)
+        mean = score_metric(mean_over_tasks, len(labelled), n=known.sum(), kind="share", seed=seed)
         metrics = {"accuracy": mean}
         tasks = self._tasks if len(self._tasks) == known.shape[1] else [str(n + 1) for n in range(known.shape[1])]
         for number, task in enumerate(tasks):
