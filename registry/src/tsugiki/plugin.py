@@ -123,6 +123,10 @@ class Plugin:
         public_weights: References of functions that read weights which another library published, by the name that its
             ``config.json`` gives the ``architecture``: called with the fields of that file, each returns a
             `tsugiki.snapshots.public_weights.PublicWeights`, or raises a ValueError in one sentence.
+        readers: References of functions that read folders of a format, by the format's name such as ``coco``: called
+            with a folder, each returns None where it is in another format, else what has a ``count``
+            (`tsugiki.file_tree.FileCount`) and a method ``dataset`` that returns a ``DatasetDict``, or raises a
+            `tsugiki.errors.DataError` that names file and line.
     """
 
     name: str
@@ -132,6 +136,7 @@ class Plugin:
     pretrained: str | None = None
     datasets: Mapping[str, str] = field(default_factory=dict)
     public_weights: Mapping[str, str] = field(default_factory=dict)
+    readers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("plugin", self.name)
@@ -147,6 +152,7 @@ class Plugin:
             ("command", self.commands),
             ("data set", self.datasets),
             ("public weights", self.public_weights),
+            ("reader", self.readers),
         ):
             for key, reference in references.items():
                 _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)

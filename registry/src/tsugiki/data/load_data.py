@@ -12,8 +12,9 @@ from ..errors import DataError, did_you_mean
 from ..file_tree import FileCount
 from ..mirror import HUB_ID, MIRROR_VARIABLE, mirror_folder
 from .csv_tables import load_table
-from .media_folder import MediaFolder, read_media_folder, says_how_to_read
-from .table_folder import ABOUT, TABLE_KINDS, TableFolder, count_declared, read_table_folder
+from .media_folder import read_media_folder, says_how_to_read
+from .plugin_folder import SortedFolder, read_plugin_folder
+from .table_folder import ABOUT, TABLE_KINDS, count_declared, read_table_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -87,9 +88,11 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         raise DataError(missing_message(text, source)) from error
 
 
-def _sorted_folder(folder: Path) -> MediaFolder | TableFolder | None:
+def _sorted_folder(folder: Path) -> SortedFolder | None:
     """The files of a folder by split; None where its card says itself which files make which."""
-    return None if says_how_to_read(folder) else read_media_folder(folder) or read_table_folder(folder)
+    if says_how_to_read(folder):
+        return None
+    return read_plugin_folder(folder) or read_media_folder(folder) or read_table_folder(folder)
 
 
 def _declared(folder: Path, config: str | None) -> FileCount:
@@ -182,9 +185,9 @@ def load_split(
     """One split of a data set.
 
     Args:
-        data: A Hub id (looked up first in the mirror), a folder (class folders of pictures or recordings, as
-            `media_folder` reads them; tables, as `tsugiki.data.table_folder` does; or saved by `datasets`), a file,
-            a `Dataset`, or a `DatasetDict`.
+        data: A Hub id (looked up first in the mirror), a folder (in a format of a plugin, see
+            `tsugiki.data.plugin_folder`; class folders of pictures or recordings, as `media_folder` reads them; tables,
+            as `tsugiki.data.table_folder` does; or saved by `datasets`), a file, a `Dataset`, or a `DatasetDict`.
         split: The split's name; None where there is only one.
         revision: Commit of a Hub data set.
         config: Configuration name of a data set that has several.

@@ -78,4 +78,5 @@ plugin = Plugin(
         ),
     ),
     tasks={"spot-finding": "tsugiki_toy.spots:SpotFinding"},
+    readers={"marked": "tsugiki_toy.squares:read_marked"},
 )
