@@ -22,6 +22,7 @@ from .columns import check_rows
 from .deep_pixels import eight_bits
 from .errors import DataError
 from .fingerprint import encoded_media
+from .web import fetch, is_address
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -89,13 +90,11 @@ def fetch_image(source: Any, *, timeout: float | None = None) -> Any:
         timeout: Seconds to wait for an address.
 
     Raises:
-        DataError: It does not decode.
+        DataError: It does not decode, or an address cannot be fetched.
         ValueError: A text is none of these.
     """
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        import httpx
-
-        source = httpx.get(source, timeout=timeout, follow_redirects=True).content
+    if isinstance(source, str) and is_address(source):
+        source = fetch(source, timeout=timeout)
     elif isinstance(source, str) and not _is_file(source):
         shown = repr(source[:_SHOWN])
         try:

@@ -5,15 +5,17 @@ A task names one of the kinds below. Listing them imports nothing heavy; what op
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .errors import DataError
+from .web import Address
 
-# What an input is called, and its path, its bytes, the word itself, or a DataError that says why there is none.
+# What an input is called, and its path, its bytes, its address, the word itself, or a DataError that says why not.
 Source = tuple[str, Any]
 
 
@@ -76,11 +78,12 @@ def _texts(sources: Sequence[Source], read_table: Callable[[Path], list[Any]] | 
             found.append((name, content))
             continue
         try:
-            if read_table is not None and isinstance(content, Path) and content.suffix.lower() in _TABLES:
-                rows = enumerate(read_table(content), 1)
-                texts = [row or DataError(f"{name}:{number}: the row is empty") for number, row in rows]
-            else:
-                texts = _lines(name, content)
+            with _file(name, content) as file:
+                if read_table is not None and isinstance(file, Path) and file.suffix.lower() in _TABLES:
+                    rows = enumerate(read_table(file), 1)
+                    texts = [row or DataError(f"{name}:{number}: the row is empty") for number, row in rows]
+                else:
+                    texts = _lines(name, file)
         except DataError as error:
             if len(sources) == 1:
                 raise
@@ -90,6 +93,32 @@ def _texts(sources: Sequence[Source], read_table: Callable[[Path], list[Any]] | 
     if not found:
         raise DataError(f"{sources[0][0]} holds no line of text")
     return found
+
+
+@contextlib.contextmanager
+def _file(name: str, content: Any) -> Iterator[Path | bytes]:
+    """A file or a content as it is; what lies behind an address as its content, a table of it as a file meanwhile.
+
+    Raises:
+        DataError: It cannot be fetched, or is a page to be looked at.
+    """
+    if not isinstance(content, Address):
+        yield content
+        return
+    fetched = content.read()
+    if fetched[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise DataError(f"{name} is a page of the web, not a file of texts")
+    import tempfile
+    from urllib.parse import urlsplit
+
+    suffix = PurePosixPath(urlsplit(content.url).path).suffix.lower()
+    if suffix not in _TABLES:
+        yield fetched
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"table{suffix}")
+        file.write_bytes(fetched)
+        yield file
 
 
 def _lines(name: str, content: Path | bytes) -> list[Any]:

@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..inputs import InputKind, Source
 from ..output_path import check_output_path
 from ..progress import above_bars, progress_bar
+from ..web import Address
 from .options import Columns, Device, Json, ModelName, Overwrite, parse_columns
 from .output import column_width, note, only_results_on_stdout, print_json, print_table
 from .sources import Inputs, InputWords, find_inputs, inputs_of_kind
@@ -63,8 +64,9 @@ def command(
     likeliest first, a language model with the next words (its pipeline goes on writing), a tagger with what it found.
 
     A model of texts takes the text itself, a file with one text a line, or a table (.csv, .tsv, .jsonl, .parquet) as
-    finetune does. A folder is searched with all that is below it. Answers are printed as they come, a batch at a time;
-    an input that cannot be answered is named on standard error, the others are predicted, and the exit code is 1.
+    finetune does. A folder is searched with all that is below it, an address (http, https) is fetched. Answers are
+    printed as they come, a batch at a time; an input that cannot be answered is named on standard error, the others are
+    predicted, and the exit code is 1.
 
     Example:
         tsugiki predict lenet5-mnist digit.png --top-k 3
@@ -161,6 +163,7 @@ def _opened(
         try:
             if isinstance(content, DataError):
                 raise content
+            content = content.read() if isinstance(content, Address) else content
             opened, error = kind.open(content, label, processor), None
         except DataError as failure:
             opened, error = None, str(failure)

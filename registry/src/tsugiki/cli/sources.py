@@ -14,6 +14,7 @@ import typer
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from ..inputs import InputKind, Source, looks_like_file
+from ..web import Address, is_address
 from .output import note
 
 STANDARD_INPUT = "-"
@@ -22,7 +23,7 @@ InputWords = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT…",
-        help="Files, folders, patterns such as 'scans/**/*.png', - for standard input, or texts.",
+        help="Files, folders, patterns such as 'scans/**/*.png', addresses, - for standard input, or texts.",
         show_default=False,
     ),
 ]
@@ -116,6 +117,8 @@ def _behind(word: str) -> list[Inputs]:
         if not content:
             raise DataError("standard input is empty; pipe a file into it or name one")
         return [Inputs([("standard input", content)])]
+    if is_address(word):
+        return [Inputs([(word, Address(word))])]
     if not word.strip():
         raise DataError("the input is empty; name a file, a folder, or give a text")
     if (place := _at(word)) is not None:

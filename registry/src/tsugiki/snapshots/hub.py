@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ..errors import HubError
+from ..web import is_offline
 
 # What a snapshot consists of. Pickles (*.bin, *.pt, *.ckpt, *.pkl) are not even downloaded.
 FILE_PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.md", "*.png", "*.model"]
@@ -56,7 +56,7 @@ def download(repo_id: str, revision: str | None = None) -> Path:
     except HFValidationError as error:
         raise HubError(f"{wanted!r} is no repository id: {_one_line(error)}") from error
     except LocalEntryNotFoundError as error:
-        if _offline():
+        if is_offline():
             raise HubError(f"{wanted} is not in the local cache, and HF_HUB_OFFLINE forbids downloading it") from error
         raise HubError(
             f"{wanted} is not in the local cache, and the Hub cannot be reached: check the network"
@@ -73,12 +73,6 @@ def download(repo_id: str, revision: str | None = None) -> Path:
 def _is_transport_error(error: Exception) -> bool:
     """Whether the HTTP library that `huggingface_hub` uses (httpx, or its successor) raised this."""
     return any(base.__name__ == "TransportError" for base in type(error).__mro__)
-
-
-def _offline() -> bool:
-    from huggingface_hub import constants
-
-    return bool(constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"))
 
 
 def _one_line(error: Exception) -> str:
