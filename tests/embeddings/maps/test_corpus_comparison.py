@@ -7,7 +7,9 @@ import pytest
 from datasets import Dataset
 from tsugiki.cli.dispatch import main
 from tsugiki.errors import DataError, OptionError
-from tsugiki_embeddings.maps.corpus_comparison import TrainingSettings, compare, corpus_vectors, train_on
+from tsugiki.snapshots.provenance import Provenance
+from tsugiki.snapshots.resolve import resolve
+from tsugiki_embeddings.maps.corpus_comparison import CORPORA, TrainingSettings, compare, corpus_vectors, train_on
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 SETTINGS = TrainingSettings(dimension=8, epochs=2, min_count=2)
@@ -85,6 +87,19 @@ def test_command_prints_a_table_or_json(tmp_path, capsys):
     assert "not in this corpus" in capsys.readouterr().out
     assert main(["compare-corpora", "zeppelin", *options]) != 0
     assert "zeppelin" in capsys.readouterr().err
+
+
+def test_vectors_that_are_installed_are_used_unless_the_training_is_told_something(monkeypatch, capsys):
+    def train_on(*_):
+        raise DataError("trained")
+
+    monkeypatch.setattr("tsugiki_embeddings.maps.corpus_comparison.train_on", train_on)
+    assert main(["compare-corpora", "king", "--corpus", "novels", "--top-k", "2"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[1].startswith("novels (")
+    assert printed.err == "novels: the vectors of word2vec-novels\n"
+    provenance = Provenance.read(resolve("word2vec-novels"))
+    assert provenance.data.train.id == CORPORA["novels"] and provenance.data.train.selection is None
 
 
 def test_an_empty_corpus_is_one_error(tmp_path):

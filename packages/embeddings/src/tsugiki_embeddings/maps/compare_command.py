@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from tsugiki.cli.options import Json
-from tsugiki.cli.output import only_results_on_stdout, print_json, print_table
+from tsugiki.cli.output import note, only_results_on_stdout, print_json, print_table
+from tsugiki.progress import track
 
-from .corpus_comparison import CORPORA, Neighbors, TrainingSettings, compare, corpus_vectors
+from .corpus_comparison import CORPORA, Neighbors, TrainingSettings, compare, corpus_vectors, trained_vectors
 
 
 def command(
@@ -29,25 +30,36 @@ def command(
         str | None, typer.Option("--cache", metavar="DIR", help="A folder that keeps the trained vectors.")
     ] = None,
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only so many texts of each data set.")] = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over each data set.")] = 5,
-    dimension: Annotated[int, typer.Option("--dimension", min=1, help="Numbers a word.")] = 100,
-    min_count: Annotated[int, typer.Option("--min-count", min=1, help="Rarer words are left out.")] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Of the training.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over each data set.  [default: 5]")
+    ] = None,
+    dimension: Annotated[int | None, typer.Option("--dimension", min=1, help="Numbers a word.  [default: 100]")] = None,
+    min_count: Annotated[
+        int | None, typer.Option("--min-count", min=1, help="Rarer words are left out.  [default: 5]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the training.  [default: 0]")] = None,
     json: Json = False,
 ) -> None:
     """Show what a word is near to in several corpora.
 
-    Vectors are trained on each data set, which takes seconds to minutes; with --cache only once.
+    Vectors are trained on each data set, which takes seconds to minutes; with --cache only once. Those of the novels
+    come with an installed checkpoint, unless an option of the training is given.
 
     Example:
         tsugiki compare-corpora driver gay --cache vectors
         tsugiki compare-corpora star --corpus word2vec-novels --corpus reviews --top-k 5
     """
-    settings = TrainingSettings(dimension=dimension, epochs=epochs, min_count=min_count, seed=seed)
+    options = {"dimension": dimension, "epochs": epochs, "min_count": min_count, "seed": seed}
+    given = {option: value for option, value in options.items() if value is not None}
+    settings = TrainingSettings(**given) if given else None
+    names = list(dict.fromkeys(corpora or CORPORA))
     with only_results_on_stdout():
+        for name in names:
+            if not given and rows is None and (installed := trained_vectors(name)) is not None:
+                note(f"{name}: the vectors of {installed}")
         vectors = {
             name: corpus_vectors(name, rows=rows, settings=settings, cache=cache)
-            for name in dict.fromkeys(corpora or CORPORA)
+            for name in track(names, "corpora", unit="corpus")
         }
         table = compare(words, vectors, top_k=top_k)
     if json:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tsugiki.errors import DataError, OptionError, UnknownNameError
+from tsugiki.progress import progress_bar, track
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -27,6 +28,7 @@ CORPORA = {
     "newsgroups": "tsugiki/20_newsgroups",
     "reviews": "cornell-movie-review-data/rotten_tomatoes",
 }
+TRAINED = {"novels": "word2vec-novels"}  # checkpoints of vectors that were trained on one of these, by the same method
 LONGEST = 10_000  # words of a text; gensim drops the rest of a longer one without a word
 
 
@@ -112,13 +114,13 @@ def corpus_vectors(
     settings: TrainingSettings | None = None,
     cache: str | Path | None = None,
 ) -> WordVectors:
-    """The word vectors of a corpus: loaded if it is a checkpoint, else trained on its texts.
+    """The word vectors of a corpus: loaded if it is a checkpoint or `trained_vectors` knows one, else trained.
 
     Args:
         corpus: One of `CORPORA`, a checkpoint of word vectors, or a data set of texts (its id, folder or file).
         split: Part of the data; ``train`` where there is one by default.
         rows: Only so many texts, at equal distances.
-        settings: Of the training.
+        settings: Of the training; None takes what is trained already, and the defaults where nothing is.
         cache: Folder where trained vectors are looked up and kept.
 
     Raises:
@@ -128,6 +130,8 @@ def corpus_vectors(
 
     if corpus not in CORPORA and (checkpoint := _checkpoint(corpus)) is not None:
         return WordVectors.load(checkpoint)
+    if split is None and rows is None and settings is None and (installed := trained_vectors(corpus)) is not None:
+        return WordVectors.load(installed)
     from tsugiki.data.load_data import load_split, splits
     from tsugiki.fingerprint import content_fingerprint
 
@@ -153,6 +157,12 @@ def corpus_vectors(
     return vectors
 
 
+def trained_vectors(corpus: str) -> str | None:
+    """The name of an installed checkpoint whose vectors were trained on all of a corpus; None where there is none."""
+    name = TRAINED.get(corpus)
+    return name if name is not None and _checkpoint(name) is not None else None
+
+
 def _checkpoint(name: str) -> Path | None:
     """The folder of an installed checkpoint, or the one that is named; None where there is no checkpoint."""
     from tsugiki.registry import registry
@@ -166,18 +176,20 @@ def _checkpoint(name: str) -> Path | None:
 
 
 class _Sentences:
-    """The texts as lists of words, read again at every pass."""
+    """Texts as lists of words, read again at every pass; `done` is told of each text."""
 
-    def __init__(self, dataset: Dataset, column: str, tokenizer: Any) -> None:
-        self.texts = dataset.with_format(None)[column]
+    def __init__(self, texts: Sequence[str | None], tokenizer: Any, done: Callable[[], object]) -> None:
+        self.texts = texts
         self.normalize = tokenizer.backend_tokenizer.normalizer.normalize_str
         self.part = tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str
+        self.done = done
 
     def __iter__(self) -> Iterator[list[str]]:
         for text in self.texts:
             words = [word for word, _ in self.part(self.normalize(text or ""))]
             for first in range(0, len(words), LONGEST):
                 yield words[first : first + LONGEST]
+            self.done()
 
 
 def train_on(dataset: Dataset, column: str, settings: TrainingSettings) -> WordVectors:
@@ -191,8 +203,9 @@ def train_on(dataset: Dataset, column: str, settings: TrainingSettings) -> WordV
     from ..vectors.word_vectors import WordVectors
     from ..words.word_tokenizer import SPECIAL, train_word_tokenizer, word_list
 
+    texts = dataset.with_format(None)[column]
     tokenizer = train_word_tokenizer(
-        (text or "" for text in dataset.with_format(None)[column]), min_count=settings.min_count
+        (text or "" for text in track(texts, "count words", unit="text")), min_count=settings.min_count
     )
     model = Word2Vec(
         vector_size=settings.dimension,
@@ -204,9 +217,11 @@ def train_on(dataset: Dataset, column: str, settings: TrainingSettings) -> WordV
         workers=1,
         seed=settings.seed,
     )
-    sentences = _Sentences(dataset, column, tokenizer)
-    model.build_vocab(sentences)
-    model.train(sentences, total_examples=model.corpus_count, epochs=settings.epochs)
+    with progress_bar("read", len(texts), unit="text") as bar:
+        model.build_vocab(_Sentences(texts, tokenizer, bar.update))
+    with progress_bar("train", settings.epochs * len(texts), unit="text") as bar:
+        sentences = _Sentences(texts, tokenizer, bar.update)
+        model.train(sentences, total_examples=model.corpus_count, epochs=settings.epochs)
     words = word_list(tokenizer)[SPECIAL:]
     matrix = np.stack([model.wv[word] for word in words]).astype(np.float32)
     counts = np.array([model.wv.get_vecattr(word, "count") for word in words], np.int64)
