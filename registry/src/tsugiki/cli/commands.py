@@ -31,7 +31,7 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(
         "Predict with a model on files, folders, standard input, or texts.", "tsugiki.cli.predict:command"
     ),
-    "finetune": Command("Set a new head on a model and train it on your data.", "tsugiki.cli.finetune:command", True),
+    "finetune": Command("Train a model on your data.", "tsugiki.cli.finetune:command", True),
     "train": Command("Train the checkpoint that a recipe describes.", "tsugiki.cli.train:command", True),
     "evaluate": Command("Measure a model on data.", "tsugiki.cli.evaluate:command"),
     "verify": Command("Measure again what a model's card says.", "tsugiki.cli.verify:command"),

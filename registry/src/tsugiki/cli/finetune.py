@@ -1,4 +1,4 @@
-"""`tsugiki finetune`: sets a new head on a model and trains it on a person's own data."""
+"""`tsugiki finetune`: trains a model on a person's own data, with a new head where its labels are others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def command(
     depth: Annotated[
         str, typer.Option("--depth", metavar="auto|head|all|K", help="How much to train: K counts stages from the top.")
     ] = "auto",
-    head: Annotated[str, typer.Option("--head", metavar="logistic|svm|mlp", help="The new head.")] = "logistic",
+    head: Annotated[
+        str, typer.Option("--head", metavar="logistic|svm|mlp", help="The new head of a classifier.")
+    ] = "logistic",
     validation: Annotated[
         str | None, typer.Option("--validation", help="A split, or a share of the training rows, to choose on.")
     ] = None,
@@ -44,17 +46,19 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     json: Json = False,
 ) -> None:
-    """Set a new head on a model and train it on your data.
+    """Train a model on your data.
 
-    With --depth auto, how deep to train is chosen by measurement, and the report says why. Other options of
-    tsugiki.finetune, such as --examples-per-class, and all fields of transformers' TrainingArguments are taken by their
-    own names, after the arguments; --per-device-train-batch-size is that of all processes together. A run that was
-    interrupted is continued by the same command. The folder then holds a model with its card, for `tsugiki predict` and
-    `tsugiki publish`.
+    A classifier gets a new head. Any other model that has a loss (translation, language models, tagging, captions, …)
+    goes on where the labels are its own, and gets a new head where they are not. With --depth auto, how deep to train
+    is chosen by measurement, and the report says why. Other options of tsugiki.finetune, such as --examples-per-class,
+    and all fields of transformers' TrainingArguments are taken by their own names, after the arguments;
+    --per-device-train-batch-size is that of all processes together. A run that was interrupted is continued by the same
+    command. The folder then holds a model with its card, for `tsugiki predict` and `tsugiki publish`.
 
     Example:
         tsugiki finetune lenet5-mnist photos/ --output-dir my-model
         tsugiki finetune resnet20-cifar10 tsugiki/sign_digits --output-dir signs --depth all --num-train-epochs 20
+        tsugiki finetune translate-en-de-transformer pairs.csv --columns source=en,target=de --output-dir mine
     """
     refuse_options(name=name, data=data)
     options = parse_fields(context.args)

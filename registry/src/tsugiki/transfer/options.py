@@ -21,15 +21,15 @@ class Options:
     """What a fine-tuning can be told besides model, data, output and depth.
 
     Attributes:
-        head: ``logistic``, ``svm`` or ``mlp``.
+        head: Of a classifier, ``logistic``, ``svm`` or ``mlp``.
         augmentation: Fields of `tsugiki.augmentation.Augmentation`, or False for none. By default light shifts, turns
-            and zooms.
+            and zooms of pictures whose labels are classes.
         validation: The split to choose on, or the share of the training rows. By default the split ``validation`` where
             there is a test part besides, else a quarter of the training rows; what was chosen is then trained on all.
         test: The split to measure on, a `datasets.Dataset`, or the share of the training rows. By default ``test``,
             else ``validation``, else a fifth of the training rows, which then take no part in training.
         columns: Roles of columns that the task does not find by itself.
-        examples_per_class: Train on so many rows of every class.
+        examples_per_class: Train a classifier on so many rows of every class.
         compare_scratch: Train the same network from fresh weights as well.
         device: Where to compute, such as ``cpu`` or ``cuda``.
         license: Licence of the resulting weights.
