@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .columns import check_rows
 from .deep_pixels import eight_bits
 from .errors import DataError
 from .fingerprint import encoded_media
+from .heic import INSTALL, SUFFIXES, can_open_heic, is_heic, register_heic
 from .web import fetch, is_address
 
 if TYPE_CHECKING:
@@ -57,12 +58,24 @@ def open_image(source: Any, *, name: str = "image", all_frames: bool = False) ->
         if isinstance(source, Image.Image):
             source.load()
             return source if all_frames else eight_bits(source)
-        picture = Image.open(source)
+        picture = _opened(source)
         _set_upright(picture)
         return picture if all_frames else eight_bits(picture)
     except Exception as error:  # Pillow raises many kinds: OSError, SyntaxError, ValueError, DecompressionBombError
         reason = "it is empty" if source is None else str(error).split("<")[0].strip() or type(error).__name__
         raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
+
+
+def _opened(source: Any) -> Image.Image:
+    """Open a picture with Pillow, a photograph in HEIC with what opens that for Pillow."""
+    try:
+        return Image.open(source)
+    except UnidentifiedImageError as error:
+        if not is_heic(source):
+            raise
+        if not register_heic():
+            raise ValueError(f"it is HEIC, which another package reads: {INSTALL}") from error
+        return Image.open(source)
 
 
 def _set_upright(picture: Image.Image) -> None:
@@ -234,6 +247,8 @@ class Normalize:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a file's suffix is one that Pillow opens by itself."""
+    """Whether a file's suffix is one that Pillow opens by itself, or HEIC where that can be opened."""
+    if path.suffix.lower() in SUFFIXES:
+        return can_open_heic()
     kind = Image.registered_extensions().get(path.suffix.lower())
     return kind in _OPENED_BY_JPEG or (kind in Image.OPEN and kind not in _ONLY_RECOGNISED)

@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from datasets import Audio, Image
 from PIL import Image as Pillow
-from tsugiki import cli
+from tsugiki import cli, heic
 from tsugiki.data.load_data import file_count, load_split, splits
 from tsugiki.data.media_folder import read_media_folder
 from tsugiki.errors import DataError
 
 from ..tiny_snapshots import write_snapshot
+
+
+@pytest.fixture(autouse=True)
+def _no_heic(monkeypatch):
+    monkeypatch.setattr(heic, "find_spec", lambda name: None)
 
 
 def plant(folder: Path, names: Iterable[str]) -> Path:
@@ -166,7 +171,7 @@ def test_files_of_one_folder_that_end_alike_are_named_together(tmp_path):
     folder = plant(tmp_path / "photos", [*PAIR, *(f"owl/{number}.HEIC" for number in range(30)), "cat/a.txt"])
     assert str(file_count(folder)) == (
         "photos: 35 files found, 4 read, 31 left out: cat/a.txt, owl/*.HEIC (30): "
-        "not an image that can be opened, by the suffix"
+        "not an image that can be opened, by the suffix; pip install 'tsugiki[heic]' opens HEIC"
     )
 
 
@@ -214,5 +219,5 @@ def test_predict_names_what_it_leaves_out(tmp_path, capsys):
     assert output.out.count(".png") == 5
     assert output.err.splitlines() == [
         "tsugiki: photos: 8 files found, 5 read, 3 left out: cat/.DS_Store: hidden; dog/3.png: a link to nothing; "
-        "cat/IMG.HEIC: not an image that can be opened, by the suffix"
+        "cat/IMG.HEIC: not an image that can be opened, by the suffix; pip install 'tsugiki[heic]' opens HEIC"
     ]

@@ -13,6 +13,7 @@ import typer
 
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..heic import heic_hint
 from ..inputs import InputKind, Source, looks_like_file
 from ..web import Address, is_address
 from .output import note
@@ -59,10 +60,9 @@ class Inputs:
             return found
         left_out = dict(self.left_out)
         if not kind.by_line and (names := {name for name, _ in self.sources} - {name for name, _ in found}):
-            reason = f"not {kind.called} that can be opened, by the suffix"
-            left_out[reason] = [
-                readable(path.relative_to(self.folder).as_posix()) for name, path in self.sources if name in names
-            ]
+            paths = [path for name, path in self.sources if name in names]
+            reason = f"not {kind.called} that can be opened, by the suffix{heic_hint(paths)}"
+            left_out[reason] = [readable(path.relative_to(self.folder).as_posix()) for path in paths]
         if left_out:
             read = len(self.sources) if kind.by_line else len(found)
             note(f"tsugiki: {FileCount(self.folder, {'inputs': read}, left_out)}")

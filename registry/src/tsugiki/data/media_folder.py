@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..heic import heic_hint
 from ..inputs import PICTURES, RECORDINGS
 from .csv_tables import load_table
 
@@ -117,12 +118,13 @@ def read_media_folder(folder: str | Path) -> MediaFolder | None:
     if len(tables) > counts.total():
         return None
     if not counts:
-        leave_out(files, "neither a picture, a recording nor a table by the suffix")
+        leave_out(files, f"neither a picture, a recording nor a table by the suffix{heic_hint(files)}")
         raise DataError(f"{folder} holds nothing that can be read: {listed_files(left_out) or 'no files'}")
     column = max(_KINDS, key=lambda name: counts[name])
+    others = [path for path, kind in kinds.items() if kind != column and path.name not in METADATA]
     leave_out(
-        [path for path, kind in kinds.items() if kind != column and path.name not in METADATA],
-        f"not {_KINDS[column].called} that can be opened, by the suffix",
+        others,
+        f"not {_KINDS[column].called} that can be opened, by the suffix{heic_hint(others)}",
     )
     media = {path: parts for path, parts in files.items() if kinds[path] == column}
     start = _passed_through(media.values())
