@@ -35,6 +35,22 @@ def finetune_by_two(folder: Path) -> None:
     finetune(folder, folder / "model")
 
 
+def finetune_spots_by_two(folder: Path) -> None:
+    """The job of two processes that make ``model`` by the loss alone, of labels that are lists."""
+    if is_main_process():
+        tiny_snapshots.write_spots(folder / "base")
+        transfer_data.spots(40).to_parquet(folder / "spots.parquet")
+    wait_for_all()
+    finetune_spots(folder, folder / "model")
+
+
+def finetune_spots(folder: Path, output: Path) -> None:
+    """``tsugiki finetune`` on spots, with the depth chosen."""
+    words = ["finetune", str(folder / "base"), str(folder / "spots.parquet"), "--output-dir", str(output)]
+    steps = ["--max-steps", "6", "--per-device-train-batch-size", "8"]
+    assert cli.main([*words, *steps]) == 0
+
+
 def finetune_and_be_killed(folder: Path) -> None:
     """The job that SIGKILL ends where the trained model is to be measured: it was making ``model``."""
     write_data(folder)

@@ -25,6 +25,6 @@ def test_recordings_and_clips_are_fine_tuned_without_the_augmentation_of_picture
     assert result.metrics["accuracy"].value > 0.9
 
 
-def test_a_model_without_classes_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="HopfieldForPatternRecall does pattern-recall, and finetune sets new heads"):
+def test_a_model_without_a_loss_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="HopfieldForPatternRecall does pattern-recall and has no loss"):
         tsugiki.finetune("hopfield-digits", "tsugiki/digit_patterns", output_dir=tmp_path / "out")

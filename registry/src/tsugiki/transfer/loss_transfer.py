@@ -49,9 +49,7 @@ def options_by_loss(base: PreTrainedModel, task: Task, options: Options) -> Opti
         OptionError: The model has no loss, or an option is for classifiers alone.
     """
     if "labels" not in inspect.signature(type(base).forward).parameters:
-        raise OptionError(
-            f"{type(base).__name__} does {task.name} and has no loss to learn by, so there is no finetune"
-        )
+        raise OptionError(f"{type(base).__name__} does {task.name} and has no loss that finetune could train")
     if options.head != KINDS[0]:
         raise OptionError(f"head={options.head!r} is for classifiers, and {type(base).__name__} does {task.name}")
     if options.examples_per_class is not None:
