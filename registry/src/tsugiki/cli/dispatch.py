@@ -19,6 +19,8 @@ from .commands import COMMANDS, Command
 from .errors import USAGE_ERROR, InterruptedCommandError
 
 INTERRUPTED = 130
+COMPLETION_VARIABLE = "_TSUGIKI_COMPLETE"  # by which a shell asks how the command line may go on
+COMPLETION_OPTIONS = ("--install-completion", "--show-completion")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str], debug: bool) -> int:
+    if COMPLETION_VARIABLE in os.environ or (words and words[0] in COMPLETION_OPTIONS):
+        from .completion import complete
+
+        return complete(words)
     name = next((word for word in words if not word.startswith("-")), None)
     before = words if name is None else words[: words.index(name)]
     for option in before:
@@ -140,9 +146,11 @@ def top_level_help() -> str:
     lines += [
         "",
         "Options:",
-        "  --version  Print the version.",
-        "  --help     Show this page; `tsugiki COMMAND --help` shows a command's options and an example.",
-        "  --debug    With any command: show the trace of an error.",
+        "  --version             Print the version.",
+        "  --help                Show this page; `tsugiki COMMAND --help` shows a command's options and an example.",
+        "  --debug               With any command: show the trace of an error.",
+        "  --install-completion  Let this shell complete commands, options and names of models.",
+        "  --show-completion     Print what --install-completion adds to the shell.",
         "",
         "Example:",
         "  tsugiki list",

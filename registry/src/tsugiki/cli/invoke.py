@@ -32,19 +32,35 @@ def invoke(command: Command, name: str, arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    own = add_command(app, command)
+    code = (own or app)(list(arguments), prog_name=f"tsugiki {name}", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def add_command(app: typer.Typer, command: Command, name: str | None = None) -> typer.Typer | None:
+    """Import a command and add it to an application.
+
+    Args:
+        app: The application.
+        command: Which one.
+        name: What it is called there; None where it is the only one.
+
+    Returns:
+        The command where it is an application of its own, and could not be the only one of another.
+    """
     function = _import(command)
     if isinstance(function, typer.Typer):
-        app = function
-    else:
-        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-        if command.takes_fields:
-            settings |= {"ignore_unknown_options": True, "allow_extra_args": True}
-        text, example = split_docstring(function)
-        epilog = "Example:\n\n\b\n" + textwrap.indent(example, "  ") if example else None
-        app.command(help=text, epilog=epilog, context_settings=settings)(_with_debug(function))
-    code = app(list(arguments), prog_name=f"tsugiki {name}", standalone_mode=False)
-    return code if isinstance(code, int) else 0
+        if name is not None:
+            app.add_typer(function, name=name)
+        return function
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+    if command.takes_fields:
+        settings |= {"ignore_unknown_options": True, "allow_extra_args": True}
+    text, example = split_docstring(function)
+    epilog = "Example:\n\n\b\n" + textwrap.indent(example, "  ") if example else None
+    app.command(name, help=text, epilog=epilog, context_settings=settings)(_with_debug(function))
+    return None
 
 
 def split_docstring(function: Callable[..., Any]) -> tuple[str, str]:

@@ -11,10 +11,22 @@ import typer
 from .errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
+
+
+def model_names(incomplete: str) -> list[str]:
+    """Installed models that begin with what is typed."""
+    from ..snapshots.listing import list_models
+
+    return [info.name for info in list_models() if info.name.startswith(incomplete)]
+
+
 ModelName = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="A model: its name, plugin:name, a folder, or org/name on the Hub.", show_default=False
+        metavar="NAME",
+        help="A model: its name, plugin:name, a folder, or org/name on the Hub.",
+        show_default=False,
+        autocompletion=model_names,
     ),
 ]
 Data = Annotated[

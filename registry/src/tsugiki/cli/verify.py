@@ -10,13 +10,16 @@ from ..errors import TsugikiError
 from ..progress import track
 from ..snapshots.listing import list_models
 from .errors import UsageError
-from .options import Device, Json
+from .options import Device, Json, model_names
 from .output import format_number, note, only_results_on_stdout, print_json, print_table
 
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Models, by name or folder.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME...", help="Models, by name or folder.", show_default=False, autocompletion=model_names
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All installed models.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="A fixed subset of at most 1,000 rows.")] = False,
