@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tsugiki.adaptation import Adaptation
 from tsugiki.answers import Answers
 from tsugiki.errors import DataError
 from tsugiki.images import Normalize, decode_image_column
@@ -18,12 +19,13 @@ from tsugiki.predictions import Predictions
 from tsugiki.progress import track
 from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
+from tsugiki.transfer.vocabulary import adapted_vocabulary
 
 from ..texts.generating import best_texts, length_limit, log_probabilities
 from ..texts.special_tokens import special_token_fields
 from .caption_columns import IMAGE, caption_lists, find_columns
 from .caption_pairs import pair_table
-from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of
+from .caption_scores import ORDER, CiderD, bleu_counts, bleu_of, plain_caption
 from .captioned_pictures import PICTURE, CaptionedPictures, captioned
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ class ImageCaptioning(Task):
     def processor_fields(self, processor: Any) -> dict[str, Any]:
         """The vocabulary's size and the special tokens' numbers."""
         return special_token_fields(processor.tokenizer)
+
+    def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
+        """Rows for new words of the captions; see `Task.adapted`."""
+        texts = [plain_caption(text) for texts in caption_lists(dataset, columns) for text in texts]
+        return adapted_vocabulary(processor, texts)
 
     def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Decode every picture once. A row is a picture, so that a part held out shares none with the rest.

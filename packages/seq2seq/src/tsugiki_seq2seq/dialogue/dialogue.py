@@ -75,6 +75,10 @@ class Dialogue(TextTask):
             fields["unk_token_id"] = processor.unk_token_id
         return fields
 
+    def vocabulary_texts(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """All utterances."""
+        return [text for dialogue in column_dialogues(dataset, columns[ROLE]) for text in dialogue]
+
     def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """Tokenise the dialogues, a row each.
 

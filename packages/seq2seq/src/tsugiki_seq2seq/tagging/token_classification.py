@@ -87,6 +87,10 @@ class TokenClassification(LabelledTask, TextTask):
         """The vocabulary's size and the number of padding."""
         return {"vocab_size": len(processor), "pad_token_id": processor.pad_token_id}
 
+    def vocabulary_texts(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """The words of each row, a space between them; a row without words is refused with the rest of the table."""
+        return [" ".join(word or "" for word in words or []) for words in read_column(dataset, columns[TOKENS])]
+
     def read_rows(
         self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
     ) -> TensorTable:

@@ -18,6 +18,7 @@ from tsugiki.plain_text import plain_text_steps
 
 from .named_texts import named_texts
 from .special_tokens import MASK_TOKEN, SPECIAL_TOKENS, wrap_tokenizer
+from .text_task import LABEL
 from .word_shapes import train_word_shapes
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["bpe", "unigram", "word", "character"]
 KINDS: tuple[str, ...] = get_args(Kind)
-LABEL = "label"  # the role whose column holds classes
 WORD_OR_SIGN = r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_"  # apostrophes, straight or curved, belong to a word
 
 
