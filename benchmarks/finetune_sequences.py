@@ -14,7 +14,7 @@ Lines, each with the interval of the task's own metric on rows that took no part
   before; the pictures measured it has not.
 
 Both get the same rows, the same steps and the best of three learning rates on the same validation rows. The fresh
-network keeps what is new about the vocabulary, and an encoder that the base holds frozen. Rows of a line are drawn once.
+network keeps what is new about the vocabulary, and an encoder that the base holds frozen.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from datasets import List as ListOf
 from tsugiki.data.load_data import load_split
 from tsugiki.evaluation import task_named
 from tsugiki.evaluation.evaluate import task_of
-from tsugiki.metrics import Metric
 
 SEED = 0
 MEN = frozenset({"Mr.", "Sir", "Lord", "Captain", "Colonel", "Monsieur", "Master", "Uncle"})
@@ -143,12 +142,6 @@ LINES = {
 }
 
 
-def shown(metric: Metric) -> str:
-    """A figure with its interval."""
-    low, high = metric.interval
-    return f"{metric.value:.4g} [{low:.4g}, {high:.4g}]"
-
-
 def run(name: str, line: Line, *, steps: int, rows: int, batch: int) -> str:
     """Fine-tune, train afresh, and the row of the table."""
     started = time.perf_counter()
@@ -167,14 +160,15 @@ def run(name: str, line: Line, *, steps: int, rows: int, batch: int) -> str:
             **line.options,
         )
     task = task_named(task_of(result.model))
-    scratch = result.report.scratch_metrics or {}
+    scratch = result.report.scratch_metrics
+    assert scratch is not None
     print(result.report, flush=True)
     cells = [
         name,
         f"{len(data['train']):,} / {len(data['test']):,}",
         task.main_metric,
-        shown(result.metrics[task.main_metric]),
-        shown(scratch[task.main_metric]),
+        str(result.metrics[task.main_metric]),
+        str(scratch[task.main_metric]),
         f"{time.perf_counter() - started:.0f} s",
     ]
     return f"| {' | '.join(cells)} |"

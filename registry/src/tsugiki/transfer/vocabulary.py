@@ -55,8 +55,8 @@ def adapted_vocabulary(processor: Any, texts: Sequence[str]) -> Adaptation:
 
 def _why(fit: Fit, new: int) -> str:
     return (
-        f"{new:,} new tokens with rows of their own: without them {fit.unknown:.2%} of the texts' tokens are unknown (with "
-        f"them {fit.unknown_grown:.2%}) and the texts are {fit.longer:.2f} times as long."
+        f"{new:,} new tokens with rows of their own; without them {fit.unknown:.2%} of the texts' tokens are unknown, "
+        f"with them {fit.unknown_grown:.2%}, and the texts are {fit.longer:.2f} times as long."
     )
 
 
