@@ -1,10 +1,10 @@
 """New rows of a vocabulary: a model learns texts whose words, pieces or letters its tokenizer has not.
 
 The tokenizer grows where that is measured to pay, see `tokenizer_growth`; every old token keeps its number and rows. A
-new token starts as the mean of the rows of the old tokens that spell it (Gee, Zugarini, Rigutini and Torroni 2022,
-Fast vocabulary transfer for language model compression, EMNLP industry track), and one that they cannot spell as a draw
-around the mean of all rows, as ``resize_token_embeddings`` draws it (Hewitt 2021, Initializing new word embeddings for
-pretrained language models).
+new token starts as the mean of the rows of the old tokens that spell it (Gee, Zugarini, Rigutini and Torroni 2022, Fast
+vocabulary transfer for language model compression, EMNLP industry track), and one that they cannot spell at the mean of
+all rows, where ``resize_token_embeddings`` puts it (Hewitt 2021, Initializing new word embeddings for pretrained
+language models).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..adaptation import Adaptation
+from ..errors import OptionError
 from .tokenizer_growth import Fit, can_grow, grown_tokenizer, measure_fit
 
 if TYPE_CHECKING:
@@ -67,23 +68,37 @@ def grow_rows(model: PreTrainedModel, *, old: Any, new: Any, seed: int = 0) -> l
         model: Any model of transformers with token embeddings.
         old: The tokenizer that it was trained with; rows behind its last token, which no text reaches, are dropped.
         new: One whose first tokens are those of `old`.
-        seed: Of rows for tokens that no old ones spell.
+        seed: Of what ``resize_token_embeddings`` draws.
 
     Returns:
         The names of the parameters that hold new rows; none where there is no new token.
+
+    Raises:
+        OptionError: The model's ``resize_token_embeddings`` does not keep the rows that there are.
     """
     if len(new) == len(old):
         return []
+    before = {
+        name: tensor.detach().clone() if model.config.get_text_config().vocab_size in tensor.shape else tensor.detach()
+        for name, tensor in _tensors(model).items()
+    }
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(seed)
         _resize(model, len(old))
-        before = {name: tuple(tensor.shape) for name, tensor in _tensors(model).items()}
+        kept = {name: tensor.shape for name, tensor in _tensors(model).items()}
         _resize(model, len(new))
     pieces = spelling(old, new)
     for name, tensor in _tensors(model).items():
-        if tuple(tensor.shape) != before[name] and tensor.is_floating_point():
-            _start_rows(tensor, before[name], pieces)
-    return [name for name, tensor in model.named_parameters() if tuple(tensor.shape) != before[name]]
+        if tensor.shape != kept[name]:
+            axis = next(axis for axis, size in enumerate(kept[name]) if tensor.shape[axis] != size)
+            rows, known = tensor.movedim(axis, 0), before[name].movedim(axis, 0)[: len(old)]
+            if not torch.equal(rows[: len(old)], known):
+                raise OptionError(
+                    f"{type(model).__name__} cannot get rows for new tokens: its resize_token_embeddings changes those "
+                    f"that {name} has"
+                )
+            _start_rows(rows, known, pieces)
+    return [name for name, tensor in model.named_parameters() if tensor.shape != kept[name]]
 
 
 def spelling(old: Any, new: Any) -> dict[int, list[int]]:
@@ -128,12 +143,11 @@ def _resize(model: Any, size: int) -> None:
 
 
 @torch.no_grad()
-def _start_rows(tensor: Tensor, before: Sequence[int], pieces: Mapping[int, Sequence[int]]) -> None:
-    """Write the means of the pieces' rows; the dimension of the tokens is the one that has grown."""
-    axis = next(axis for axis, size in enumerate(before) if tensor.shape[axis] != size)
-    rows = tensor.movedim(axis, 0)
-    for number, ids in pieces.items():
-        rows[number] = rows[list(ids)].mean(0)
+def _start_rows(rows: Tensor, known: Tensor, pieces: Mapping[int, Sequence[int]]) -> None:
+    """Write the means of the pieces' rows."""
+    if rows.is_floating_point():
+        for number, ids in pieces.items():
+            rows[number] = known[list(ids)].mean(0)
 
 
 @contextmanager
