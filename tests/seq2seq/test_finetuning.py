@@ -173,3 +173,68 @@ def test_a_translator_of_transformers_searches_as_its_base_does(tmp_path):
     assert {name.split(".")[1] for name in moved(base, result.path)} >= {"decoder", "shared"}
     assert not any("encoder.layers" in name for name in moved(base, result.path))
     assert "nrefs:1|case:mixed" in (result.path / "README.md").read_text()
+
+
+def other(sentences: list[str]) -> dict[str, Callable[[], Dataset]]:
+    """Rows of every kind with these sentences."""
+    return {
+        "tagger": lambda: Dataset.from_dict(
+            {"tokens": [one.split() for one in sentences], "tags": [["O"] * len(one.split()) for one in sentences]}
+        ),
+        "recurrent": lambda: Dataset.from_dict({"text": sentences}),
+        "gpt2": lambda: Dataset.from_dict({"text": sentences}),
+        "bert": lambda: Dataset.from_dict({"text": sentences}),
+        "translator": lambda: Dataset.from_dict({"source": SENTENCES, "target": sentences}),
+        "hred": lambda: Dataset.from_dict({"dialog": [[one, one] for one in sentences]}),
+    }
+
+
+FRENCH = [
+    f"{one} {what} sous la pluie ." for one in ("il", "elle", "le chien", "un chat") for what in ("court", "dort")
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_new_words_get_rows_that_are_trained_and_saved(name, tmp_path):
+    case = CASES[name]
+    base = write_base(case, tmp_path / "base")
+    other(FRENCH)[name]().save_to_disk(tmp_path / "data")
+    result = tsugiki.finetune(base, tmp_path / "data", output_dir=tmp_path / "mine", depth="head", **STEPS)
+    old, new = tsugiki.load_processor(base), tsugiki.load_processor(result.path)
+    assert "new tokens with rows of their own" in str(result.report)
+    assert "new tokens with rows of their own" in (result.path / "README.md").read_text()
+    assert result.model.config.vocab_size == len(new) > len(old)
+    assert {token: new.get_vocab()[token] for token in old.get_vocab()} == old.get_vocab()
+    assert {"pluie", "sous", "la"} <= set(new.get_vocab())
+    assert tsugiki.verify(result.path, tmp_path / "data").ok
+    first, second = (load_file(folder / "model.safetensors") for folder in (base, result.path))
+    wider = [key for key in first if first[key].shape != second[key].shape]
+    assert wider and all(second[key].shape[0] == len(new) for key in wider)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "translator", "hred", "tagger", "bert", "recurrent"])
+def test_killed_with_new_words_and_resumed_gives_the_same_weights(name, tmp_path, monkeypatch):
+    from tsugiki.transfer import resumable_run as runs
+
+    case = CASES[name]
+    base, data = write_base(case, tmp_path / "base"), other(FRENCH)[name]()
+    options = {**STEPS, "depth": "all", "compare_scratch": True}
+    whole = tsugiki.finetune(base, data, output_dir=tmp_path / "whole", **options)
+    fit, calls = runs.fit, []
+
+    def dies_at_the_second(*given, **named):
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.append(given[1].title)
+        return fit(*given, **named)
+
+    monkeypatch.setattr(runs, "fit", dies_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **options)
+    assert (tmp_path / "mine.partial").exists() and not (tmp_path / "mine").exists()
+    again = []
+    monkeypatch.setattr(runs, "fit", lambda *given, **named: again.append(given[1].title) or fit(*given, **named))
+    resumed = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **options)
+    assert again and calls[0] not in again
+    assert moved(whole.path, resumed.path) == set()
+    assert whole.metrics == resumed.metrics
