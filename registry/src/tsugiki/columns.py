@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STRINGS = ("string", "large_string", "string_view")
 LABEL_COLUMNS = ("label", "labels", "class", "target")  # taken for labels although they are plain strings or integers
+GROUP = "group"  # the role, of every task's data, of the column that says which rows belong together
 TEXT_COLUMNS = ("text", "sentence", "document", "content", "review")  # taken first where several hold strings
 
 

@@ -38,6 +38,8 @@ class TensorTable(Dataset[Batch]):
         augmentation: Changes the raw batch before `transform`; None for evaluation.
         seed: Seed of the augmentation.
         row_ids: Which rows of the original table these are; augmentation draws depend on them.
+        groups: Number of the group that each row belongs to, such as its speaker's, int64 (N,); None where nothing
+            belongs together. What is held out of the table keeps groups whole.
 
     Attributes:
         epoch: The epoch that the augmentation draws for. The training loop sets it. There is no ``set_epoch`` on
@@ -55,6 +57,7 @@ class TensorTable(Dataset[Batch]):
         augmentation: RowAugmentation | None = None,
         seed: int = 0,
         row_ids: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> None:
         lengths = {name: len(column) for name, column in columns.items()}
         if len(set(lengths.values())) != 1:
@@ -66,6 +69,7 @@ class TensorTable(Dataset[Batch]):
         self.epoch = 0
         self._length = next(iter(lengths.values()))
         self.row_ids = torch.arange(self._length) if row_ids is None else row_ids
+        self.groups = groups
         self._classes: int | None = None
 
     def __len__(self) -> int:
@@ -141,21 +145,31 @@ class TensorTable(Dataset[Batch]):
         """A table of some of the rows; they keep their ids, and so their augmentation."""
         index = torch.as_tensor(rows, dtype=torch.long)
         columns = {name: _rows_of(column, index.to(self.device)) for name, column in self.columns.items()}
-        return self._with(columns=columns, row_ids=self.row_ids[index])
+        groups = None if self.groups is None else self.groups[index]
+        return self._with(columns=columns, row_ids=self.row_ids[index], groups=groups)
 
     def with_augmentation(self, augmentation: RowAugmentation | None, *, seed: int = 0) -> TensorTable:
         """The same rows under another augmentation."""
-        table = self._with(columns=self.columns, row_ids=self.row_ids)
+        table = self._with(columns=self.columns, row_ids=self.row_ids, groups=self.groups)
         table.augmentation, table.seed = augmentation, seed
         return table
 
     def to(self, device: torch.device | str) -> TensorTable:
         """The same table with its columns on another device."""
-        return self._with(columns=on_device(self.columns, device), row_ids=self.row_ids)
+        return self._with(columns=on_device(self.columns, device), row_ids=self.row_ids, groups=self.groups)
 
-    def _with(self, *, columns: Mapping[str, Any], row_ids: Tensor) -> TensorTable:
+    def with_groups(self, groups: Tensor | None) -> TensorTable:
+        """The same rows, of which some belong together; see `groups`."""
+        return self._with(columns=self.columns, row_ids=self.row_ids, groups=groups)
+
+    def _with(self, *, columns: Mapping[str, Any], row_ids: Tensor, groups: Tensor | None) -> TensorTable:
         table = TensorTable(
-            columns, transform=self.transform, augmentation=self.augmentation, seed=self.seed, row_ids=row_ids
+            columns,
+            transform=self.transform,
+            augmentation=self.augmentation,
+            seed=self.seed,
+            row_ids=row_ids,
+            groups=groups,
         )
         if getattr(self.columns.get("labels"), "ndim", None) == 1:
             table._classes = self.classes

@@ -173,7 +173,7 @@ def verification(name, ok=True, problems=()):
 
 
 def test_verify_ends_with_0_only_if_all_is_found_again(calls, capsys):
-    calls("tsugiki.cards.verify.verify", lambda name, data, fast: verification(name, ok=name != "bad"))
+    calls("tsugiki.cards.verify.verify", lambda name, data, fast, device: verification(name, ok=name != "bad"))
     code, out, _ = run(capsys, "verify", "good", "--json")
     assert (code, json.loads(out)["ok"]) == (0, True)
     code, out, _ = run(capsys, "verify", "good", "bad", "--fast")
@@ -183,14 +183,17 @@ def test_verify_ends_with_0_only_if_all_is_found_again(calls, capsys):
 
 
 def test_verify_prints_problems_on_standard_error(calls, capsys):
-    calls("tsugiki.cards.verify.verify", lambda name, data, fast: verification(name, problems=["the text differs"]))
+    calls(
+        "tsugiki.cards.verify.verify",
+        lambda name, data, fast, device: verification(name, problems=["the text differs"]),
+    )
     code, _, err = run(capsys, "verify", "rose")
     assert code == 1
     assert "tsugiki: rose: the text differs\n" in err
 
 
 def test_verify_goes_on_after_a_model_that_cannot_be_measured(calls, capsys):
-    def verify(name, data, fast):
+    def verify(name, data, fast, device):
         if name == "bad":
             raise SnapshotError("model.safetensors is damaged")
         return verification(name)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
+import tsugiki
 import yaml
 from safetensors.torch import load_file
+from tsugiki.data.groups import name_digest
 from tsugiki.errors import CardError, DataError, OutputError, RecipeError
 from tsugiki.evaluation.evaluate import evaluate
 from tsugiki.fingerprint import file_sha256
 from tsugiki.output import partial_path
 from tsugiki.recipes import train_recipe as recipe_training
-from tsugiki.snapshots.provenance import FastFigure, Provenance
+from tsugiki.recipes.prepared_recipe import prepare
+from tsugiki.recipes.recipe import Recipe
+from tsugiki.snapshots.provenance import FastFigure, Provenance, Selection
 
 from .. import stripes_recipe
 from ..stripes_recipe import striped, write_recipe
@@ -133,6 +138,30 @@ def test_missing_data_names_its_source(recipe_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("TSUGIKI_DATASETS", str(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="It comes from a loom"):
         recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+
+
+def test_groups_that_a_recipe_leaves_out_are_measured_on_alone_and_found_again(recipe_folder, tmp_path):
+    data = recipe_folder.parent / "mirror" / "org" / "stripes" / "data" / "train-00000-of-00001.parquet"
+    table = datasets.Dataset.from_parquet(str(data))
+    looms = [("old", "new", "big", "small")[row // 8 % 4] for row in range(len(table))]
+    table.add_column("loom", looms).to_parquet(data)
+    file = recipe_folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text()) | {"seeds": [0]}
+    recipe["data"] |= {"columns": {"group": "loom"}, "validation": 0.3, "leave_out": ["big"], "evaluation": "train"}
+    del recipe["data"]["fingerprints"]
+    file.write_text(yaml.safe_dump(recipe))
+    run = prepare(Recipe.read(file))
+    parts = [set(run.train.groups.tolist()), set(run.validation.groups.tolist())]
+    assert (len(parts[0]), len(parts[1])) == (2, 1)
+    assert parts[0].isdisjoint(parts[1])
+    output = recipe_training.train(recipe_folder, output_dir=tmp_path / "out", progress=False)
+    evaluation = Provenance.read(output).evaluations[0]
+    assert (evaluation.rows, evaluation.columns) == (40, {})
+    assert evaluation.selection == Selection(0, group="loom", left_out=[name_digest("big")])
+    assert tsugiki.verify(output).ok
+    del recipe["data"]["columns"]
+    with pytest.raises(RecipeError, match=r"data\.columns\.group says which column holds them"):
+        Recipe.from_dict(recipe)
 
 
 def test_an_existing_snapshot_is_kept_unless_asked(recipe_folder, tmp_path):

@@ -161,6 +161,7 @@ class _Measurement:
             self._measure(dataset, evaluation, found)
 
     def _dataset(self, evaluation: Evaluation, data: Any) -> Dataset:
+        from ..data.groups import read_groups
         from ..data.load_data import IN_MEMORY, load_split
         from ..data.splitting import hold_out, hold_out_at_random
 
@@ -177,12 +178,18 @@ class _Measurement:
             source=next((source for source in [evaluation.source, *sources] if source), None),
         )
         selection = evaluation.selection
-        if selection is not None and selection.held_out is not None:
+        if selection is None:
+            return dataset
+        groups = None if selection.group is None else read_groups(dataset, selection.group)
+        if groups is not None and selection.left_out:
+            return dataset.select(groups.rows_of_digests(selection.left_out).tolist())
+        if selection.held_out is not None:
+            numbers = None if groups is None else groups.numbers
             if selection.at_random:
-                _, held = hold_out_at_random(len(dataset), selection.held_out, seed=selection.seed)
+                _, held = hold_out_at_random(len(dataset), selection.held_out, seed=selection.seed, groups=numbers)
             else:
                 labels = self._table(dataset, evaluation).labels
-                _, held = hold_out(labels, selection.held_out, seed=selection.seed)
+                _, held = hold_out(labels, selection.held_out, seed=selection.seed, groups=numbers)
             dataset = dataset.select(held.tolist())
         return dataset
 

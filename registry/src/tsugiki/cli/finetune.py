@@ -53,7 +53,9 @@ def command(
     is chosen by measurement, and the report says why. Other options of tsugiki.finetune, such as --examples-per-class,
     and all fields of transformers' TrainingArguments are taken by their own names, after the arguments;
     --per-device-train-batch-size is that of all processes together. A run that was interrupted is continued by the same
-    command. The folder then holds a model with its card, for `tsugiki predict` and `tsugiki publish`.
+    command. With --columns group=speaker rows of one speaker stay together wherever some are held out; --leave-out NAME
+    measures on the rows of that speaker. The folder then holds a model with its card, for `tsugiki predict` and
+    `tsugiki publish`.
 
     Example:
         tsugiki finetune lenet5-mnist photos/ --output-dir my-model

@@ -1,4 +1,4 @@
-"""Which rows learn and which are kept back, by class or at random, as a function of labels and seed alone."""
+"""Which rows learn and which are kept back, by class or at random, as a function of labels, groups and seed alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..tensor_table import TensorTable
+from .groups import Folds, group_folds, hold_out_groups
 
 Rows = Tensor  # int64 row numbers
 
@@ -42,7 +43,7 @@ def pick_examples(labels: Tensor, count: int, *, seed: int) -> Rows:
     return _sorted(rows[:count] for rows in _shuffled(labels, seed))
 
 
-def hold_out(labels: Tensor, fraction: float, *, seed: int) -> tuple[Rows, Rows]:
+def hold_out(labels: Tensor, fraction: float, *, seed: int, groups: Tensor | None = None) -> tuple[Rows, Rows]:
     """Split rows by class into those that stay and those held out.
 
     Every class keeps at least one row, and gives at least one where it has two.
@@ -51,10 +52,16 @@ def hold_out(labels: Tensor, fraction: float, *, seed: int) -> tuple[Rows, Rows]
         labels: Class numbers (N,).
         fraction: Share that is held out.
         seed: Of the draw.
+        groups: Group numbers (N,) of rows that belong together; groups stay whole.
 
     Returns:
         Row numbers that stay, and row numbers held out, both sorted.
+
+    Raises:
+        DataError: There are too few groups.
     """
+    if groups is not None:
+        return _sorted_pair(hold_out_groups(labels, groups, fraction, seed=seed))
     stay, held = [], []
     for rows in _shuffled(labels, seed):
         count = min(max(1, round(len(rows) * fraction)), len(rows) - 1)
@@ -63,17 +70,23 @@ def hold_out(labels: Tensor, fraction: float, *, seed: int) -> tuple[Rows, Rows]
     return _sorted(stay), _sorted(held)
 
 
-def hold_out_at_random(rows: int, fraction: float, *, seed: int) -> tuple[Rows, Rows]:
+def hold_out_at_random(rows: int, fraction: float, *, seed: int, groups: Tensor | None = None) -> tuple[Rows, Rows]:
     """Split rows at random into those that stay and those held out; each part has a row where there are two.
 
     Args:
         rows: How many there are.
         fraction: Share that is held out.
         seed: Of the draw.
+        groups: Group numbers (N,) of rows that belong together; groups stay whole.
 
     Returns:
         Row numbers that stay, and row numbers held out, both sorted.
+
+    Raises:
+        DataError: There is one group only.
     """
+    if groups is not None:
+        return _sorted_pair(hold_out_groups(None, groups, fraction, seed=seed))
     order = np.random.default_rng(seed).permutation(rows)
     count = min(max(1, round(rows * fraction)), rows - 1)
     return _sorted([order[count:]]), _sorted([order[:count]])
@@ -90,6 +103,29 @@ def repeated(table: TensorTable, times: int) -> TensorTable:
     again = table.select(torch.arange(rows).repeat(times))
     again.row_ids = torch.cat([table.row_ids + number * (int(table.row_ids.max()) + 1) for number in range(times)])
     return again
+
+
+def folds_of(labels: NDArray[np.int64], folds: int, seed: int, groups: NDArray[np.int64] | None = None) -> Folds:
+    """Stratified folds: row numbers to fit on and to score, for each; groups stay whole.
+
+    Args:
+        labels: Class numbers (N,).
+        folds: Their number; no more than there are groups.
+        seed: Of the draw.
+        groups: Group numbers (N,) of rows that belong together.
+
+    Raises:
+        DataError: There is one group only.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if groups is not None:
+        return group_folds(labels, groups, folds, seed)
+    return StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+
+
+def _sorted_pair(split: tuple[NDArray[np.intp], NDArray[np.intp]]) -> tuple[Rows, Rows]:
+    return _sorted([split[0]]), _sorted([split[1]])
 
 
 def _shuffled(labels: Tensor, seed: int) -> list[NDArray[np.int64]]:

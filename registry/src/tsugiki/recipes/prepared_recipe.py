@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..columns import GROUP
+from ..data.groups import without_group
 from ..errors import RecipeError
 from ..evaluation import task_named
 from ..evaluation.records import evaluation_record
-from ..fingerprint import checked_fingerprint
+from ..fingerprint import checked_fingerprint, content_fingerprint
 from ..labelled_task import BoundTask
 from ..predictions import Predictions
 from ..registry import registry
-from ..snapshots.provenance import Evaluation
+from ..snapshots.provenance import Evaluation, Selection
 from ..task import Task
 from ..tensor_table import TensorTable
-from .recipe import Recipe, RecipeEvaluation
+from .recipe import Recipe, RecipeData, RecipeEvaluation
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 
@@ -32,6 +35,7 @@ class EvaluationSet:
     table: TensorTable
     fingerprint: str
     rows: int
+    selection: Selection | None = None
 
     def record(self, predictions: Predictions, processor: Any) -> Evaluation:
         """The figures of answers by a model with this processor."""
@@ -48,7 +52,8 @@ class EvaluationSet:
             task=spec.task,
             license=spec.license or None,
             source=spec.source,
-            columns=spec.columns,
+            columns=without_group(spec.columns)[0] or {},
+            selection=self.selection,
         )
         signatures = self.task.signatures(processor)
         return replace(record, signatures={name: line for name, line in signatures.items() if name in record.metrics})
@@ -91,20 +96,27 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
         fingerprints[split] = checked_fingerprint(
             loaded[split], data.fingerprints.get(split), called=f"{data.id} [{split}]", said_by="the recipe"
         )
-    columns = task.columns(loaded[data.train], data.columns)
-    bound = BoundTask.to_data(task, loaded[data.train], columns)
-    processor = _build_processor(recipe, loaded[data.train], columns)
-    tables = {split: bound.table(dataset, processor, columns) for split, dataset in loaded.items()}
-    train, validation = tables[data.train], None
+    given, group = without_group(data.columns)
+    learned, numbers = _learned_rows(data, loaded[data.train], group)
+    columns = task.columns(learned, given)
+    bound = BoundTask.to_data(task, learned, columns)
+    processor = _build_processor(recipe, learned, columns)
+    train, validation = bound.table(learned, processor, columns), None
+    if numbers is not None and len(numbers) == len(train):  # windows of a text are of no row
+        train = train.with_groups(numbers)
     if isinstance(data.validation, str):
-        validation = tables[data.validation]
+        validation = bound.table(loaded[data.validation], processor, columns)
     elif data.validation is not None:
         train, validation = hold_out(train, data.validation)
     evaluation_sets = [_evaluation_set(spec, recipe, processor, bound.label_names) for spec in recipe.evaluations]
     if data.evaluation is not None:  # the provenance's record of the data says its licence and source
         spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
-        split = data.evaluation
-        evaluation_sets.insert(0, EvaluationSet(spec, task, tables[split], fingerprints[split], len(loaded[split])))
+        dataset, selection, fingerprint = loaded[data.evaluation], None, fingerprints[data.evaluation]
+        if data.leave_out:
+            dataset, selection = _left_out_rows(data, dataset)
+            fingerprint = content_fingerprint(dataset)
+        table = bound.table(dataset, processor, columns)
+        evaluation_sets.insert(0, EvaluationSet(spec, task, table, fingerprint, len(dataset), selection))
     return PreparedRecipe(
         recipe=recipe,
         task=task,
@@ -115,6 +127,30 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
         evaluation_sets=evaluation_sets,
         fingerprints=fingerprints,
         rows={split: len(dataset) for split, dataset in loaded.items()},
+    )
+
+
+def _learned_rows(data: RecipeData, dataset: Dataset, group: str | None) -> tuple[Dataset, Tensor | None]:
+    """Rows that are learned from, without groups that are left out, and the number of each one's group."""
+    from ..data.groups import read_groups
+
+    if group is None:
+        return dataset, None
+    groups = read_groups(dataset, group)
+    if not data.leave_out:
+        return dataset, groups.numbers
+    rows, _ = groups.leave_out(data.leave_out)
+    return dataset.select(rows.tolist()), groups.numbers[rows]
+
+
+def _left_out_rows(data: RecipeData, dataset: Dataset) -> tuple[Dataset, Selection]:
+    """The rows of groups that are left out, and how provenance says which they are."""
+    from ..data.groups import name_digest, read_groups
+
+    groups = read_groups(dataset, data.columns[GROUP])
+    _, own = groups.rows_of(data.leave_out)
+    return dataset.select(own.tolist()), Selection(
+        0, group=groups.column, left_out=[name_digest(name) for name in data.leave_out]
     )
 
 
@@ -157,9 +193,14 @@ def _evaluation_set(
 
 
 def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:
-    """Split rows at random into the larger part and the held-out fraction."""
+    """Split rows at random into the larger part and the held-out fraction; rows of one group stay together."""
     import torch
 
+    if table.groups is not None:
+        from ..data.splitting import hold_out_at_random
+
+        stay, out = hold_out_at_random(len(table), fraction, seed=seed, groups=table.groups)
+        return table.select(stay), table.select(out)
     order = torch.randperm(len(table), generator=torch.Generator().manual_seed(seed))
     held = max(1, round(len(table) * fraction))
     return table.select(order[held:].sort().values), table.select(order[:held].sort().values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..columns import GROUP
 from ..errors import OptionError, RecipeError
 from ..records import read_record
 
@@ -26,7 +27,9 @@ class RecipeData:
         source: Address and commit it comes from.
         revision: Commit on the Hub.
         validation: Split to stop early on, or a fraction of the training split that is held out for it.
-        columns: Roles of columns the task does not find by itself.
+        columns: Roles of columns the task does not find by itself. Of every task's data, ``group`` is the column that
+            says which rows belong together, such as those of one speaker; a fraction held out then has whole groups.
+        leave_out: Groups that are not learned from; of the evaluation split only their rows are measured on.
         fingerprints: Split -> content fingerprint, checked before the first step.
     """
 
@@ -38,6 +41,7 @@ class RecipeData:
     revision: str | None = None
     validation: str | float | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    leave_out: list[str] = field(default_factory=list)
     fingerprints: dict[str, str] = field(default_factory=dict)
 
 
@@ -149,6 +153,10 @@ class Recipe:
         validation = recipe.data.validation
         if isinstance(validation, float) and not 0 < validation < 1:
             raise RecipeError(f"{where}: data.validation = {validation} must be a split or a fraction below 1")
+        if recipe.data.leave_out and GROUP not in recipe.data.columns:
+            raise RecipeError(
+                f"{where}: data.leave_out names groups; data.columns.{GROUP} says which column holds them"
+            )
         try:
             read_augmentation(recipe.augmentation)
         except OptionError as error:

@@ -33,19 +33,24 @@ WEIGHTS = "model.safetensors"
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows of a split were taken, drawn with a seed: a share held out, or so many of each class.
+    """Which rows of a split were taken: a share held out or so many of each class, drawn with a seed, or whole groups.
 
     Attributes:
         seed: Of the draw.
         held_out: The share that was held out.
         examples_per_class: So many of each class.
         at_random: Whether the share was drawn from all rows, and not by class.
+        group: The column whose groups stayed whole.
+        left_out: Digests of the names of the groups that were held out, where they were named; see
+            `tsugiki.data.groups.name_digest`.
     """
 
     seed: int
     held_out: float | None = None
     examples_per_class: int | None = None
     at_random: bool = False
+    group: str | None = None
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..data.groups import can_hold_out_groups
 from ..data.splitting import Rows, class_counts, hold_out, hold_out_at_random
 from ..evaluation.evaluate import predict_table
 from ..predictions import Predictions
@@ -69,11 +70,12 @@ class ByAnswers(Choice):
 
     def can_hold_out(self, table: TensorTable) -> bool:
         """Whether every class has a few rows."""
-        return int(class_counts(table.labels, self.num_labels).min()) >= FEWEST_TO_SEARCH
+        enough = int(class_counts(table.labels, self.num_labels).min()) >= FEWEST_TO_SEARCH
+        return enough and (table.groups is None or can_hold_out_groups(table.labels, table.groups))
 
     def hold_out(self, table: TensorTable, fraction: float) -> tuple[Rows, Rows]:
         """By class."""
-        return hold_out(table.labels, fraction, seed=self.seed)
+        return hold_out(table.labels, fraction, seed=self.seed, groups=table.groups)
 
     def judge(
         self, models: Sequence[PreTrainedModel], table: TensorTable
@@ -109,11 +111,12 @@ class ByLoss(Choice):
 
     def can_hold_out(self, table: TensorTable) -> bool:
         """Whether there are a few rows."""
-        return len(table) >= FEWEST_ROWS_TO_SEARCH
+        enough = len(table) >= FEWEST_ROWS_TO_SEARCH
+        return enough and (table.groups is None or can_hold_out_groups(None, table.groups))
 
     def hold_out(self, table: TensorTable, fraction: float) -> tuple[Rows, Rows]:
         """At random."""
-        return hold_out_at_random(len(table), fraction, seed=self.seed)
+        return hold_out_at_random(len(table), fraction, seed=self.seed, groups=table.groups)
 
     def judge(
         self, models: Sequence[PreTrainedModel], table: TensorTable

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.splitting import class_counts
+from ..data.splitting import class_counts, folds_of
 from ..snapshots.transfer_record import DepthChoice, Probe
 from ..tensor_table import TensorTable
 from .features import HEAD, stage_features
-from .heads import folds_of, standardisation
+from .heads import standardisation
 from .options import Options
 from .stages import depth_name, stages_of
 
@@ -61,6 +61,12 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
         why = (
             f"a class has a single example, so nothing was measured; {examples:g} examples a class, the median, pay "
             f"for {depth_name(floor, len(stages))}."
+        )
+        return DepthChoice(floor, [], why)
+    if table.groups is not None and len(table.groups.unique()) < 2:
+        why = (
+            f"all rows are of one group, so nothing was measured; {examples:g} examples a class, the median, pay for "
+            f"{depth_name(floor, len(stages))}."
         )
         return DepthChoice(floor, [], why)
     probes = probe_stages(model, table, options, folds=min(FOLDS, fewest), once=examples >= FEW)
@@ -128,7 +134,8 @@ def probe_stages(
         part = next(folds_of(labels, math.ceil(len(table) / MOST_ROWS), options.seed))[1]
         if np.bincount(labels[part], minlength=labels.max() + 1).min() >= folds:
             table, labels = table.select(torch.from_numpy(part)), labels[part]
-    splits = list(folds_of(labels, folds, options.seed))[: 1 if once else None]
+    groups = None if table.groups is None else table.groups.numpy()
+    splits = list(folds_of(labels, folds, options.seed, groups))[: 1 if once else None]
     features = stage_features(model, table, device=options.device)
     names = [HEAD, *(stage.name for stage in stages_of(model)[-2::-1])]
     return [Probe(depth, name, _accuracy(features[name], labels, splits)) for depth, name in enumerate(names)]

@@ -116,6 +116,7 @@ def command_of(base: str, data: Any, output_dir: str | Path, depth: str, given: 
         given: The options.
     """
     shown = public_arguments(given)
+    shown.pop("leave_out", None)  # names of groups, which may be persons
     if isinstance(data, str | Path) and is_path(data):
         shown.pop("revision", None)
     base, output = public_model_name(base), public_name(Path(output_dir))

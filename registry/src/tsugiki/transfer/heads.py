@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.splitting import folds_of
 from ..errors import OptionError, did_you_mean
 from .graft import linear_layers, rebuild_head
 from .stages import head_of
@@ -109,6 +110,7 @@ def fit_head(
     views: Sequence[Tensor | NDArray[Any]] = (),
     hidden_size: int = HIDDEN_SIZE,
     choose: bool = True,
+    groups: Tensor | NDArray[Any] | None = None,
 ) -> Head:
     """Fit a head on features.
 
@@ -126,6 +128,7 @@ def fit_head(
             it is scored in.
         hidden_size: Width of the MLP's hidden layer.
         choose: Whether to choose the strength.
+        groups: Group numbers (N,) of rows that belong together; no group stands on both sides of a fold.
 
     Returns:
         The head, with weights for features as they are, not standardised.
@@ -140,29 +143,36 @@ def fit_head(
     strength, scale = UNCHOSEN[kind], 1.0
     tried: dict[float, float] = {}
     if choose and np.bincount(targets, minlength=num_labels).min() >= FEWEST_TO_CHOOSE:
-        strength, tried, held_out = _choose(fit, plain, copies, targets, STRENGTHS[kind])
-        if kind == "svm":
-            scale = _scale(*held_out)
+        rows = _at_most(targets, MOST_TO_CHOOSE, seed)
+        if splits := _splits(targets[rows], seed, None if groups is None else np.asarray(groups)[rows]):
+            views_of_rows = [copy[rows] for copy in copies]
+            strength, tried, held_out = _choose(fit, plain[rows], views_of_rows, targets[rows], STRENGTHS[kind], splits)
+            if kind == "svm":
+                scale = _scale(*held_out)
     layers = fit(plain, copies, targets, strength)
     if kind == "svm":
         layers = [(weight * scale, bias * scale) for weight, bias in layers]
     return Head(kind, layers, strength, tried, scale)
 
 
-def folds_of(labels: Labels, folds: int, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Stratified folds: row numbers to fit on and to score, for each."""
-    from sklearn.model_selection import StratifiedKFold
-
-    yield from StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+def _splits(labels: Labels, seed: int, groups: Labels | None) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Folds with every class on the side that a head is fitted on; none where the groups allow none."""
+    if groups is not None and len(np.unique(groups)) < 2:
+        return []
+    classes = len(np.unique(labels))
+    splits = folds_of(labels, FOLDS, seed, groups)
+    return [(inside, outside) for inside, outside in splits if len(np.unique(labels[inside])) == classes]
 
 
 def _choose(
-    fit: _Solver, plain: Floats, copies: Sequence[Floats], labels: Labels, strengths: Sequence[float]
+    fit: _Solver,
+    plain: Floats,
+    copies: Sequence[Floats],
+    labels: Labels,
+    strengths: Sequence[float],
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
 ) -> tuple[float, dict[float, float], tuple[Floats, Labels]]:
     """The best strength by cross-validation, the score of each, and the held-out logits and labels of the best."""
-    rows = _at_most(labels, MOST_TO_CHOOSE, fit.seed)
-    plain, copies, labels = plain[rows], [copy[rows] for copy in copies], labels[rows]
-    splits = list(folds_of(labels, FOLDS, fit.seed))
     answers = np.concatenate([labels[outside] for _, outside in splits])
     logits: dict[float, Floats] = {}
     for strength in strengths:

@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..columns import check_rows
+from ..data.groups import read_groups, without_group
 from ..data.load_data import IN_MEMORY, file_count, load_split, splits
 from ..data.splitting import hold_out_at_random
 from ..errors import DataError
 from ..labelled_task import BoundTask, LabelledTask
 from ..peak_memory import peak_memory
-from ..snapshots.provenance import LearningData, Selection
+from ..snapshots.provenance import LearningData
 from ..task import Task
+from .held_out import check_group, group_caveats, hold_rows_out
 from .options import Options
-from .splits import TEST_SHARE, Splits, data_record, is_dataset, split_roles
+from .splits import Splits, data_record, is_dataset, split_roles
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,20 +42,28 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
     held_before = peak_memory()
     train_name, validation_name, test_name = split_roles(splits(data), options)
     whole = load_split(data, train_name, revision=options.revision)
-    columns = task.columns(whole, options.columns)
+    given, group = without_group(options.columns)
+    columns = task.columns(whole, given)
+    groups = None if group is None else read_groups(whole, group)
+    check_group(groups, options)
     check_rows(whole)
-    train_set, selection = whole, None
-    if test_name is None and not is_dataset(options.test):
-        share = options.test if isinstance(options.test, float) else TEST_SHARE
+    train_set, numbers, apart = whole, None if groups is None else groups.numbers, None
+    if options.leave_out or (test_name is None and not is_dataset(options.test)):
         if len(whole) < 2:
             raise DataError("there is one row, and nothing is left to measure the result on; name test data with test=")
-        stay, held = hold_out_at_random(len(whole), share, seed=options.seed)
-        train_set, test_set = whole.select(stay.tolist()), whole.select(held.tolist())
-        selection = Selection(options.seed, held_out=share, at_random=True)
-        test_record = data_record(data, test_set, train_name, columns, options, selection)
-        measured_on = f"{len(test_set):,} training rows held out at random, which took no part in training or choosing"
+        kept = hold_rows_out(
+            lambda share: hold_out_at_random(len(whole), share, seed=options.seed, groups=numbers),
+            groups,
+            options,
+            by_class=False,
+        )
+        train_set, test_set = whole.select(kept.stay.tolist()), whole.select(kept.held.tolist())
+        numbers = None if numbers is None else numbers[kept.stay]
+        test_record = data_record(data, test_set, train_name, columns, options, kept.selection)
+        measured_on = kept.measured_on
     else:
         test_set = options.test if test_name is None else load_split(data, test_name, revision=options.revision)
+        apart = test_set
         test_record = data_record(data, test_set, test_name, columns, options)
         if test_name is None:
             test_record = replace(test_record, id=IN_MEMORY)
@@ -66,6 +76,9 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
     def decoded(dataset: Dataset) -> Any:
         return bound.table(dataset, adaptation.processor, columns)
 
+    train = decoded(train_set)
+    if len(train) == len(train_set):  # windows of a text are of no row
+        train = train.with_groups(numbers)
     validation, validation_record = None, None
     if validation_name is not None:
         validation_set = load_split(data, validation_name, revision=options.revision)
@@ -73,7 +86,7 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
         validation_record = data_record(data, validation_set, validation_name, columns, options)
     return Splits(
         label_names=list(adaptation.label_names),
-        train=decoded(train_set),
+        train=train,
         validation=validation,
         test=decoded(test_set),
         learning=LearningData(data_record(data, whole, train_name, columns, options), validation_record),
@@ -82,4 +95,5 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
         files=file_count(data),
         memory=peak_memory() - held_before,
         adaptation=adaptation,
+        caveats=group_caveats(whole, apart, groups, columns),
     )

@@ -197,7 +197,7 @@ def transfer_by_loss(
         tuned=tuned,
         scratch=scratch,
         metrics=metrics,
-        caveats=caveats(task, predictions, metrics, scratch_metrics),
+        caveats=[*caveats(task, predictions, metrics, scratch_metrics), *splits.caveats],
         scratch_metrics=scratch_metrics,
         estimate=cost,
         augmentation={} if options.augmentation is None else options.augmentation.to_dict(),

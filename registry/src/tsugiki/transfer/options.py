@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -28,7 +28,9 @@ class Options:
             there is a test part besides, else a quarter of the training rows; what was chosen is then trained on all.
         test: The split to measure on, a `datasets.Dataset`, or the share of the training rows. By default ``test``,
             else ``validation``, else a fifth of the training rows, which then take no part in training.
-        columns: Roles of columns that the task does not find by itself.
+        columns: Roles of columns that the task does not find by itself. Of every task's data, ``group`` is the column
+            that says which rows belong together, such as those of one speaker: they are held out together.
+        leave_out: Groups whose training rows are left out and measured on, in place of other test data.
         examples_per_class: Train a classifier on so many rows of every class.
         compare_scratch: Train the same network from fresh weights as well.
         device: Where to compute, such as ``cpu`` or ``cuda``.
@@ -45,6 +47,7 @@ class Options:
     validation: str | float | None = None
     test: Any = None
     columns: Mapping[str, str] | None = None
+    leave_out: Sequence[str] = ()
     examples_per_class: int | None = None
     compare_scratch: bool = False
     device: str | None = None
@@ -77,6 +80,8 @@ def read_options(given: Mapping[str, Any]) -> Options:
             raise OptionError(f"unknown option {name!r} of finetune.{did_you_mean(name, [*own, *others])}")
     if "augmentation" in values:
         values["augmentation"] = _augmentation(values["augmentation"])
+    if isinstance(values.get("leave_out"), str | int):
+        values["leave_out"] = [str(values["leave_out"])]
     options = Options(**values, training=training)
     check_kind(options.head)
     check_arguments(training)
@@ -115,6 +120,10 @@ def _check_values(options: Options) -> None:
         value = options.training.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
             raise OptionError(f"{name} must be a number above 0, not {value!r}")
+    if not isinstance(options.leave_out, list | tuple) or not all(isinstance(name, str) for name in options.leave_out):
+        raise OptionError(f"leave_out must be names of groups, such as ['anna'], not {options.leave_out!r}")
+    if options.leave_out and options.test is not None:
+        raise OptionError("leave_out names what to measure on, and test does too; give one of them")
     if options.columns is not None and not isinstance(options.columns, Mapping):
         raise OptionError(f"columns must map roles to columns, such as {{'image': 'photo'}}, not {options.columns!r}")
     if options.device is not None:

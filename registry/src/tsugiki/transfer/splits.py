@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adaptation import Adaptation
+from ..data.groups import read_groups, without_group
 from ..data.load_data import IN_MEMORY, file_count, load_split, splits
 from ..data.splitting import check_classes, hold_out, pick_examples
 from ..errors import DataError
@@ -17,12 +18,11 @@ from ..peak_memory import peak_memory
 from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
+from .held_out import check_group, group_caveats, hold_rows_out
 from .options import Options
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Splits:
         files: What became of the files of a folder; None for other data.
         memory: Bytes that reading and decoding all of it took at the fullest moment.
         adaptation: What the base becomes before it learns; None for a classifier, which gets a new head.
+        caveats: What speaks against figures that are measured on these rows, one sentence each.
     """
 
     label_names: list[str]
@@ -52,6 +53,7 @@ class Splits:
     files: FileCount | None = None
     memory: int = 0
     adaptation: Adaptation | None = None
+    caveats: list[str] = field(default_factory=list)
 
 
 def read_splits(data: Any, task: Classification, processor: Any, options: Options) -> Splits:
@@ -70,7 +72,10 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     names = splits(data)
     train_name, validation_name, test_name = split_roles(names, options)
     train_set = load_split(data, train_name, revision=options.revision)
-    columns = task.columns(train_set, options.columns)
+    given, group = without_group(options.columns)
+    columns = task.columns(train_set, given)
+    groups = None if group is None else read_groups(train_set, group)
+    check_group(groups, options)
     label_names = task.label_names(train_set, columns)
 
     def decoded(dataset: Dataset) -> TensorTable:
@@ -79,20 +84,26 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     def record(dataset: Dataset, split: str | None, selection: Selection | None = None) -> DataRecord:
         return data_record(data, dataset, split, columns, options, selection)
 
-    train = decoded(train_set)
+    train = decoded(train_set).with_groups(None if groups is None else groups.numbers)
     check_classes(train.labels, label_names)
     train_record = record(train_set, train_name)
-    if test_name is None and not is_dataset(options.test):
-        share = options.test if isinstance(options.test, float) else TEST_SHARE
-        stay, held = hold_out(train.labels, share, seed=options.seed)
-        if not len(held):
+    test_set = None
+    if options.leave_out or (test_name is None and not is_dataset(options.test)):
+        kept = hold_rows_out(
+            lambda share: hold_out(train.labels, share, seed=options.seed, groups=train.groups),
+            groups,
+            options,
+            by_class=True,
+        )
+        if not len(kept.held):
             raise DataError(
                 "every class has one example, and nothing is left to measure the result on; add examples, or name "
                 "test data with test="
             )
-        test_record = record(train_set.select(held.tolist()), train_name, Selection(options.seed, held_out=share))
-        train, test = train.select(stay), train.select(held)
-        measured_on = f"{len(test):,} training rows held out by class, which took no part in training or choosing"
+        test_record = record(train_set.select(kept.held.tolist()), train_name, kept.selection)
+        train, test = train.select(kept.stay), train.select(kept.held)
+        measured_on = kept.measured_on
+        check_classes(train.labels, label_names)
     else:
         test_set = options.test if test_name is None else load_split(data, test_name, revision=options.revision)
         test = decoded(test_set)
@@ -119,6 +130,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         measured_on,
         file_count(data),
         peak_memory() - held_before,
+        caveats=group_caveats(train_set, test_set, groups, columns),
     )
 
 

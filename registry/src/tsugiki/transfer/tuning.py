@@ -133,6 +133,7 @@ class HeadFitter:
     def __init__(self, model: PreTrainedModel, table: TensorTable, options: Options, num_labels: int) -> None:
         self.model = model
         self.labels = table.labels
+        self.groups = table.groups
         self.options = options
         self.num_labels = num_labels
         self.features = head_features(model, table, device=options.device)
@@ -158,6 +159,7 @@ class HeadFitter:
             views=[view[index] for view in self.views],
             hidden_size=getattr(self.model.config, "classifier_hidden_size", HIDDEN_SIZE),
             choose=rows is None,
+            groups=None if self.groups is None else self.groups[index],
         )
         if rows is None:
             self._head = head
@@ -211,7 +213,8 @@ def tune(
         rate = rates[len(rates) // 2]
         model = start(None)
         fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
-        return Tuned(model, rate, [], "nothing: too few rows to hold some out", fit, fit.seconds)
+        few = "rows" if train.groups is None else "rows or groups"
+        return Tuned(model, rate, [], f"nothing: too few {few} to hold some out", fit, fit.seconds)
 
     begin = start(kept)
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
