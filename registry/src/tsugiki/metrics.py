@@ -45,6 +45,18 @@ class Metric:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
+class Metrics(dict[str, Metric]):
+    """Figures by their names; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        from .notebook import html_table
+
+        rows = [
+            (name, f"{one.value:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.n:,}") for name, one in self.items()
+        ]
+        return html_table(("metric", "value", "95 % interval", "n"), rows)
+
+
 def bootstrap_interval(
     rows: int,
     statistic: Callable[[NDArray[np.int64]], float],

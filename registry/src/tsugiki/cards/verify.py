@@ -74,6 +74,24 @@ class Verification:
         """Whether the card is complete, agrees with itself, and every figure was found again."""
         return not self.problems and bool(self.results) and all(check.ok for check in self.results)
 
+    def _repr_html_(self) -> str:
+        from ..notebook import html_lines, html_table
+
+        rows = [
+            (
+                one.dataset,
+                one.split or "",
+                one.metric,
+                f"{one.card:.4f}",
+                f"{one.measured:.4f}",
+                "ok" if one.ok else "NOT OK",
+            )
+            for one in self.results
+        ]
+        columns = ("data set", "split", "metric", "card", "measured", "")
+        said = "\n".join([f"{self.name}: {'ok' if self.ok else 'NOT OK'}", *self.problems])
+        return html_lines(said) + html_table(columns, rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {

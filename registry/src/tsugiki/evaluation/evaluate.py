@@ -11,7 +11,7 @@ from torch import Tensor
 from ..devices import check_device
 from ..errors import DataError, OptionError
 from ..labelled_task import BoundTask
-from ..metrics import Metric
+from ..metrics import Metric, Metrics
 from ..predictions import PredictionParts, Predictions
 from ..progress import track
 from ..task import Task
@@ -160,7 +160,8 @@ def evaluate(
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
         dataset = load_split(data, pick_split(data, split))
         table = BoundTask(chosen, model_label_names(model)).table(dataset, processor, columns)
-    return chosen.metrics(predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views))
+    predictions = predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views)
+    return Metrics(chosen.metrics(predictions))
 
 
 def task_of(model: PreTrainedModel) -> str:

@@ -41,6 +41,25 @@ class ModelInfo:
         return asdict(self)
 
 
+class ModelList(list[ModelInfo]):
+    """Checkpoints; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        from ..notebook import html_table
+
+        rows = [
+            (
+                info.name,
+                info.task or "",
+                f"{info.parameters:,}" if info.parameters is not None else "",
+                next((f"{name} {metric['value']:.4f}" for name, metric in info.metrics.items()), ""),
+                info.license or "",
+            )
+            for info in self
+        ]
+        return html_table(("name", "task", "parameters", "metric", "license"), rows)
+
+
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """A sort key under which ``resnet18`` comes before ``resnet50`` and ``resnet110``."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
@@ -77,7 +96,7 @@ def model_info(checkpoint: Checkpoint) -> ModelInfo:
 
 def list_models(
     pattern: str = "*", *, task: str | None = None, plugin: str | None = None, family: str | None = None
-) -> list[ModelInfo]:
+) -> ModelList:
     """The installed checkpoints whose name matches a shell pattern, in natural order.
 
     Args:
@@ -87,7 +106,7 @@ def list_models(
         family: Only models of this family.
 
     Returns:
-        One `ModelInfo` each; nothing heavy is imported.
+        A list with one `ModelInfo` each; nothing heavy is imported.
     """
     infos = [
         model_info(checkpoint)
@@ -95,4 +114,4 @@ def list_models(
         if fnmatch.fnmatchcase(checkpoint.name, pattern) and plugin in (None, checkpoint.plugin_name)
     ]
     kept = [info for info in infos if task in (None, info.task) and family in (None, info.family)]
-    return sorted(kept, key=lambda info: (natural_key(info.name), info.plugin))
+    return ModelList(sorted(kept, key=lambda info: (natural_key(info.name), info.plugin)))

@@ -16,7 +16,7 @@ from ..durations import Stopwatch
 from ..evaluation import task_named
 from ..evaluation.evaluate import task_of
 from ..fingerprint import tensors_fingerprint
-from ..metrics import Metric
+from ..metrics import Metric, Metrics
 from ..output import check_output
 from ..public_record import public_model_name
 from ..records import plain
@@ -67,6 +67,11 @@ class FinetuneResult:
     def caveats(self) -> list[str]:
         """What speaks against the figures, one sentence each; the report begins with them."""
         return self.report.caveats
+
+    def _repr_html_(self) -> str:
+        from ..notebook import html_lines
+
+        return Metrics(self.metrics)._repr_html_() + html_lines(f"{self.report}\n{self.path}")
 
 
 def finetune(
