@@ -67,3 +67,12 @@ def test_a_bar_is_shown(name, tmp_path, monkeypatch):
     assert cli.main(BARS[name].split()) == 0, shown.getvalue()
     assert "0%|" in shown.getvalue()
     assert list(tqdm._instances) == before
+
+
+@pytest.mark.parametrize(
+    "line", ["explain lenet5-mnist {}", "stylize {} b.png", "stylize {} --model none", "predict lenet5-mnist {}"]
+)
+def test_an_address_is_fetched_and_never_offline(line, capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert cli.main(line.format("http://127.0.0.1:1/a.png").split()) == 1
+    assert "http://127.0.0.1:1/a.png is not fetched: HF_HUB_OFFLINE forbids the network" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.errors import DataError, OptionError, did_you_mean
 from tsugiki.output_path import check_output_path
+from tsugiki.web import TIMEOUT, is_address
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,7 +28,9 @@ def command(
     name: ModelName,
     image: Annotated[
         str | None,
-        typer.Argument(metavar="IMAGE", help="A picture; not needed for --method best-input.", show_default=False),
+        typer.Argument(
+            metavar="IMAGE", help="A picture or its address; not needed for --method best-input.", show_default=False
+        ),
     ] = None,
     target: Annotated[
         str | None,
@@ -256,6 +259,10 @@ class _Explained:
 
 def _open(image: str) -> Image:
     """Decode the picture, before anything heavy is loaded."""
+    if is_address(image):
+        from tsugiki.images import fetch_image
+
+        return fetch_image(image, timeout=TIMEOUT)
     if not Path(image).is_file():
         raise DataError(f"no such file: {image}")
     from tsugiki.images import open_image

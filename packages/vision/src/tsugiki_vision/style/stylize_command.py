@@ -14,6 +14,7 @@ from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
 from tsugiki.output_path import check_output_path
 from tsugiki.public_record import public_name
+from tsugiki.web import TIMEOUT, is_address
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,7 +26,9 @@ STARTS = ("noise", "content")
 
 
 def command(
-    content: Annotated[str, typer.Argument(metavar="CONTENT", help="The picture to paint.", show_default=False)],
+    content: Annotated[
+        str, typer.Argument(metavar="CONTENT", help="The picture to paint, or its address.", show_default=False)
+    ],
     style: Annotated[
         str | None,
         typer.Argument(
@@ -241,6 +244,10 @@ def _numbers(text: str) -> list[float]:
 
 
 def _open(file: str) -> Image:
+    if is_address(file):
+        from tsugiki.images import fetch_image
+
+        return fetch_image(file, timeout=TIMEOUT)
     if not Path(file).is_file():
         raise DataError(f"no such file: {file}")
     from tsugiki.images import open_image
