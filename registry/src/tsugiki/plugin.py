@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .distributed_weights import DistributedWeights
 from .errors import PluginError
 
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z")
@@ -127,6 +128,7 @@ class Plugin:
             with a folder, each returns None where it is in another format, else what has a ``count``
             (`tsugiki.file_tree.FileCount`) and a method ``dataset`` that returns a ``DatasetDict``, or raises a
             `tsugiki.errors.DataError` that names file and line.
+        distributed_weights: By checkpoint, where the weights lie that its folder in `pretrained` does not hold.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Plugin:
     datasets: Mapping[str, str] = field(default_factory=dict)
     public_weights: Mapping[str, str] = field(default_factory=dict)
     readers: Mapping[str, str] = field(default_factory=dict)
+    distributed_weights: Mapping[str, DistributedWeights] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("plugin", self.name)
@@ -156,3 +159,9 @@ class Plugin:
         ):
             for key, reference in references.items():
                 _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)
+        for checkpoint, weights in self.distributed_weights.items():
+            if not isinstance(weights, DistributedWeights) or self.pretrained is None:
+                raise PluginError(
+                    f"plugin {self.name!r}: the distributed weights of {checkpoint!r} must be DistributedWeights, and "
+                    "the plugin needs a folder of pretrained snapshots for its config"
+                )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import first_party
+from .distributed_weights import DistributedWeights
 from .entry_points import CORE, is_allowed, load_plugin, plugin_entry_points
 from .errors import AmbiguousNameError, PluginError, UnknownNameError, did_you_mean
 from .plugin import Family, Plugin
@@ -144,12 +145,29 @@ class RegisteredFamily:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A snapshot embedded in an installed plugin."""
+    """A snapshot embedded in an installed plugin.
+
+    Attributes:
+        name: The checkpoint's name.
+        plugin_name: The plugin that has it.
+        distribution: The plugin's.
+        path: The folder, which lacks the weights where `weights` says where they lie.
+        weights: What another distribution ships of it.
+    """
 
     name: str
     plugin_name: str
     distribution: str
     path: Path
+    weights: DistributedWeights | None = None
+
+    def import_reference(self, reference: str) -> Any:
+        """Import what one of the strings of `weights` names.
+
+        Raises:
+            PluginError: Importing it failed; the original exception is chained.
+        """
+        return _import_of_plugin(reference, self.plugin_name, self.distribution)
 
 
 def _import_of_plugin(reference: str, plugin_name: str, distribution: str) -> Any:
@@ -187,7 +205,8 @@ class Registry:
             folder = plugin.pretrained_dir
             for path in sorted(folder.iterdir()) if folder else ():
                 if (path / "config.json").is_file():
-                    found.append(Checkpoint(path.name, plugin.name, plugin.distribution, path))
+                    weights = plugin.manifest.distributed_weights.get(path.name)
+                    found.append(Checkpoint(path.name, plugin.name, plugin.distribution, path, weights))
         return found
 
     def family(self, name: str) -> RegisteredFamily:

@@ -5,6 +5,8 @@ from typing import Any
 
 from tsugiki.plugin import Family, Plugin
 
+from tsugiki_vision.imagenet_weights import EFFICIENTNET_LITE
+
 MULTI_TASK = "tsugiki_vision.multi_task.multi_task"
 COLOR = "tsugiki_vision.pictures.processing:ColorImageProcessor"
 DRAWS = "what it gives hangs on draws by the picture, in 64-bit integers that ONNX does not shift"
@@ -318,4 +320,5 @@ plugin = Plugin(
         "mobilenetv1_100": "tsugiki_vision.timm_weights:read_mobilenet",
         "mobilenetv1_125": "tsugiki_vision.timm_weights:read_mobilenet",
     },
+    distributed_weights=EFFICIENTNET_LITE,
 )

@@ -30,7 +30,7 @@ def render_front_matter(provenance: Provenance, metadata: CardMetadata) -> str:
     Raises:
         CardError: The licence is not one of the Hub's.
     """
-    link = license_link(metadata, provenance.license, provenance.data.train.source)
+    link = license_link(metadata, provenance.license, _source(provenance))
     check_license(provenance.license, provenance.license_name, link)
     language = list(metadata.language)
     data = ModelCardData(
@@ -78,8 +78,13 @@ def is_hub_id(name: str) -> bool:
 
 def _datasets(provenance: Provenance) -> list[str]:
     """Ids of the data it learnt from, without local folders. The Hub links those that it has."""
-    ids = [data.id for data in provenance.data.by_use().values()]
+    ids = [data.id for data in provenance.learned.values()]
     return list(dict.fromkeys(name for name in ids if is_hub_id(name)))
+
+
+def _source(provenance: Provenance) -> str:
+    """Where the data comes from that the licence may follow from."""
+    return "" if provenance.data is None else provenance.data.train.source
 
 
 def _base_model(provenance: Provenance) -> str | None:

@@ -108,19 +108,23 @@ def slots(provenance: Provenance) -> dict[str, str]:
         "task": provenance.task,
         "family": provenance.family,
         "license": provenance.license,
-        "seed": str(provenance.seed),
         "parameters": numbers.count(provenance.parameters),
         "size": numbers.size(provenance.weights.bytes),
-        "duration": duration(provenance.seconds),
-        "train_data": short_name(provenance.data.train.id),
-        "train_rows": numbers.count(provenance.data.train.rows),
     }
+    if provenance.seed is not None:
+        found["seed"] = str(provenance.seed)
+    if provenance.seconds is not None:
+        found["duration"] = duration(provenance.seconds)
+    if (data := provenance.data) is not None:
+        found["train_data"], found["train_rows"] = short_name(data.train.id), numbers.count(data.train.rows)
+        if data.validation is not None:
+            found["validation_rows"] = numbers.count(data.validation.rows)
+    if (source := provenance.distributed) is not None:
+        found["distribution"], found["distribution_version"] = source.name, source.version
     if provenance.base_model is not None:
         found["base_model"] = short_name(provenance.base_model)
     if provenance.transfer is not None:
         found["measured_on"] = provenance.transfer.measured_on
-    if provenance.data.validation is not None:
-        found["validation_rows"] = numbers.count(provenance.data.validation.rows)
     for evaluation in provenance.evaluations[:1]:
         found["evaluation_rows"] = numbers.count(evaluation.rows)
     metrics = provenance.metrics

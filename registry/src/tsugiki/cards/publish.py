@@ -17,7 +17,7 @@ from ..output import atomic_folder
 from ..public_record import find_secret
 from ..snapshots import resolve as snapshot
 from ..snapshots.provenance import FILE as PROVENANCE
-from ..snapshots.provenance import Provenance
+from ..snapshots.provenance import WEIGHTS, Provenance
 from .render import write_card
 from .snapshot_files import snapshot_files
 from .validate import validate_card
@@ -54,6 +54,8 @@ def publish(name_or_path: str | Path, to: str | Path) -> str:
     if problems := validate_card(source):
         more = f" ({len(problems)} problems; `tsugiki verify` lists them)" if len(problems) > 1 else ""
         raise CardError(f"{name_or_path} is not published, for its card is not in order: {problems[0]}{more}")
+    if not (source / WEIGHTS).is_file():
+        raise CardError(f"{name_or_path} is not published, for {WEIGHTS} is missing")
     repository = _repository(to)
     own, others = snapshot_files(source)
     for path in own:

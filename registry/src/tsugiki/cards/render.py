@@ -119,7 +119,7 @@ def _results(provenance: Provenance) -> str:
     return "\n\n".join(parts)
 
 
-def _seeds(seeds: Mapping[str, SeedFigures], metrics: Mapping[str, Metric], kept: int) -> str:
+def _seeds(seeds: Mapping[str, SeedFigures], metrics: Mapping[str, Metric], kept: int | None) -> str:
     """Mean and deviation of every metric over the seeds: a sentence for one, a list for several."""
     lines = {}
     for metric, summary in seeds.items():
@@ -164,7 +164,7 @@ def _usage(provenance: Provenance) -> str:
 
 
 def _data(provenance: Provenance) -> str:
-    learned = provenance.data.by_use()
+    learned = provenance.learned
     rows = [(use, *_data_cells(data, data.id), _licence(data)) for use, data in learned.items()]
     licences = {data.id: _licence(data) for data in learned.values()}
     for evaluation in provenance.evaluations:
@@ -189,13 +189,9 @@ def _licence(data: DataRecord | Evaluation) -> str:
 
 
 def _making(provenance: Provenance) -> str:
-    hardware, weights = provenance.hardware, provenance.weights
-    processes = f"{hardware.processes} process{'es' if hardware.processes != 1 else ''}"
-    threads = f"{hardware.threads} thread{'s' if hardware.threads != 1 else ''}"
+    weights = provenance.weights
     lines = [
-        f"- Seed: {provenance.seed}",
-        f"- Hardware: {hardware.name} ({hardware.device}), {processes}, {threads}, {hardware.precision}",
-        f"- Wall time: {duration(provenance.seconds)} ({provenance.date})",
+        *_training(provenance),
         f"- Parameters: {numbers.count(provenance.parameters)}",
         f"- Weights: `{weights.file}`, {numbers.count(weights.bytes)} bytes, sha256 `{weights.sha256}`",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in provenance.versions.items())}",
@@ -209,6 +205,24 @@ def _making(provenance: Provenance) -> str:
         recipe = yaml.safe_dump(choices, sort_keys=False, allow_unicode=True, width=120).strip()
         parts.append(f"The choices of its recipe:\n\n```yaml\n{recipe}\n```")
     return "\n\n".join(parts)
+
+
+def _training(provenance: Provenance) -> list[str]:
+    """Seed, hardware and time of a training; of weights that others trained, where they come from."""
+    if (source := provenance.distributed) is not None:
+        return [
+            f"- Read out of `{source.file}` of the distribution `{source.name}` {source.version} "
+            f"(sha256 `{source.sha256}`, licence {source.license}); not trained here",
+            f"- Converted: {provenance.date}",
+        ]
+    lines = [] if provenance.seed is None else [f"- Seed: {provenance.seed}"]
+    if (hardware := provenance.hardware) is not None:
+        processes = f"{hardware.processes} process{'es' if hardware.processes != 1 else ''}"
+        threads = f"{hardware.threads} thread{'s' if hardware.threads != 1 else ''}"
+        lines.append(f"- Hardware: {hardware.name} ({hardware.device}), {processes}, {threads}, {hardware.precision}")
+    if provenance.seconds is not None:
+        lines.append(f"- Wall time: {duration(provenance.seconds)} ({provenance.date})")
+    return lines
 
 
 def _samples(provenance: Provenance) -> str:
@@ -257,6 +271,6 @@ def _license(provenance: Provenance) -> str:
         text = f"{provenance.license_name}."
     else:
         text = f"`{identifier}`."
-    unknown = [data.id for data in provenance.data.by_use().values() if _licence(data) == "unknown"]
+    unknown = [data.id for data in provenance.learned.values() if _licence(data) == "unknown"]
     names = ", ".join(f"`{short_name(name)}`" for name in dict.fromkeys(unknown))
     return f"{text} Of the data it learned from, {names} states no licence." if names else text

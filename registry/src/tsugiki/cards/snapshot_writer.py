@@ -84,7 +84,7 @@ def write_snapshot(folder: Path, training: FinishedTraining) -> Provenance:
     facts, family = training.facts, training.family
     curves = draw_curves(facts.history, folder, title=facts.name)
     provenance = Provenance(
-        **{**vars(facts), "seconds": round(facts.seconds, 1)},
+        **{**vars(facts), "seconds": None if facts.seconds is None else round(facts.seconds, 1)},
         family=family.name,
         model_type=family.model_type,
         task=training.task.name,
@@ -106,14 +106,17 @@ def write_snapshot(folder: Path, training: FinishedTraining) -> Provenance:
 def _public(provenance: Provenance) -> Provenance:
     """What others may read of it: no folders of this machine, and of the options those of a list."""
     learned, recipe, transfer = provenance.data, provenance.recipe, provenance.transfer
-    validation = None if learned.validation is None else _public_data(learned.validation)
     return replace(
         provenance,
         base_model=None if provenance.base_model is None else public_model_name(provenance.base_model),
         recipe=None
         if recipe is None
         else replace(recipe, config=public_value(recipe.config), training=public_arguments(recipe.training)),
-        data=LearningData(_public_data(learned.train), validation),
+        data=None
+        if learned is None
+        else LearningData(
+            _public_data(learned.train), None if learned.validation is None else _public_data(learned.validation)
+        ),
         evaluations=[
             replace(
                 evaluation,
@@ -143,7 +146,12 @@ def _write_model(folder: Path, training: FinishedTraining) -> None:
 
 
 def _draw_figures(folder: Path, training: FinishedTraining) -> list[Picture]:
-    """Of every task the figures of the first data set that it measured."""
+    """Of every task the figures of the first data set that it measured.
+
+    None of weights of another distribution: the data, which was not learned from, may forbid that it is shown.
+    """
+    if training.facts.distributed is not None:
+        return []
     first = {type(measured.task): measured for measured in reversed(training.measured)}
     return [
         picture

@@ -41,12 +41,14 @@ def validate_card(folder: str | Path) -> list[str]:
     snapshot = Path(folder)
     if not snapshot.is_dir():
         return [f"{folder} is not a folder"]
-    problems = [f"{name} is missing" for name in REQUIRED_FILES if not (snapshot / name).is_file()]
+    problems = [f"{name} is missing" for name in REQUIRED_FILES if not (snapshot / name).is_file() and name != WEIGHTS]
     problems += _foreign_files(snapshot)
     if any(not (snapshot / name).is_file() for name in (README, PROVENANCE)):
-        return problems
+        return problems + ([] if (snapshot / WEIGHTS).is_file() else [f"{WEIGHTS} is missing"])
     try:
         provenance = Provenance.read(snapshot)
+        if provenance.distributed is None and not (snapshot / WEIGHTS).is_file():
+            problems.append(f"{WEIGHTS} is missing")
         front_matter, text = split_card((snapshot / README).read_bytes().decode())
         data = parse_front_matter(front_matter)
         problems += disagreements(snapshot, provenance, front_matter, text, data)

@@ -184,7 +184,7 @@ class _Measurement:
         from ..data.splitting import hold_out, hold_out_at_random
 
         name = evaluation.dataset
-        sources = [data.source for data in self.provenance.data.by_use().values() if data.id == name]
+        sources = [data.source for data in self.provenance.learned.values() if data.id == name]
         if data is None and name == IN_MEMORY:
             raise DataError("the card was measured on data in memory; give the same data with data=")
         if data is None and not is_hub_id(name) and not Path(name).exists():
@@ -214,7 +214,7 @@ class _Measurement:
     def _measure(self, dataset: Dataset, evaluation: Evaluation, found: Verification) -> None:
         from ..evaluation.records import named_metrics
 
-        predictions = self._predictions(self._table(dataset, evaluation))
+        predictions = self._predictions(self._table(dataset, evaluation), evaluation)
         measured = named_metrics(self.task.metrics(predictions), evaluation.name)
         for name, metric in evaluation.metrics.items():
             again = measured.get(name)
@@ -236,7 +236,7 @@ class _Measurement:
         from ..evaluation.records import fast_figure
 
         fast = evaluation.fast
-        measured = fast_figure(self.task, self._predictions(self._subset(dataset, evaluation)))
+        measured = fast_figure(self.task, self._predictions(self._subset(dataset, evaluation), evaluation))
         if fast.correct is not None and measured.correct is not None:
             check = _check(evaluation, "correct", fast.correct, measured.correct, EXAMPLES)
         elif fast.sum is not None and measured.sum is not None:
@@ -261,12 +261,17 @@ class _Measurement:
         from ..evaluation.evaluate import model_label_names
 
         columns = self.task.columns(dataset, evaluation.columns) if evaluation.columns else None
-        return BoundTask(self.task, model_label_names(self.model)).table(dataset, self.processor, columns)
+        names = list(evaluation.classes) or model_label_names(self.model)
+        return BoundTask(self.task, names).table(dataset, self.processor, columns)
 
-    def _predictions(self, table: TensorTable) -> Predictions:
-        from ..evaluation.evaluate import predict_table
+    def _predictions(self, table: TensorTable, evaluation: Evaluation) -> Predictions:
+        from ..evaluation.chosen_classes import ChosenClasses
+        from ..evaluation.evaluate import model_label_names, predict_table
 
-        return predict_table(self.model, table, device=self.device, task=self.task)
+        found = predict_table(self.model, table, device=self.device, task=self.task)
+        if not evaluation.classes:
+            return found
+        return ChosenClasses.of(evaluation.classes, model_label_names(self.model)).predictions(found)
 
 
 def tolerance_of(metric: Metric) -> float:

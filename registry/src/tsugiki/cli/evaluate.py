@@ -31,6 +31,14 @@ def command(
     crop: Annotated[
         int, typer.Option("--crop", min=0, help="Average over the corners too, after padding by so many pixels.")
     ] = 0,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="DATA=MODEL,…",
+            help="The model's class for each of the data's, such as ants=ant,bees=bee; only those are told apart.",
+        ),
+    ] = None,
     sizes: Annotated[
         str, typer.Option("--sizes", help="Average over pictures resized to these sides, such as 28,32,36.")
     ] = "",
@@ -55,12 +63,15 @@ def command(
         views = Views(flip=flip, crop=crop, sizes=_numbers(sizes))
         options: dict[str, Any] = {"columns": parse_columns(columns), "split": split, "batch_size": batch_size}
         members: dict[str, Mapping[str, Metric]] = {}
+        if also and classes:
+            raise OptionError("--classes is for one model; leave out --with")
         if also:
             result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
             metrics = dict(result.metrics)
             members = dict(result.members)
         else:
-            metrics = evaluate(name, data, task=task, device=device, views=views, **options)
+            chosen = parse_columns(classes, option="--classes")
+            metrics = evaluate(name, data, task=task, device=device, views=views, classes=chosen, **options)
     if json:
         answer: dict[str, Any] = {"name": name, "data": data, "split": split, "views": len(views)}
         answer |= {"metrics": metrics, "caveats": too_few_rows(metrics)}

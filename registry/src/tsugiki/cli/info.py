@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durations import duration
-from ..errors import UnknownNameError
+from ..errors import TsugikiError, UnknownNameError
 from ..records import plain
 from ..registry import RegisteredFamily, registry
 from .options import Json, ModelName
@@ -36,7 +36,16 @@ def _facts(name: str) -> dict[str, Any]:
     except UnknownNameError:
         from ..snapshots.resolve import resolve
 
-        return snapshot_facts(resolve(name))
+        return snapshot_facts(_embedded(name) or resolve(name))
+
+
+def _embedded(name: str) -> Path | None:
+    """The folder of a checkpoint whose weights another distribution ships, which tells all but the weights."""
+    try:
+        checkpoint = registry().checkpoint(name)
+    except TsugikiError:
+        return None
+    return checkpoint.path if checkpoint.weights is not None else None
 
 
 def family_facts(family: RegisteredFamily) -> dict[str, Any]:
@@ -75,6 +84,7 @@ def snapshot_facts(folder: Path) -> dict[str, Any]:
         "parameters": known and known.parameters,
         "size_bytes": weights.stat().st_size if weights.is_file() else None,
         "license": known and known.license,
+        "distributed": known and known.distributed and plain(known.distributed),
         "base_model": known and known.base_model,
         "labels": [labels[key] for key in sorted(labels, key=int)],
         "data": known and known.data,

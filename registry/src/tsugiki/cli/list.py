@@ -47,6 +47,9 @@ def command(
         print_json([info.to_dict() for info in infos])
     elif infos:
         _print(infos)
+        for info in infos:
+            if info.needs:
+                note(f"{info.name}: its weights are not installed: {info.needs}")
     else:
         note(_nothing(pattern, task=task, plugin=plugin, family=family))
 

@@ -114,7 +114,7 @@ def parse_fields(words: Sequence[str]) -> dict[str, Any]:
     return fields
 
 
-def parse_columns(text: str | None) -> dict[str, str] | None:
+def parse_columns(text: str | None, *, option: str = "--columns") -> dict[str, str] | None:
     """``source=ja,target=en`` as a mapping, or None where nothing is given.
 
     Raises:
@@ -126,9 +126,10 @@ def parse_columns(text: str | None) -> dict[str, str] | None:
     for word in text.split(","):
         role, _, column = (part.strip() for part in word.partition("="))
         if not (role and column):
-            raise UsageError(f"--columns is written ROLE=COLUMN,ROLE=COLUMN, such as source=ja,target=en, not {text!r}")
+            usual = "ROLE=COLUMN,ROLE=COLUMN, such as source=ja,target=en" if option == "--columns" else "A=B,C=D"
+            raise UsageError(f"{option} is written {usual}, not {text!r}")
         if role in columns:
-            raise UsageError(f"--columns names {role} twice")
+            raise UsageError(f"{option} names {role} twice")
         columns[role] = column
     return columns
 

@@ -38,7 +38,11 @@ def command(
         tsugiki verify lenet5-mnist
         tsugiki verify --all --fast
     """
-    wanted = [f"{info.plugin}:{info.name}" for info in list_models()] if every else list(names or ())
+    installed = list_models() if every else []
+    wanted = [f"{info.plugin}:{info.name}" for info in installed if info.needs is None] if every else list(names or ())
+    for info in installed:
+        if info.needs is not None:
+            note(f"{info.name} is not verified: its weights are not installed: {info.needs}")
     if bool(names) == every:
         raise UsageError("name the models to verify, or give --all")
     if not wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..predictions import PredictionParts, Predictions
 from ..progress import track
 from ..task import Task
 from ..tensor_table import Batch, TensorTable
+from .chosen_classes import ChosenClasses
 from .task_by_name import task_named
 from .views import Views, average_probabilities
 
@@ -126,6 +128,7 @@ def evaluate(
     batch_size: int = 256,
     device: str | None = None,
     views: Views | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> dict[str, Metric]:
     """Measure a model on data.
 
@@ -139,6 +142,8 @@ def evaluate(
         batch_size: Rows a forward pass.
         device: Where to compute.
         views: Views of each picture whose answers are averaged: mirrored, cut, resized.
+        classes: The model's class that stands for each of the data's, ``{"ants": "ant", "bees": "bee"}``, of a
+            classifier that knows more than those; it is then asked to choose among them.
 
     Returns:
         Metric name -> figure with its 95 % interval.
@@ -151,6 +156,7 @@ def evaluate(
     snapshot = Snapshot.open(model_or_name) if isinstance(model_or_name, str | Path) else None
     model: PreTrainedModel = model_or_name if snapshot is None else snapshot.model(task)  # type: ignore[assignment]
     chosen = task_named(task or task_of(model))
+    among = ChosenClasses.of(classes, model_label_names(model)) if classes else None
     if isinstance(data, TensorTable):
         table = data
     else:
@@ -159,9 +165,10 @@ def evaluate(
         if processor is None:
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
         dataset = load_split(data, pick_split(data, split))
-        table = BoundTask(chosen, model_label_names(model)).table(dataset, processor, columns)
-    predictions = predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views)
-    return Metrics(chosen.metrics(predictions))
+        names = model_label_names(model) if among is None else among.names
+        table = BoundTask(chosen, names).table(dataset, processor, columns)
+    found = predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views)
+    return Metrics(chosen.metrics(found if among is None else among.predictions(found)))
 
 
 def task_of(model: PreTrainedModel) -> str:

@@ -164,7 +164,7 @@ def _table(found: list[Entry], *, link: str) -> str:
     for entry in found:
         name, recipe, provenance = entry.recipe.name, entry.recipe, entry.provenance
         file = RECIPE if provenance is None else README
-        head = (f"[`{name}`]({link.format(name=name)}/{file})", recipe.task, f"`{recipe.data.id}`")
+        head = (f"[`{name}`]({link.format(name=name)}/{file})", recipe.task, f"`{recipe.data_id}`")
         if provenance is None:
             rows.append((*head, "untrained", "", "", recipe.license))
             continue

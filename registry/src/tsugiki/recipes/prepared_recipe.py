@@ -10,6 +10,8 @@ from ..columns import GROUP
 from ..data.groups import without_group
 from ..errors import RecipeError
 from ..evaluation import task_named
+from ..evaluation.chosen_classes import ChosenClasses
+from ..evaluation.evaluate import predict_table
 from ..evaluation.records import evaluation_record
 from ..fingerprint import checked_fingerprint, content_fingerprint
 from ..labelled_task import BoundTask
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Data that the card's figures are measured on, and the task that scores it."""
+    """Data that the card's figures are measured on, the task that scores it, and the classes that count."""
 
     spec: RecipeEvaluation
     task: Task
@@ -36,6 +38,12 @@ class EvaluationSet:
     fingerprint: str
     rows: int
     selection: Selection | None = None
+    chosen: ChosenClasses | None = None
+
+    def predictions(self, model: PreTrainedModel) -> Predictions:
+        """What a model says about the rows."""
+        found = predict_table(model, self.table, task=self.task)
+        return found if self.chosen is None else self.chosen.predictions(found)
 
     def record(self, predictions: Predictions, processor: Any) -> Evaluation:
         """The figures of answers by a model with this processor."""
@@ -54,6 +62,7 @@ class EvaluationSet:
             source=spec.source,
             columns=without_group(spec.columns)[0] or {},
             selection=self.selection,
+            classes=spec.classes,
         )
         signatures = self.task.signatures(processor)
         return replace(record, signatures={name: line for name, line in signatures.items() if name in record.metrics})
@@ -88,7 +97,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
     """
     from ..data.load_data import load_split
 
-    data, task = recipe.data, task_named(recipe.task)
+    data, task = recipe.learns_from, task_named(recipe.task)
     names = [data.train, *(name for name in (data.evaluation, data.validation) if isinstance(name, str))]
     loaded, fingerprints = {}, {}
     for split in dict.fromkeys(names):
@@ -100,7 +109,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
     learned, numbers = _learned_rows(data, loaded[data.train], group)
     columns = task.columns(learned, given)
     bound = BoundTask.to_data(task, learned, columns)
-    processor = _build_processor(recipe, learned, columns)
+    processor = build_processor(recipe, learned, columns)
     train, validation = bound.table(learned, processor, columns), None
     if numbers is not None and len(numbers) == len(train):  # windows of a text are of no row
         train = train.with_groups(numbers)
@@ -108,7 +117,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
         validation = bound.table(loaded[data.validation], processor, columns)
     elif data.validation is not None:
         train, validation = hold_out(train, data.validation)
-    evaluation_sets = [_evaluation_set(spec, recipe, processor, bound.label_names) for spec in recipe.evaluations]
+    evaluation_sets = [evaluation_set(spec, recipe, processor, bound.label_names) for spec in recipe.evaluations]
     if data.evaluation is not None:  # the provenance's record of the data says its licence and source
         spec = RecipeEvaluation(data.id, data.evaluation, "", revision=data.revision, columns=data.columns)
         dataset, selection, fingerprint = loaded[data.evaluation], None, fingerprints[data.evaluation]
@@ -154,7 +163,7 @@ def _left_out_rows(data: RecipeData, dataset: Dataset) -> tuple[Dataset, Selecti
     )
 
 
-def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str]) -> Any:
+def build_processor(recipe: Recipe, train: Dataset | None, columns: Mapping[str, str]) -> Any:
     """The base model's processor, or the recipe's own, learnt from the training rows where the family's is."""
     family = registry().family(recipe.family)
     learn = family.processor_trainer()
@@ -177,9 +186,7 @@ def _build_processor(recipe: Recipe, train: Dataset, columns: Mapping[str, str])
         raise RecipeError(f"recipe {recipe.name}: processor: {error}") from error
 
 
-def _evaluation_set(
-    spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: Sequence[str]
-) -> EvaluationSet:
+def evaluation_set(spec: RecipeEvaluation, recipe: Recipe, processor: Any, label_names: Sequence[str]) -> EvaluationSet:
     """One of the recipe's own evaluation sets, checked and decoded."""
     from ..data.load_data import load_split
 
@@ -188,8 +195,10 @@ def _evaluation_set(
     fingerprint = checked_fingerprint(
         dataset, spec.fingerprint, called=f"{spec.id} [{spec.split}]", said_by="the recipe"
     )
-    table = BoundTask(task, label_names).table(dataset, processor, task.columns(dataset, spec.columns))
-    return EvaluationSet(spec, task, table, fingerprint, len(dataset))
+    chosen = ChosenClasses.of(spec.classes, label_names) if spec.classes else None
+    bound = BoundTask(task, label_names if chosen is None else chosen.names)
+    table = bound.table(dataset, processor, task.columns(dataset, spec.columns))
+    return EvaluationSet(spec, task, table, fingerprint, len(dataset), chosen=chosen)
 
 
 def hold_out(table: TensorTable, fraction: float, *, seed: int = 0) -> tuple[TensorTable, TensorTable]:

@@ -59,6 +59,7 @@ class RecipeEvaluation:
         revision: Commit on the Hub.
         columns: Roles of columns the task does not find by itself.
         fingerprint: Content fingerprint, checked before the first step.
+        classes: The model's class that stands for each of the data's, of a classifier that knows more than those.
     """
 
     id: str
@@ -70,6 +71,7 @@ class RecipeEvaluation:
     revision: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     fingerprint: str | None = None
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class Recipe:
         family: Architecture.
         task: Task name.
         license: Licence of the weights, which may follow from the data.
-        data: What it learns from.
+        data: What it learns from; None where another distribution ships the weights, see
+            `tsugiki.Plugin.distributed_weights`.
         training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience``,
             ``channels_last`` and ``attn_implementation`` besides.
             The batch size is that of all processes together (``split_batches``) unless the recipe says otherwise.
@@ -99,6 +102,8 @@ class Recipe:
         evaluations: More data sets to measure on, each by a task of its own.
         citation: Papers.
         license_name: Name of the licence where `license` is ``other``.
+        labels: Text file, beside the recipe or above it, with the name of a class a line, of weights that another
+            distribution ships.
         storage: Number format of the published weights, ``float32`` or ``float16``. The figures are those of the stored
             weights, computed in float32.
     """
@@ -108,8 +113,8 @@ class Recipe:
     family: str
     task: str
     license: str
-    data: RecipeData
-    training: dict[str, Any]
+    data: RecipeData | None = None
+    training: dict[str, Any] = field(default_factory=dict)
     seeds: list[int] = field(default_factory=lambda: [0])
     status: Literal["trained", "untrained"] = "trained"
     config: dict[str, Any] = field(default_factory=dict)
@@ -121,7 +126,24 @@ class Recipe:
     evaluations: list[RecipeEvaluation] = field(default_factory=list)
     citation: str = ""
     license_name: str | None = None
+    labels: str | None = None
     storage: Literal["float32", "float16"] = "float32"
+
+    @property
+    def learns_from(self) -> RecipeData:
+        """The data.
+
+        Raises:
+            RecipeError: There is none, because others trained the weights.
+        """
+        if self.data is None:
+            raise RecipeError(f"recipe {self.name}: there is nothing to train; another distribution ships the weights")
+        return self.data
+
+    @property
+    def data_id(self) -> str:
+        """Id of the data it learns from, or of the first that it is measured on."""
+        return self.evaluations[0].id if self.data is None else self.data.id
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -142,7 +164,7 @@ class Recipe:
         from ..waveform_augmentation import read_augmentation
 
         recipe = read_record(cls, values, where, RecipeError)
-        if recipe.data.evaluation is None and not recipe.evaluations:
+        if (recipe.data is None or recipe.data.evaluation is None) and not recipe.evaluations:
             raise RecipeError(f"{where}: nothing to measure on; give data.evaluation or evaluations")
         names = [(evaluation.task, evaluation.name) for evaluation in recipe.evaluations]
         if twice := [name for name in names if names.count(name) > 1]:
@@ -150,10 +172,14 @@ class Recipe:
         seeds = recipe.seeds
         if not seeds or len(set(seeds)) != len(seeds):
             raise RecipeError(f"{where}: seeds must be a list of different whole numbers, not {seeds!r}")
-        validation = recipe.data.validation
+        if recipe.data is None and recipe.training:
+            raise RecipeError(f"{where}: there is nothing to train without data; weights of others have neither")
+        if recipe.data is not None and "training" not in values:
+            raise RecipeError(f"{where}: the field 'training' is missing")
+        validation = None if recipe.data is None else recipe.data.validation
         if isinstance(validation, float) and not 0 < validation < 1:
             raise RecipeError(f"{where}: data.validation = {validation} must be a split or a fraction below 1")
-        if recipe.data.leave_out and GROUP not in recipe.data.columns:
+        if recipe.data is not None and recipe.data.leave_out and GROUP not in recipe.data.columns:
             raise RecipeError(
                 f"{where}: data.leave_out names groups; data.columns.{GROUP} says which column holds them"
             )

@@ -13,7 +13,6 @@ from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import FinishedTraining, Measured, write_snapshot
 from ..data.load_data import local_paths
 from ..errors import OutputError, RecipeError
-from ..evaluation.evaluate import predict_table
 from ..evaluation.records import named_metrics
 from ..output import check_output, write_json
 from ..picture import Picture
@@ -31,6 +30,7 @@ from ..training.job import FitResult, TrainingJob
 from ..training.processes import is_main_process, wait_for_all
 from ..training.resumable import clear_checkpoints, has_progress, resumable_output
 from ..waveform_augmentation import read_augmentation
+from .distributed_recipe import make_distributed
 from .prepared_recipe import PreparedRecipe, build_model, prepare
 from .recipe import Recipe, recipe_sha256
 
@@ -131,9 +131,11 @@ def train(
     if training or seeds:
         recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
     _check_card(recipe, Path(recipe_folder) / CARD)
-    reads = local_paths(recipe.data.id, *(evaluation.id for evaluation in recipe.evaluations))
+    reads = local_paths(recipe.data_id, *(evaluation.id for evaluation in recipe.evaluations))
     foreign = foreign_part if overwrite else None
     output = check_output(output_dir or default_output(recipe), foreign=foreign, reads=reads)
+    if recipe.data is None:
+        return make_distributed(recipe, Path(recipe_folder), output, foreign=foreign)
     run = prepare(recipe)
     options = {"foreign": foreign, "reads": reads, "keep": _has_progress}
     with resumable_output(output, asdict(recipe), **options) as (place, is_in_place):
@@ -154,7 +156,7 @@ def _check_card(recipe: Recipe, prose: Path) -> None:
     """Refuse before the training what would keep its card from being written."""
     if prose.is_file():
         metadata, _ = split_prose(prose.read_text(encoding="utf-8"))
-        link = license_link(metadata, recipe.license, recipe.data.source)
+        link = license_link(metadata, recipe.license, "" if recipe.data is None else recipe.data.source)
         check_license(recipe.license, recipe.license_name, link)
 
 
@@ -189,7 +191,7 @@ def _train_and_measure(run: PreparedRecipe, seed: int, folder: Path, *, progress
         model = load(folder / "model", task=run.recipe.task)
     metrics: dict[str, float] = {}
     for number, evaluation_set in enumerate(run.evaluation_sets):
-        predictions = predict_table(model.float(), evaluation_set.table, task=evaluation_set.task)
+        predictions = evaluation_set.predictions(model.float())
         predictions.save(folder / f"predictions-{number}.npz")
         figures = named_metrics(evaluation_set.task.metrics(predictions), evaluation_set.spec.name)
         metrics |= {name: metric.value for name, metric in figures.items()}
@@ -227,7 +229,7 @@ def save_stored(model: PreTrainedModel, folder: Path, storage: str) -> None:
 
 def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRun], recipe_folder: Path) -> None:
     """Write the snapshot of a run's first seed."""
-    recipe, data, first = run.recipe, run.recipe.data, results[0]
+    recipe, data, first = run.recipe, run.recipe.learns_from, results[0]
     folder = place.folder / f"seed-{first.seed}"
     measured = []
     for number, given in enumerate(run.evaluation_sets):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import SnapshotError
 from ..registry import Checkpoint, registry
+from .converted_weights import missing_distribution
 from .provenance import WEIGHTS, Provenance
 
 
@@ -25,6 +26,7 @@ class ModelInfo:
         size_bytes: Size of the weights file.
         metrics: Metric name -> ``{"value", "low", "high", "n", "kind"}`` on the card's first evaluation.
         license: Licence of the weights.
+        needs: How to install the distribution that its weights lie in, where that is not installed.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ModelInfo:
     size_bytes: int
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     license: str | None = None
+    needs: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -75,6 +78,7 @@ def model_info(checkpoint: Checkpoint) -> ModelInfo:
         task=None,
         parameters=None,
         size_bytes=weights.stat().st_size if weights.exists() else 0,
+        needs=missing_distribution(checkpoint),
     )
     try:
         provenance = Provenance.read(checkpoint.path)
@@ -91,6 +95,7 @@ def model_info(checkpoint: Checkpoint) -> ModelInfo:
             for name, metric in evaluation.metrics.items()
         },
         license=provenance.license,
+        size_bytes=known.size_bytes or provenance.weights.bytes,
     )
 
 

@@ -24,9 +24,9 @@ FILE = "provenance.json"
 FORMAT = 2
 ORDER = (  # of the file's fields, as a reader looks for them
     *("name", "plugin", "family", "model_type", "task", "pipeline_tag", "parameters", "license", "license_name"),
-    *("base_model", "requires", "command", "recipe_sha256", "recipe", "citation", "seed", "commit", "versions"),
-    *("hardware", "seconds", "date", "weights", "data", "evaluations", "seeds", "history", "samples", "pictures"),
-    *("transfer", "card"),
+    *("base_model", "distributed", "requires", "command", "recipe_sha256", "recipe", "citation", "seed", "commit"),
+    *("versions", "hardware", "seconds", "date", "weights", "data", "evaluations", "seeds", "history", "samples"),
+    *("pictures", "transfer", "card"),
 )
 WEIGHTS = "model.safetensors"
 
@@ -129,6 +129,7 @@ class Evaluation:
         columns: Roles of columns that the task does not find by itself.
         selection: Which rows were measured on, where not all were.
         signatures: By metric, the line that says to readers of the field exactly how it is computed.
+        classes: The model's class that stands for each of the data's, where only those were to be told apart.
     """
 
     dataset: str
@@ -146,6 +147,7 @@ class Evaluation:
     columns: dict[str, str] = field(default_factory=dict)
     selection: Selection | None = None
     signatures: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,17 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class DistributionRecord:
+    """The distribution that ships the weights: its name and version for pip, the file, its SHA-256 and licence."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    license: str
+
+
+@dataclass(frozen=True)
 class Seal:
     """What `tsugiki.cards.seal` leaves: the prose that was rendered, and digests of the parts of the card."""
 
@@ -212,6 +225,9 @@ class Seal:
 @dataclass(frozen=True, kw_only=True)
 class TrainingFacts:
     """What a training knows of itself when it has finished.
+
+    Of weights that others trained and another distribution ships, `distributed` says where they come from; seed,
+    hardware, time and data are then None.
 
     Attributes:
         name: Name of the snapshot.
@@ -233,6 +249,7 @@ class TrainingFacts:
         history: One entry per epoch with ``epoch``, ``loss`` and what else the training logged.
         samples: Texts that the model wrote from nothing.
         transfer: How a fine-tuning went.
+        distributed: Where weights come from that were not trained here.
     """
 
     name: str
@@ -245,15 +262,21 @@ class TrainingFacts:
     recipe_sha256: str | None = None
     recipe: RecipeChoices | None = None
     citation: str = ""
-    seed: int
+    seed: int | None
     commit: str | None
-    hardware: Hardware
-    seconds: float
-    data: LearningData
+    hardware: Hardware | None
+    seconds: float | None
+    data: LearningData | None
     seeds: dict[str, SeedFigures] | None
     history: list[dict[str, Any]]
     samples: list[str] = field(default_factory=list)
     transfer: TransferRecord | None
+    distributed: DistributionRecord | None = None
+
+    @property
+    def learned(self) -> dict[str, DataRecord]:
+        """``training`` and ``validation`` data, as far as there is a record of them."""
+        return {} if self.data is None else self.data.by_use()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,6 +346,9 @@ class Provenance(TrainingFacts):
         for number, evaluation in enumerate(found.evaluations):
             if (evaluation.fast.correct is None) == (evaluation.fast.sum is None):
                 raise SnapshotError(f"{where}: evaluations[{number}].fast must have one of the fields correct and sum")
+        unknown = [name for name in ("seed", "hardware", "seconds", "data") if getattr(found, name) is None]
+        if unknown and found.distributed is None:
+            raise SnapshotError(f"{where}: the field {unknown[0]!r} is missing")
         for metric, summary in (found.seeds or {}).items():
             if metric not in found.metrics or len(summary.values) < 2:
                 raise SnapshotError(f"{where}: seeds.{metric} needs two values, and a figure of this name")

@@ -32,6 +32,7 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Path:
         UnknownNameError: No installed snapshot has this name.
         AmbiguousNameError: Two plugins claim the name.
         HubError: The Hub has no such repository, or cannot be reached.
+        PluginError: The weights lie in a distribution that is not installed.
         OptionError: A revision of something that has none was asked for.
     """
     if isinstance(name, os.PathLike) or _is_written_as_path(name):
@@ -47,9 +48,13 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Path:
     if not name.strip():
         raise UnknownNameError("the model name is empty; `tsugiki list` shows what is installed")
     if "/" not in name:
-        path = registry().checkpoint(name).path
+        checkpoint = registry().checkpoint(name)
         _refuse_revision(name, revision)
-        return path
+        if checkpoint.weights is None:
+            return checkpoint.path
+        from .converted_weights import snapshot_folder
+
+        return snapshot_folder(checkpoint)
     if not _HUB_ID.match(name):
         raise SnapshotError(f"{name!r} is neither an existing folder, nor an installed model, nor a Hub id (org/name)")
     from .hub import download

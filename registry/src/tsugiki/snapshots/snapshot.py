@@ -226,9 +226,7 @@ def _is_installed(distribution: str) -> bool:
 
 
 def _not_installed(folder: Path, missing: list[str]) -> PluginError:
-    hints = (
-        first_party.install_hint(name) if name.startswith("tsugiki") else f"pip install {name}" for name in missing
-    )
+    hints = map(first_party.install_hint, missing)
     return PluginError(f"{folder} needs {' and '.join(missing)}, not installed here: {', '.join(hints)}")
 
 

@@ -38,7 +38,7 @@ def survey(plugin: str | None = None) -> Iterator[OnnxRow]:
                     yield _row(name, family.name, task, subject.awake_model)
         for checkpoint in found.checkpoints():
             if checkpoint.plugin_name == name:
-                yield _row(name, checkpoint.name, _task_of(checkpoint.path), checkpoint.path)
+                yield _row(name, checkpoint.name, _task_of(checkpoint.path), f"{name}:{checkpoint.name}")
 
 
 def _task_of(folder: Path) -> str:
@@ -48,7 +48,7 @@ def _task_of(folder: Path) -> str:
     return "" if provenance is None else provenance.task
 
 
-def _row(plugin: str, model: str, task: str, source: Path | Callable[[], Any]) -> OnnxRow:
+def _row(plugin: str, model: str, task: str, source: str | Callable[[], Any]) -> OnnxRow:
     with tempfile.TemporaryDirectory(prefix="tsugiki-onnx-") as folder:
         try:
             export = export_onnx(source() if callable(source) else source, Path(folder, "model.onnx"), check=True)

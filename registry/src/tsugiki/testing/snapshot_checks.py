@@ -19,6 +19,7 @@ def card_is_complete(checkpoint: Checkpoint) -> None:
 
 def snapshot_loads(checkpoint: Checkpoint) -> None:
     """The snapshot loads by name, weights and processor, and holds no pickles."""
+    from ..snapshots.converted_weights import missing_distribution
     from ..snapshots.provenance import Provenance
     from ..snapshots.snapshot import Snapshot, missing_requirements
 
@@ -26,6 +27,8 @@ def snapshot_loads(checkpoint: Checkpoint) -> None:
     require(not pickles, f"{', '.join(pickles)}: weights belong into {_ALLOWED_WEIGHTS} alone")
     if missing := missing_requirements(Provenance.find(checkpoint.path)):
         raise NotApplicableError(f"{checkpoint.name} needs {' and '.join(missing)} besides, not installed here")
+    if (hint := missing_distribution(checkpoint)) is not None:
+        raise NotApplicableError(f"the weights of {checkpoint.name} are not installed here: {hint}")
     snapshot = Snapshot.open(f"{checkpoint.plugin_name}:{checkpoint.name}")
     snapshot.model()
     if snapshot.family.declaration.processor is not None:

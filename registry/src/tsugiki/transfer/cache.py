@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cache_root import cache_root
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOLDER_VARIABLE = "TSUGIKI_CACHE"
 LIMIT_VARIABLE = "TSUGIKI_CACHE_LIMIT"
 DEFAULT_LIMIT = 2 * 1024**3
 MEMORY_LIMIT = 512 * 1024**2
@@ -45,8 +46,7 @@ class CacheInfo:
 
 def cache_folder() -> Path:
     """Where features are kept: ``$TSUGIKI_CACHE/features``, by default ``~/.cache/tsugiki/features``."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    return (Path(folder).expanduser() if folder else Path.home() / ".cache" / "tsugiki") / "features"
+    return cache_root() / "features"
 
 
 def cache_limit() -> int:
