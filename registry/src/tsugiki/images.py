@@ -223,7 +223,13 @@ class Normalize:
 
     @classmethod
     def from_processor(cls, processor: Any) -> Normalize:
-        """Read the rescaling and normalisation of an image processor."""
+        """What an image processor does to pictures that it has resized; measured where it is one of transformers' own.
+
+        Raises:
+            DataError: It does more than scale and shift the values of each channel.
+        """
+        if type(processor).__module__.startswith("transformers.models."):
+            return _measured(processor)
 
         def numbers(value: Any, default: float) -> tuple[float, ...]:
             if value is None:
@@ -244,6 +250,23 @@ class Normalize:
         std = torch.tensor(self.std, device=pixels.device).view(-1, 1, 1)
         scaled = pixels.to(torch.float32, copy=True).mul_(self.rescale / std).sub_(mean / std)
         return {**batch, "pixel_values": scaled}
+
+
+def _measured(processor: Any) -> Normalize:
+    """How a processor scales and shifts the values of each channel, by what it makes of a picture of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise).resize((512, 512), Image.Resampling.NEAREST)
+    plain = processor(images=[picture], do_rescale=False, do_normalize=False)["pixel_values"][0]
+    raw = np.asarray(plain, np.float64)  # (C, H, W)
+    made = np.asarray(processor(images=[picture])["pixel_values"][0], np.float64)
+    mean, std = [], []
+    for before, after in zip(raw, made, strict=True):
+        slope, offset = np.polyfit(before.ravel(), after.ravel(), 1)
+        if abs(before * slope + offset - after).max() > 1e-3 * max(1.0, abs(after).max()) or not slope:
+            raise DataError(f"{type(processor).__name__} does more to pictures than to resize, scale and shift them")
+        mean.append(float(-offset / slope))
+        std.append(float(1 / slope))
+    return Normalize(tuple(mean), tuple(std), 1.0)
 
 
 def is_image_file(path: Path) -> bool:

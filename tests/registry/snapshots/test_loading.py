@@ -196,8 +196,11 @@ def test_model_type_that_nobody_declares(folder):
     change_json(folder / "config.json", model_type="tsugiki_plian")
     with pytest.raises(PluginError, match=r"config\.json: no installed plugin .*'tsugiki_plian'.*Did you mean 'plain'"):
         tsugiki.load(folder)
+    change_json(folder / "config.json", model_type="unheard_of")
+    with pytest.raises(PluginError, match=r"no installed plugin .*'unheard_of', nor has transformers"):
+        tsugiki.load(folder)
     change_json(folder / "config.json", model_type="roberta")
-    with pytest.raises(PluginError, match=r"no installed plugin .*'roberta'"):
+    with pytest.raises(SnapshotError, match="for a RobertaModel of this config"):
         tsugiki.load(folder)
 
 

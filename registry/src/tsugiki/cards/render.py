@@ -18,6 +18,7 @@ from ..metrics import Metric
 from ..output import write_text
 from ..records import plain
 from ..snapshots.provenance import DataRecord, Evaluation, Provenance, SeedFigures
+from ..snapshots.transformers_families import TRANSFORMERS
 from . import numbers
 from .front_matter import render_front_matter, short_name, split_card
 from .metadata import split_prose
@@ -159,7 +160,8 @@ def _usage(provenance: Provenance) -> str:
     if provenance.transfer is not None and "/" not in name:
         parts.append("Run it in the folder that holds this snapshot, or give the path to it.")
     else:
-        parts.append(f"It needs `tsugiki` and its plugin `{provenance.plugin}`.")
+        plugin = "" if provenance.plugin == TRANSFORMERS else f" and its plugin `{provenance.plugin}`"
+        parts.append(f"It needs `tsugiki`{plugin}.")
     return "\n\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from ..labelled_task import BoundTask
 from ..metrics import Metric, Metrics
 from ..predictions import PredictionParts, Predictions
 from ..progress import track
+from ..snapshots.transformers_families import family_of_model, key_of
 from ..task import Task
 from ..tensor_table import Batch, TensorTable
 from .chosen_classes import ChosenClasses
@@ -175,12 +176,10 @@ def task_of(model: PreTrainedModel) -> str:
     """The task a model was made for, by its class.
 
     Raises:
-        DataError: Its family is not registered, or it is a bare network without a head.
+        DataError: Its family is not known, or it is a bare network without a head.
     """
-    from ..registry import registry
-
-    family = registry().family_of_model_type(model.config.model_type)
-    for task in family.declaration.tasks if family else ():
-        if family is not None and family.declaration.models[task].endswith(f":{type(model).__name__}"):
-            return task
+    family = family_of_model(model)
+    key = "" if family is None else key_of(family, type(model).__name__)
+    if family is not None and key in family.declaration.tasks:
+        return key
     raise DataError(f"{type(model).__name__} belongs to no registered task; name one with task=")

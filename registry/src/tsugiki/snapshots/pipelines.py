@@ -51,10 +51,11 @@ def pipeline(
     task = task or snapshot.task
     if task is None:
         raise OptionError(f"{snapshot.folder} is a bare network, made for no task; name one with task=")
-    if task not in snapshot.family.declaration.models:
-        have = snapshot.family.declaration.tasks
+    family = snapshot.family_for(task)
+    if task not in family.declaration.models:
+        have = family.declaration.tasks
         raise UnknownNameError(
-            f"family {snapshot.family.name!r} has no model for task {task!r}; it has: {', '.join(have)}."
+            f"family {family.name!r} has no model for task {task!r}; it has: {', '.join(have)}."
             f"{did_you_mean(task, have)}"
         )
     model, processor = snapshot.model(task, dtype), snapshot.processor()

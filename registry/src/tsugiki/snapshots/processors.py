@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from .strict_config import check_values, fail, one_line, read_json, without_igno
 
 PREPROCESSOR = "preprocessor_config.json"
 _OTHERS = ("processor_config.json", "tokenizer_config.json", "tokenizer.json")
+_PLACES = ("max_position_embeddings", "n_positions")
 _TYPES = ("image_processor_type", "feature_extractor_type")
 
 
@@ -34,9 +36,10 @@ def read_processor(folder: Path, model_type: str, public: PublicWeights | None =
     values = read_json(path)
     check_values(values, path)
     values = without_ignored_fields(values)
-    class_name = next((values[key] for key in _TYPES if values.get(key)), None)
+    class_name = next((values[key] for key in _TYPES if values.get(key)), None) or _usual(model_type)
     if not isinstance(class_name, str):
         fail(path, f"names no {' and no '.join(_TYPES)}")
+    class_name = _todays_name(class_name)
     owner = _owner(class_name, model_type, path)
     try:
         if owner is not None:
@@ -44,6 +47,52 @@ def read_processor(folder: Path, model_type: str, public: PublicWeights | None =
         return _transformers_processor(folder, class_name)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise SnapshotError(f"{path}: does not describe a {class_name}: {one_line(error)}") from error
+
+
+def complete_processor(processor: Any, config: Mapping[str, Any]) -> Any:
+    """Set what processors of transformers leave open and its networks insist on.
+
+    Of a tokenizer: a token to fill rows up with, and a limit. Of an image processor: grey pictures become coloured.
+
+    Args:
+        processor: Changed in place.
+        config: Fields of the model's config.
+
+    Returns:
+        The same.
+    """
+    from transformers import PreTrainedTokenizerBase
+    from transformers.image_processing_utils import BaseImageProcessor
+
+    if isinstance(processor, BaseImageProcessor) and config.get("num_channels", 3) == 3:
+        setattr(processor, "do_convert_rgb", True)  # noqa: B010 (of the subclasses alone)
+    if not isinstance(processor, PreTrainedTokenizerBase):
+        return processor
+    if processor.pad_token is None:
+        processor.pad_token = processor.eos_token
+    places = next((config[name] for name in _PLACES if isinstance(config.get(name), int)), None)
+    if places is not None:
+        # Networks after RoBERTa number the places from behind the token that fills up, which is their second.
+        places -= 2 if config.get("pad_token_id") == 1 else 0
+        processor.model_max_length = min(processor.model_max_length, places)
+    return processor
+
+
+def _usual(model_type: str) -> str | None:
+    """The class of the image processor or feature extractor that transformers has for an architecture."""
+    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING_NAMES
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    named = FEATURE_EXTRACTOR_MAPPING_NAMES.get(model_type) or IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type)
+    return next(iter(named.values()), None) if isinstance(named, dict) else named
+
+
+def _todays_name(class_name: str) -> str:
+    """What transformers calls a class today: feature extractors of pictures became image processors."""
+    import transformers
+
+    known, renamed = vars(transformers)["__all__"], class_name.replace("FeatureExtractor", "ImageProcessor")
+    return renamed if class_name not in known and renamed in known else class_name
 
 
 def _owner(class_name: str, model_type: str, path: Path) -> RegisteredFamily | None:

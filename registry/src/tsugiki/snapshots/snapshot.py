@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from .provenance import Provenance
 from .public_weights import PublicWeights, public_weights_of
 from .resolve import CONFIG, resolve
 from .strict_config import (
+    LABEL_FIELDS,
     build_config,
     check_config,
     config_fields,
@@ -24,6 +25,7 @@ from .strict_config import (
     override_config,
     read_json,
 )
+from .transformers_families import is_found, known_family
 
 if TYPE_CHECKING:
     import torch
@@ -103,16 +105,13 @@ class Snapshot:
 
     @property
     def family(self) -> RegisteredFamily:
-        """The family it belongs to.
+        """The family it belongs to: an installed plugin's, or one of transformers' own.
 
         Raises:
-            PluginError: No installed plugin has it.
+            PluginError: Neither an installed plugin nor transformers has it.
             AmbiguousNameError: Two plugins claim it.
         """
-        family = registry().family_of_model_type(self.config["model_type"])
-        if family is None:
-            raise _no_family(self)
-        return family
+        return self.family_for()
 
     @property
     def task(self) -> str | None:
@@ -126,8 +125,9 @@ class Snapshot:
         self, task: str | None = None, dtype: str | torch.dtype | None = None, **overrides: Any
     ) -> PreTrainedModel:
         """Load the model, checked; as `tsugiki.load`, which tells what the arguments mean and what is raised."""
-        family = self.family
-        model_class = family.model_class(task or self._model_key())
+        family = self.family_for(task)
+        key = task or self._model_key()
+        model_class = family.model_class(key)
         config_class = family.config_class()
         from .auto_classes import register_family
         from .strict_loading import load_strictly
@@ -136,6 +136,8 @@ class Snapshot:
         if overrides:
             check_options(overrides, config_fields(config_class), ("task", "revision", "dtype"), family)
             config = override_config(config_class, self.config, overrides)
+        if is_found(family) and key == "text-classification" and config.pad_token_id is None:
+            config.pad_token_id = config.eos_token_id  # as the tokenizer's, see `complete_processor`
         config._name_or_path = str(self.folder)
         register_family(family)
         try:
@@ -145,7 +147,8 @@ class Snapshot:
                 config,
                 sha256=None if self.provenance is None else self.provenance.weights.sha256,
                 dtype=dtype,
-                replaceable=(family.declaration.head_of(model_class.__name__) or None) if overrides else None,
+                replaceable=_replaceable(family, model_class.__name__) if overrides else None,
+                on_trunk=family.declaration.is_builtin and bool(LABEL_FIELDS & overrides.keys()),
                 public=self.public,
             )
         except SnapshotError as error:
@@ -155,20 +158,43 @@ class Snapshot:
 
     def processor(self) -> Any:
         """Load the processor, as `tsugiki.load_processor`."""
-        from .processors import read_processor
+        from .processors import complete_processor, read_processor
 
-        return read_processor(self.folder, self.config["model_type"], self.public)
+        processor = read_processor(self.folder, self.config["model_type"], self.public)
+        if is_found(self.family_for()) or type(processor).__module__.startswith("transformers.models."):
+            return complete_processor(processor, self.config)
+        return processor
+
+    def family_for(self, task: str | None = None) -> RegisteredFamily:
+        """The family, where a task is named one that has a model for it.
+
+        A plugin may declare a part of what transformers has for an architecture, as BERT for filling masks; for the
+        rest it is transformers' own.
+
+        Raises:
+            PluginError: As `family`.
+        """
+        names = self._architectures() if task is None else []
+        model_class = next(iter(names), "")
+        family = known_family(self.config["model_type"], model_class=model_class, task=task or "")
+        if family is None:
+            raise _no_family(self)
+        return family
+
+    def _architectures(self) -> list[str]:
+        names = self.config.get("architectures")
+        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
     def _model_key(self) -> str:
         """The key of the family's models that it was saved from."""
-        models = self.family.declaration.models
-        architectures = self.config.get("architectures")
-        names = architectures if isinstance(architectures, list) else []
+        models, names = self.family.declaration.models, self._architectures()
         for key, reference in models.items():
             if reference.partition(":")[2] in names:
                 return key
         if self.provenance is not None and self.provenance.task in models:
             return self.provenance.task
+        if is_found(self.family) and "base" in models:
+            return "base"  # of a model for something that no task here does, such as pre-training
         tasks = self.family.declaration.tasks
         if len(tasks) != 1:
             fail(
@@ -217,6 +243,15 @@ def missing_requirements(provenance: Provenance | None) -> list[str]:
     return [name for name in requires if not _is_installed(name)]
 
 
+def _replaceable(family: RegisteredFamily, model_class: str) -> str | Callable[[PreTrainedModel], str] | None:
+    """The head of a model class: its path, or what finds it."""
+    if is_found(family):
+        from .module_tree import find_head
+
+        return find_head
+    return family.declaration.head_of(model_class) or None
+
+
 def _is_installed(distribution: str) -> bool:
     try:
         importlib.metadata.distribution(distribution)
@@ -235,7 +270,8 @@ def _no_family(snapshot: Snapshot) -> PluginError:
     model_type = snapshot.config["model_type"]
     guessed = model_type.removeprefix("tsugiki_").replace("_", "-")
     family = guessed if snapshot.provenance is None else snapshot.provenance.family
-    sentence = f"{snapshot.folder / CONFIG}: no installed plugin has a family with model_type {model_type!r}"
+    where = snapshot.folder / CONFIG
+    sentence = f"{where}: no installed plugin has a family with model_type {model_type!r}, nor has transformers"
     try:
         registry().family(family)
     except UnknownNameError as unknown:

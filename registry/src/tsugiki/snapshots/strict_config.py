@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 
+LABEL_FIELDS = frozenset({"num_labels", "id2label", "label2id"})
+
 MAX_JSON_BYTES = 8_000_000  # the label list of ImageNet-21k takes one million
 MAX_NUMBER = 10**7  # sizes, vocabularies, context lengths, rotary bases
 MAX_LABELS = 10**6  # transformers makes a name for each before any weight is looked at
@@ -187,7 +189,7 @@ def override_config(
         if key not in fields:
             raise OptionError(f"{config_class.__name__} has no option {key!r}.{did_you_mean(key, fields)}")
     merged = {key: value for key, value in values.items() if key != "model_type"}
-    for group in ({"num_labels", "id2label", "label2id"}, {"out_features", "out_indices"}):
+    for group in (LABEL_FIELDS, {"out_features", "out_indices"}):
         if group & overrides.keys():
             merged = {key: value for key, value in merged.items() if key not in group}
     merged |= overrides

@@ -11,7 +11,7 @@ import copy
 import hashlib
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,9 @@ WEIGHTS = "model.safetensors"
 
 MAX_BUFFER_BYTES = 2**28  # of tables that a model computes and does not store
 
+# What some classes of an architecture have in their trunk and others have not.
+_SPARE_OF_TRUNKS = ("pooler.", "embeddings.mask_token")
+
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.npy")
 
 
@@ -40,7 +43,8 @@ def load_strictly(
     *,
     sha256: str | None = None,
     dtype: str | torch.dtype | None = None,
-    replaceable: str | None = None,
+    replaceable: str | Callable[[PreTrainedModel], str] | None = None,
+    on_trunk: bool = False,
     public: PublicWeights | None = None,
 ) -> PreTrainedModel:
     """Build a model and set every weight from the snapshot's ``model.safetensors``.
@@ -55,8 +59,10 @@ def load_strictly(
         config: Its config, checked.
         sha256: What the weights file must hash to, as ``provenance.json`` records it; None where nothing does.
         dtype: Of the model's weights, whatever the file's; ``float32`` by default, ``"auto"`` for the file's own.
-        replaceable: Path of a module, the head, that keeps fresh weights where the config asks for another one than the
-            file holds; by default everything must fit.
+        replaceable: Path of a module, the head, or what finds it in the model; it keeps fresh weights where the config
+            asks for another one than the file holds. By default everything must fit.
+        on_trunk: Whether a file of another class of the architecture may give its trunk alone, so that all that stands
+            on it is fresh.
         public: How the file's names and shapes are read where another library published it.
 
     Returns:
@@ -76,12 +82,14 @@ def load_strictly(
     if public is not None:
         stored, origin = public.translate(stored, path)
     skeleton = _skeleton(model_class, config, Path(folder, CONFIG), len(stored))
-    fresh = None if replaceable is None or _head_fits(skeleton, stored, replaceable) else f"{replaceable}."
+    if public is None:
+        stored, origin = _renamed(skeleton, stored, path)
+    fresh = _fresh_names(skeleton, stored, replaceable, on_trunk)
     names = _stored_names(skeleton, stored, path, fresh, OPTIONAL_TENSORS if public else ())
     _check_shapes(skeleton, names, stored, path)
 
     as_dtype = model_dtype(dtype, stored)
-    if fresh is None:
+    if not fresh:
         # Layers draw numbers while they are built, all of them replaced below; the caller's sequence must not move.
         with torch.random.fork_rng(devices=[]), no_init_weights():
             model = model_class._from_config(config, dtype=as_dtype)
@@ -90,7 +98,7 @@ def load_strictly(
     _set_weights(model, {name: origin.get(stored_name, stored_name) for name, stored_name in names.items()}, path)
     if tied := getattr(model, "all_tied_weights_keys", None):
         model.tie_weights(missing_keys={name for pair in tied.items() for name in pair} - names.keys())
-    if fresh is None:
+    if not fresh:
         _compute_unstored(model, names)
     if model.can_generate() and (generation := Path(folder, "generation_config.json")).is_file():
         from transformers import GenerationConfig
@@ -210,16 +218,71 @@ def _at_most(limit: int) -> Iterator[None]:
             hook.remove()
 
 
-def _head_fits(skeleton: PreTrainedModel, stored: Mapping[str, tuple[tuple[int, ...], str]], head: str) -> bool:
-    """Whether the file holds just the tensors of the module `head`, in their shapes."""
+Header = Mapping[str, tuple[tuple[int, ...], str]]
+
+
+def _renamed(skeleton: PreTrainedModel, stored: Header, path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header with the names that this version of transformers has for the tensors, and each one's name in the file.
+
+    transformers renames the modules of its own architectures now and then, and goes on writing the old names.
+    """
+    if type(skeleton).__module__.partition(".")[0] != "transformers":
+        return dict(stored), {}
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming
+
+    transforms = get_model_conversion_mapping(skeleton)
+    origin: dict[str, str] = {}
+    for stored_name in stored:
+        name = stored_name
+        for transform in transforms:
+            renamed, pattern = transform.rename_source_key(name)
+            if pattern is not None and not isinstance(transform, WeightRenaming):
+                fail(
+                    path, f"{stored_name} is stored in a form that only transformers reads; save the model with it anew"
+                )
+            name = renamed
+        if name in origin:
+            fail(path, f"{origin[name]} and {stored_name} are two names of one tensor")
+        origin[name] = stored_name
+    return {name: stored[stored_name] for name, stored_name in origin.items()}, origin
+
+
+def _fresh_names(
+    skeleton: PreTrainedModel,
+    stored: Header,
+    replaceable: str | Callable[[PreTrainedModel], str] | None,
+    on_trunk: bool,
+) -> frozenset[str]:
+    """The tensors of the model that keep fresh weights; see `load_strictly`."""
+    if replaceable is None:
+        return frozenset()
+    head = replaceable(skeleton) if callable(replaceable) else replaceable
     wanted = {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
     have = {name: shape for name, (shape, _) in stored.items()}
     prefix = f"{head}."
-    return all(wanted.get(name) == have.get(name) for name in wanted.keys() | have.keys() if name.startswith(prefix))
+    of_head = {name for name in wanted.keys() | have.keys() if name.startswith(prefix)}
+    fresh = set() if all(wanted.get(name) == have.get(name) for name in of_head) else of_head
+    if on_trunk and not _is_own(skeleton):
+        trunk = f"{skeleton.base_model_prefix}."
+        fresh |= {name for name in wanted if not name.startswith(trunk)}
+        spare = {name for name in wanted if name.startswith(tuple(trunk + part for part in _SPARE_OF_TRUNKS))}
+        fresh |= {name for name in spare if not {name, name.removeprefix(trunk)} & have.keys()}
+    return frozenset(fresh)
+
+
+def _is_own(skeleton: PreTrainedModel) -> bool:
+    """Whether the file is of the very class that is built."""
+    architectures = skeleton.config.architectures
+    return not architectures or type(skeleton).__name__ in architectures
 
 
 def _stored_names(
-    skeleton: PreTrainedModel, stored: Collection[str], path: Path, fresh: str | None, optional: Collection[str] = ()
+    skeleton: PreTrainedModel,
+    stored: Collection[str],
+    path: Path,
+    fresh: Collection[str],
+    optional: Collection[str] = (),
 ) -> dict[str, str]:
     """Which stored tensor fills which of the model's; all that must be there is, and nothing foreign.
 
@@ -227,13 +290,12 @@ def _stored_names(
         skeleton: The model.
         stored: Names in the file.
         path: The file.
-        fresh: Prefix of tensors that are not filled.
+        fresh: Names of tensors that are not filled.
         optional: Patterns of names that may be missing.
     """
-    stored = {name for name in stored if fresh is None or not name.startswith(fresh)}
-    wanted = [name for name in skeleton.state_dict() if fresh is None or not name.startswith(fresh)]
-    architectures = skeleton.config.architectures
-    is_own = not architectures or type(skeleton).__name__ in architectures
+    stored = {name for name in stored if name not in fresh}
+    wanted = [name for name in skeleton.state_dict() if name not in fresh]
+    is_own = _is_own(skeleton)
     trunk = f"{skeleton.base_model_prefix}." if skeleton.base_model_prefix else ""
     names = {name: name for name in wanted if name in stored}
     from_base = False
@@ -246,6 +308,8 @@ def _stored_names(
         from_base = names is of_base
     unused = stored - set(names.values())
     foreign = [name for name in unused if is_own or from_base or (trunk and name.startswith(trunk))]
+    if fresh and not is_own:
+        foreign = [name for name in foreign if not name.removeprefix(trunk).startswith(_SPARE_OF_TRUNKS)]
     tied = getattr(skeleton, "all_tied_weights_keys", None) or {}
     filled = names.keys() | {a for a, b in tied.items() if b in names} | {b for a, b in tied.items() if a in names}
     missing = _not_matching(

@@ -155,9 +155,11 @@ def _compute(
         with torch.inference_mode(), _captured(model, stages, grid) as seen:
             for batch in _inputs(table, batch_size, device):
                 batch.pop("labels", None)
-                model(**batch)
+                answer = model(**batch)
+                if HEAD in stages and HEAD not in seen:
+                    seen[HEAD] = answer.logits
                 for name in stages:
-                    parts[name].append(seen[name].float().cpu())
+                    parts[name].append(seen.pop(name).float().cpu())
     finally:
         model.train(was_training)
     # Outside of inference mode, so that the features may take part in a later gradient.
@@ -174,12 +176,20 @@ def _inputs(table: TensorTable, batch_size: int, device: torch.device) -> Iterat
 
 @contextmanager
 def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int) -> Iterator[dict[str, Tensor]]:
-    """While the block runs, every forward pass leaves the features of the stages in the mapping."""
+    """While the block runs, every forward pass leaves the features of the stages in the mapping.
+
+    A linear head that is put to every token of a row, before the network chooses the token that answers, is left out:
+    the network's logits then are what the head would have seen of that token.
+    """
     seen: dict[str, Tensor] = {}
     handles = []
 
     def before_head(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        seen[HEAD] = inputs[0].flatten(1).clone()  # the head may work in device
+        if not _is_by_token(module, inputs):
+            seen[HEAD] = inputs[0].flatten(1).clone()  # the head may work in device
+
+    def at_head(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+        return inputs[0] if _is_by_token(module, inputs) else output
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -187,16 +197,29 @@ def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: 
 
         return hook
 
+    def before(name: str) -> Callable[[nn.Module, Any], None]:
+        def hook(module: nn.Module, inputs: Any) -> None:
+            seen[name] = pooled(_tensor_of(inputs), grid).clone()
+
+        return hook
+
     try:
         for name, stage in stages.items():
             if stage is None:
-                handles.append(head_of(model)[1].register_forward_pre_hook(before_head))
+                head = head_of(model)[1]
+                handles += [head.register_forward_pre_hook(before_head), head.register_forward_hook(at_head)]
+            elif stage.before is not None:
+                handles.append(stage.before.register_forward_pre_hook(before(name)))
             else:
                 handles.append(stage.modules[-1].register_forward_hook(after(name)))
         yield seen
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _is_by_token(head: nn.Module, inputs: tuple[Any, ...]) -> bool:
+    return isinstance(head, nn.Linear) and inputs[0].ndim == 3
 
 
 def _tensor_of(output: Any) -> Tensor:

@@ -13,18 +13,17 @@ from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
 from ..data.load_data import local_paths
 from ..durations import Stopwatch
-from ..evaluation import task_named
-from ..evaluation.evaluate import task_of
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric, Metrics
 from ..output import check_output
 from ..public_record import public_model_name
 from ..records import plain
-from ..task import CountedTask, Task
+from ..task import CountedTask
 from ..tasks.classification import Classification
 from ..training.event_logs import keep_event_logs
 from ..training.processes import is_main_process, wait_for_all
 from ..training.resumable import resumable_output
+from .base_model import open_base
 from .classifier_transfer import transfer_classifier
 from .finished_training import command_of, finished_training
 from .loss_splits import read_loss_splits
@@ -113,7 +112,7 @@ def finetune(
     reads = local_paths(data, name)
     foreign = foreign_part if chosen.overwrite else None
     output = check_output(output_dir, foreign=foreign, reads=reads)
-    base, processor, task = _base(name)
+    base, processor, task = open_base(name, data, chosen)
     stages = [stage.name for stage in check_stages(base)]
     asked = parse_depth(depth, len(stages))
     clock = Clock()
@@ -180,12 +179,3 @@ def _may_shift(splits: Splits) -> bool:
     pixels, labels = (splits.train.columns.get(name) for name in ("pixel_values", "labels"))
     are_classes = isinstance(labels, Tensor) and labels.ndim <= 2 and not labels.is_floating_point()
     return are_classes and pixels is not None and pixels.ndim == 4
-
-
-def _base(name: str | Path) -> tuple[PreTrainedModel, Any, Task]:
-    """The base model, its processor and its task."""
-    from ..snapshots.snapshot import Snapshot
-
-    snapshot = Snapshot.open(name)
-    base = snapshot.model()
-    return base, snapshot.processor(), task_named(task_of(base))

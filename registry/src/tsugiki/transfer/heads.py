@@ -82,12 +82,14 @@ class Head:
         path, head = head_of(model)
         targets = linear_layers(head)
         shapes = [tuple(weight.shape) for weight, _ in self.layers]
-        if [tuple(layer.weight.shape) for layer in targets] != shapes or any(layer.bias is None for layer in targets):
+        lacking = any(layer.bias is None and bias.any() for layer, (_, bias) in zip(targets, self.layers, strict=False))
+        if lacking or [tuple(layer.weight.shape) for layer in targets] != shapes:
             raise OptionError(f"the head {path!r} of {type(model).__name__} does not take layers of shape {shapes}")
         with torch.no_grad():
             for layer, (weight, bias) in zip(targets, self.layers, strict=True):
                 layer.weight.copy_(torch.from_numpy(weight))
-                layer.bias.copy_(torch.from_numpy(bias))
+                if layer.bias is not None:
+                    layer.bias.copy_(torch.from_numpy(bias))
 
 
 def check_kind(kind: str) -> None:
@@ -111,6 +113,7 @@ def fit_head(
     hidden_size: int = HIDDEN_SIZE,
     choose: bool = True,
     groups: Tensor | NDArray[Any] | None = None,
+    bias: bool = True,
 ) -> Head:
     """Fit a head on features.
 
@@ -129,6 +132,7 @@ def fit_head(
         hidden_size: Width of the MLP's hidden layer.
         choose: Whether to choose the strength.
         groups: Group numbers (N,) of rows that belong together; no group stands on both sides of a fold.
+        bias: Whether the layers of ``logistic`` and ``svm`` have one; without, it is 0.
 
     Returns:
         The head, with weights for features as they are, not standardised.
@@ -139,7 +143,7 @@ def fit_head(
     check_kind(kind)
     plain, targets = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     copies = [np.asarray(view, dtype=np.float64) for view in views]
-    fit = _Solver(kind, num_labels, seed, hidden_size)
+    fit = _Solver(kind, num_labels, seed, hidden_size, bias)
     strength, scale = UNCHOSEN[kind], 1.0
     tried: dict[float, float] = {}
     if choose and np.bincount(targets, minlength=num_labels).min() >= FEWEST_TO_CHOOSE:
@@ -211,11 +215,12 @@ def _scale(logits: Floats, labels: Labels) -> float:
 class _Solver:
     """Fits one head with one strength; gives layers for features as they are."""
 
-    def __init__(self, kind: str, num_labels: int, seed: int, hidden_size: int) -> None:
+    def __init__(self, kind: str, num_labels: int, seed: int, hidden_size: int, bias: bool = True) -> None:
         self.kind = kind
         self.num_labels = num_labels
         self.seed = seed
         self.hidden_size = hidden_size
+        self.bias = bias
 
     def __call__(
         self, plain: Floats, copies: Sequence[Floats], labels: Labels, strength: float
@@ -228,6 +233,8 @@ class _Solver:
         # A penalty means the same however many views a row has: C weighs rows against it, alpha is divided by them.
         strength = strength * views if self.kind == "mlp" else strength / views
         mean, deviation = standardisation(features)
+        if not self.bias:
+            mean = np.zeros_like(mean)
         with warnings.catch_warnings(), threadpool_limits(1):  # in small problems threads wait more than they work
             warnings.simplefilter("ignore", ConvergenceWarning)  # a step less or more changes no answer
             layers = self._solve((features - mean) / deviation, labels, strength)
@@ -241,13 +248,15 @@ class _Solver:
         if self.kind == "svm":
             from sklearn.svm import LinearSVC
 
-            solver = LinearSVC(C=strength, random_state=self.seed, dual="auto", max_iter=10 * _ITERATIONS)
+            solver = LinearSVC(
+                C=strength, random_state=self.seed, dual="auto", max_iter=10 * _ITERATIONS, fit_intercept=self.bias
+            )
         else:
             from sklearn.linear_model import LogisticRegression
 
-            solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
+            solver = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3, fit_intercept=self.bias)
         solver.fit(features, labels)
-        return [_both_sides(solver.coef_, solver.intercept_)]
+        return [_both_sides(solver.coef_, solver.intercept_ + np.zeros(len(solver.coef_)))]
 
     def _solve_mlp(self, features: Floats, labels: Labels, strength: float) -> list[tuple[Floats, Floats]]:
         from sklearn.neural_network import MLPClassifier

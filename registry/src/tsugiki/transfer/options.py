@@ -31,6 +31,8 @@ class Options:
         columns: Roles of columns that the task does not find by itself. Of every task's data, ``group`` is the column
             that says which rows belong together, such as those of one speaker: they are held out together.
         leave_out: Groups whose training rows are left out and measured on, in place of other test data.
+        task: What the model is to do. By default what the base does; of a bare network, and of one that was trained on
+            texts without labels elsewhere, what its processor and the data say.
         examples_per_class: Train a classifier on so many rows of every class.
         compare_scratch: Train the same network from fresh weights as well.
         device: Where to compute, such as ``cpu`` or ``cuda``.
@@ -46,6 +48,7 @@ class Options:
     augmentation: Augmentation | None = LIGHT
     validation: str | float | None = None
     test: Any = None
+    task: str | None = None
     columns: Mapping[str, str] | None = None
     leave_out: Sequence[str] = ()
     examples_per_class: int | None = None

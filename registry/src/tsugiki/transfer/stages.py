@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from ..errors import OptionError, PluginError, did_you_mean
+from ..snapshots.module_tree import find_head, find_pieces
+from ..snapshots.transformers_families import family_of_model, is_found, key_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,43 +33,51 @@ class Stage:
 
     Attributes:
         name: Path of the module in the model.
-        modules: The modules it is made of; the last one gives the stage's output.
+        modules: The modules it is made of; the last one gives the stage's output, unless `before` says otherwise.
+        loose: Parameters of its that hang on modules which hold other stages too.
+        before: The module whose input is the stage's output.
     """
 
     name: str
     modules: tuple[nn.Module, ...]
+    loose: tuple[nn.Parameter, ...] = ()
+    before: nn.Module | None = None
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The parameters of all modules."""
+        """The parameters of all modules, and the loose ones."""
         for module in self.modules:
             yield from module.parameters()
+        yield from self.loose
 
 
 def family_of(model: PreTrainedModel) -> RegisteredFamily:
     """The family that declares how a model is cut.
 
     Raises:
-        PluginError: No installed plugin knows the model's type.
+        PluginError: Neither an installed plugin nor transformers knows the model's type.
     """
-    from ..registry import registry
-
-    model_type = model.config.model_type
-    family = registry().family_of_model_type(model_type)
+    family = family_of_model(model)
     if family is None:
-        raise PluginError(f"no installed plugin has a family with model_type {model_type!r}; it cannot be cut")
+        raise PluginError(
+            f"neither an installed plugin nor transformers has a family with model_type {model.config.model_type!r}; "
+            "it cannot be cut"
+        )
     return family
 
 
 def stages_of(model: PreTrainedModel) -> list[Stage]:
     """The stages of a task model, from input to output, the head left out.
 
-    A family that declares none has one stage: everything below the head. A path that ends in ``?`` is left out where
+    A family that declares none has one stage: everything below the head. Those of a family that no plugin declares are
+    found from its modules. A path that ends in ``?`` is left out where
     the model has no such module.
 
     Raises:
         PluginError: A path leads to no module.
     """
     family = family_of(model)
+    if is_found(family):
+        return [Stage(**vars(piece)) for piece in find_pieces(model, _found_head(model, family))]
     if not family.declaration.stages:
         return [Stage("body", tuple(_below(model, family.declaration.head_of(type(model).__name__))))]
     stages: list[Stage] = []
@@ -90,8 +100,13 @@ def head_of(model: PreTrainedModel) -> tuple[str, nn.Module]:
         PluginError: The path that the family declares leads to no module.
     """
     family = family_of(model)
-    path = family.declaration.head_of(type(model).__name__)
+    path = _found_head(model, family) if is_found(family) else family.declaration.head_of(type(model).__name__)
     return path, _module(model, path, family) if path else nn.Module()
+
+
+def _found_head(model: PreTrainedModel, family: RegisteredFamily) -> str:
+    """Path of the head of a model that no plugin declares: that of a classifier, for others have none to replace."""
+    return find_head(model) if key_of(family, type(model).__name__).endswith("classification") else ""
 
 
 def _optional(model: PreTrainedModel, path: str) -> nn.Module | None:
@@ -203,14 +218,14 @@ def only_top_trained(model: PreTrainedModel, depth: Depth, new: Sequence[str] = 
         The frozen modules.
     """
     stages = stages_of(model)
-    frozen = [module for stage in stages[: len(stages) - depth] for module in stage.modules]
+    below = stages[: len(stages) - depth]
     trained = {parameter for _, parameters in _by_distance(model, depth, new) for parameter in parameters}
     before = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    for module in frozen:
-        for parameter in module.parameters():
+    for stage in below:
+        for parameter in stage.parameters():
             parameter.requires_grad_(parameter in trained)
     try:
-        yield frozen
+        yield [module for stage in below for module in stage.modules]
     finally:
         for parameter, requires_grad in before.items():
             parameter.requires_grad_(requires_grad)

@@ -22,9 +22,11 @@ from ..training.arguments import EARLY_STOPPING
 from ..training.job import FitResult
 from .choosing import Choice, best_of
 from .features import head_features
+from .graft import linear_layers
 from .heads import HIDDEN_SIZE, Head, fit_head
 from .options import Options
 from .resumable_run import ResumableRun, Schedule
+from .stages import head_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -160,6 +162,7 @@ class HeadFitter:
             hidden_size=getattr(self.model.config, "classifier_hidden_size", HIDDEN_SIZE),
             choose=rows is None,
             groups=None if self.groups is None else self.groups[index],
+            bias=all(layer.bias is not None for layer in linear_layers(head_of(self.model)[1])),
         )
         if rows is None:
             self._head = head
