@@ -43,7 +43,7 @@ def test_splitmix64_matches_a_plain_integer_reference():
         state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
         return state ^ (state >> 31)
 
-    from tsugiki.augmentation import _splitmix64
+    from tsugiki.counter_random import _splitmix64
 
     values = [0, 1, 2**63 - 1, 123456789123456789, -5, -(2**63)]
     expected = [reference(value % 2**64) for value in values]

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 from tsugiki.augmentation import Augmentation, counter_uniform
+from tsugiki.augmentation_kinds import read_augmentation
 from tsugiki.errors import OptionError
 from tsugiki.tensor_table import TensorTable
-from tsugiki.waveform_augmentation import WaveformAugmentation, read_augmentation
+from tsugiki.waveform_augmentation import WaveformAugmentation
 
 EVERYTHING = WaveformAugmentation(shift=0.2, speed=0.1, gain=6, noise=0.1)
 

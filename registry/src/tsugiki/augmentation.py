@@ -7,7 +7,8 @@ epoch and the seed. Order of the batch, number of processes and a resume change 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -15,55 +16,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .counter_random import counter_uniform
 from .errors import OptionError, did_you_mean
+from .mixup import draw_partners, mix
 
-_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
-_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
-_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
-
-
-def _shift_right(value: Tensor, bits: int) -> Tensor:
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _splitmix64(state: Tensor) -> Tensor:
-    """SplitMix64's output function (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators)."""
-    state = (state ^ _shift_right(state, 30)) * _MIX_1
-    state = (state ^ _shift_right(state, 27)) * _MIX_2
-    return state ^ _shift_right(state, 31)
-
-
-def counter_uniform(rows: Tensor, draws: int, *, seed: int, epoch: int, stream: int = 0) -> Tensor:
-    """Uniform numbers in [0, 1) that depend on (seed, epoch, stream, row, draw) alone.
-
-    Args:
-        rows: int64 row ids (B,).
-        draws: Numbers per row.
-        seed: Any integer.
-        epoch: Epoch number.
-        stream: Distinguishes the users of one (seed, epoch, row).
-
-    Returns:
-        float32 (B, draws) on the device of `rows`.
-    """
-    key = torch.tensor([seed, epoch, stream], dtype=torch.int64, device=rows.device)
-    state = torch.zeros((), dtype=torch.int64, device=rows.device)
-    for part in key:
-        state = _splitmix64((state ^ part) + _GOLDEN)
-    state = _splitmix64((state ^ rows.to(torch.int64)) + _GOLDEN)  # (B,)
-    counter = torch.arange(1, draws + 1, device=rows.device, dtype=torch.int64) * _GOLDEN  # (draws,)
-    bits = _splitmix64(state[:, None] + counter)  # (B, draws)
-    return _shift_right(bits, 40).to(torch.float32) * (1.0 / (1 << 24))
+__all__ = ["Augmentation", "AugmentationFields", "counter_uniform"]
 
 
 @dataclass(frozen=True)
-class AugmentationFields:
+class AugmentationFields(ABC):
     """What every augmentation shares: numbers by name, checked, from and to a recipe; each does nothing at its default.
+
+    Attributes:
+        kind: The name in `tsugiki.plugin.Plugin.augmentations` of one that a plugin brings; empty for the core's.
 
     Raises:
         OptionError: A field is no number, negative, or one of those below 1 and not so.
     """
 
+    kind: ClassVar[str] = ""
     _below_1: ClassVar[tuple[str, ...]] = ()  # fields that are fractions, by name
 
     def __post_init__(self) -> None:
@@ -76,6 +47,17 @@ class AugmentationFields:
                 raise OptionError(f"augmentation: {item.name} = {value} must not be negative")
             if item.name in self._below_1 and value >= 1:
                 raise OptionError(f"augmentation: {item.name} = {value} must be below 1")
+
+    @abstractmethod
+    def __call__(self, batch: dict[str, Any], *, rows: Tensor, epoch: int, seed: int) -> dict[str, Any]:
+        """Change a raw batch, as a pure function of seed, epoch and row; see `tsugiki.tensor_table.RowAugmentation`.
+
+        Args:
+            batch: Raw columns, boxes and the like among them.
+            rows: Ids of the rows (B,).
+            epoch: Epoch number.
+            seed: Seed.
+        """
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Self | None:
@@ -93,8 +75,11 @@ class AugmentationFields:
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields that differ from their defaults."""
-        return {item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default}
+        """The kind, where a plugin brings it, and the fields that differ from their defaults."""
+        named = {"kind": self.kind} if self.kind else {}
+        return named | {
+            item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default
+        }
 
 
 @dataclass(frozen=True)
@@ -113,7 +98,7 @@ class Augmentation(AugmentationFields):
         saturation: Stretch the colours about gray by a factor within this fraction of 1.
         cutout: Blank a square of this side at a random place (DeVries and Taylor 2017).
         mixup: Lay each picture over another, with shares from Beta(mixup, mixup) (Zhang et al. 2017); at most 1.
-            The table does that, see `tsugiki.mixup`.
+            See `tsugiki.mixup`.
 
     The raw column ``pixel_values`` is (B, C, H, W) in the range 0..255, uint8 or float; so is the result.
     """
@@ -162,6 +147,24 @@ class Augmentation(AugmentationFields):
         if self.cutout:
             pixels = self._cutout(pixels, uniform(3, 2))
         return {**batch, "pixel_values": pixels}
+
+    def partners(self, rows: Tensor, *, count: int, epoch: int, seed: int) -> Tensor | None:
+        """Row numbers (B, 1) of the pictures that mixup lays over others; None without it."""
+        return draw_partners(rows, count, self.mixup, seed=seed, epoch=epoch)[0][:, None] if self.mixup else None
+
+    def join(
+        self,
+        batch: dict[str, Tensor],
+        partners: Sequence[dict[str, Tensor]],
+        *,
+        rows: Tensor,
+        epoch: int,
+        seed: int,
+        classes: int,
+    ) -> dict[str, Tensor]:
+        """Mix pictures and labels; both batches are augmented."""
+        _, shares = draw_partners(rows, 1, self.mixup, seed=seed, epoch=epoch)
+        return mix(batch, partners[0], shares, classes)
 
     def _crop_and_flip(self, pixels: Tensor, draws: Tensor) -> Tensor:
         """Both as one gather: which source row and column each target pixel is read from."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .augmentation import counter_uniform
+from .counter_random import counter_uniform
 
 _TRIES = 24  # at alpha = 1 each try fails with probability one half
 _PARTNERS, _SHARES = 16, 17  # streams of the counter

@@ -129,6 +129,12 @@ class Plugin:
             (`tsugiki.file_tree.FileCount`) and a method ``dataset`` that returns a ``DatasetDict``, or raises a
             `tsugiki.errors.DataError` that names file and line.
         distributed_weights: By checkpoint, where the weights lie that its folder in `pretrained` does not hold.
+        augmentations: References of subclasses of `tsugiki.augmentation.AugmentationFields` by kind, as a recipe's
+            ``augmentation: {kind: mosaic, ...}`` names them: frozen dataclasses whose attribute ``kind`` is that name,
+            called as `tsugiki.tensor_table.RowAugmentation` is; one that needs other rows of the table is a
+            `tsugiki.tensor_table.JoiningAugmentation`.
+        methods: References of trainers by name, as a recipe's ``method`` names them: each takes the place of the one
+            that trains the family, see `tsugiki.training.options.method_options`.
     """
 
     name: str
@@ -140,6 +146,8 @@ class Plugin:
     public_weights: Mapping[str, str] = field(default_factory=dict)
     readers: Mapping[str, str] = field(default_factory=dict)
     distributed_weights: Mapping[str, DistributedWeights] = field(default_factory=dict)
+    augmentations: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("plugin", self.name)
@@ -156,6 +164,8 @@ class Plugin:
             ("data set", self.datasets),
             ("public weights", self.public_weights),
             ("reader", self.readers),
+            ("augmentation", self.augmentations),
+            ("method", self.methods),
         ):
             for key, reference in references.items():
                 _check_reference(f"{kind} {key!r} of plugin {self.name!r}", reference)

@@ -26,8 +26,15 @@ from .shared_tasks import SHARED_TASKS
 if TYPE_CHECKING:
     from .task import Task
 
-_PREFIXED = ("family", "model", "task", "command")  # may be asked for as plugin:name
-_DECLARED_IN = {"task": "tasks", "command": "commands", "data set": "datasets", "architecture": "public_weights"}
+_PREFIXED = ("family", "model", "task", "command", "augmentation", "method")  # may be asked for as plugin:name
+_DECLARED_IN = {
+    "task": "tasks",
+    "command": "commands",
+    "data set": "datasets",
+    "architecture": "public_weights",
+    "augmentation": "augmentations",
+    "method": "methods",
+}
 
 
 def import_string(reference: str) -> Any:
@@ -284,6 +291,37 @@ class Registry:
         owner = self.owner("data set", name)
         return None if owner is None else owner.import_reference(owner.manifest.datasets[name])
 
+    def augmentation_class(self, kind: str) -> Any:
+        """The class of a plugin's augmentation, bare (``mosaic``) or with its plugin, imported now.
+
+        Raises:
+            UnknownNameError: No installed plugin has it.
+            AmbiguousNameError: Two plugins claim it.
+            PluginError: Importing it failed, or the class is of another kind.
+        """
+        found = self._declared("augmentation", kind)
+        if found.kind != kind.rpartition(":")[2]:
+            raise PluginError(f"augmentation {kind!r}: {found.__module__}.{found.__name__}.kind is {found.kind!r}")
+        return found
+
+    def method(self, name: str) -> Any:
+        """The trainer that a recipe names as its method, bare (``distil``) or with its plugin, imported now.
+
+        Raises:
+            UnknownNameError: No installed plugin has it.
+            AmbiguousNameError: Two plugins claim it.
+            PluginError: Importing it failed.
+        """
+        return self._declared("method", name)
+
+    def _declared(self, kind: str, name: str) -> Any:
+        prefix, _, bare = name.rpartition(":")
+        owner = self.owner(kind, bare, plugin_name=prefix)
+        if owner is None:
+            names = [one for plugin in self.plugins.values() for one in getattr(plugin.manifest, _DECLARED_IN[kind])]
+            raise self._unknown(kind, name, names, {})
+        return owner.import_reference(getattr(owner.manifest, _DECLARED_IN[kind])[bare])
+
     def public_architectures(self) -> list[str]:
         """The architectures whose published weights an installed plugin reads, sorted."""
         return sorted({name for plugin in self.plugins.values() for name in plugin.manifest.public_weights})
@@ -304,7 +342,7 @@ class Registry:
         """The plugin that declares a name, or None.
 
         Args:
-            kind: ``task``, ``command``, ``data set`` or ``architecture``.
+            kind: ``task``, ``command``, ``data set``, ``architecture``, ``augmentation`` or ``method``.
             name: The bare name.
             plugin_name: Where given, only this plugin is asked.
 

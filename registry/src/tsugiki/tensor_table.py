@@ -8,13 +8,11 @@ batch is one indexing operation on the device where the columns live. Augmentati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-
-from .mixup import draw_partners, mix
 
 Batch = dict[str, Tensor]
 IGNORED = -100  # labels that ask for nothing
@@ -24,6 +22,41 @@ class RowAugmentation(Protocol):
     """Changes a raw batch at random, as a pure function of seed, epoch and the ids of its rows (B,)."""
 
     def __call__(self, batch: Batch, *, rows: Tensor, epoch: int, seed: int) -> Batch: ...  # noqa: D102
+
+
+@runtime_checkable
+class JoiningAugmentation(RowAugmentation, Protocol):
+    """One that lays rows of the table over each other or side by side, as mixup and mosaic do.
+
+    Rows and partners are augmented by the call, then joined.
+    """
+
+    def partners(self, rows: Tensor, *, count: int, epoch: int, seed: int) -> Tensor | None:
+        """Which rows join each row, as a pure function of seed, epoch and row.
+
+        Args:
+            rows: Ids of the rows (B,).
+            count: Rows of the table.
+            epoch: Epoch number.
+            seed: Seed.
+
+        Returns:
+            Row numbers int64 (B, K) below `count`; None where there is nothing to join.
+        """
+
+    def join(
+        self, batch: Batch, partners: Sequence[Batch], *, rows: Tensor, epoch: int, seed: int, classes: int
+    ) -> Batch:
+        """Make one raw batch of a batch and its K batches of partners, labels and boxes included.
+
+        Args:
+            batch: Raw columns, augmented, first dimension B.
+            partners: Likewise.
+            rows: Ids of the rows (B,).
+            epoch: Epoch number.
+            seed: Seed.
+            classes: Number of classes of the table, 0 where its labels are no class numbers.
+        """
 
 
 class TensorTable(Dataset[Batch]):
@@ -114,10 +147,13 @@ class TensorTable(Dataset[Batch]):
         """
         index = torch.as_tensor(rows, dtype=torch.long)
         raw = self._augmented(index)
-        if alpha := getattr(self.augmentation, "mixup", 0.0):
+        if isinstance(self.augmentation, JoiningAugmentation):
             ids = self.row_ids[index].to(self.device)
-            partners, shares = draw_partners(ids, len(self), alpha, seed=self.seed, epoch=self.epoch)
-            raw = mix(raw, self._augmented(partners.cpu()), shares, self.classes)
+            partners = self.augmentation.partners(ids, count=len(self), epoch=self.epoch, seed=self.seed)
+            if partners is not None:
+                others = [self._augmented(column) for column in partners.cpu().unbind(1)]
+                classes = self.classes if self._has_class_numbers() else 0
+                raw = self.augmentation.join(raw, others, rows=ids, epoch=self.epoch, seed=self.seed, classes=classes)
         return raw if self.transform is None else self.transform(raw)
 
     def _augmented(self, index: Tensor) -> Batch:
@@ -171,9 +207,12 @@ class TensorTable(Dataset[Batch]):
             row_ids=row_ids,
             groups=groups,
         )
-        if getattr(self.columns.get("labels"), "ndim", None) == 1:
+        if self._has_class_numbers():
             table._classes = self.classes
         return table
+
+    def _has_class_numbers(self) -> bool:
+        return getattr(self.columns.get("labels"), "ndim", None) == 1
 
 
 def on_device(value: Any, device: torch.device | str) -> Any:

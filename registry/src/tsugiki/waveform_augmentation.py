@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .augmentation import Augmentation, AugmentationFields, counter_uniform
+from .augmentation import AugmentationFields, counter_uniform
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,3 @@ def _played(waveforms: Tensor, shift: Tensor, speed: Tensor) -> Tensor:
         return waveforms.gather(1, at.clamp(0, length - 1)) * inside
 
     return read(index) * (1 - after_share) + read(index + 1) * after_share
-
-
-def read_augmentation(values: Mapping[str, Any] | None) -> Augmentation | WaveformAugmentation | None:
-    """Read a mapping such as a recipe's: an augmentation of pictures or of waveforms, told apart by its fields.
-
-    Raises:
-        OptionError: A field is unknown or out of range.
-    """
-    waveform_fields = {item.name for item in fields(WaveformAugmentation)}
-    if values and waveform_fields & set(values):
-        return WaveformAugmentation.from_dict(values)
-    return Augmentation.from_dict(values)

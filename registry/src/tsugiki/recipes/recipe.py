@@ -87,14 +87,16 @@ class Recipe:
         data: What it learns from; None where another distribution ships the weights, see
             `tsugiki.Plugin.distributed_weights`.
         training: Fields of `transformers.TrainingArguments` by their own names; ``early_stopping_patience``,
-            ``channels_last`` and ``attn_implementation`` besides.
+            ``channels_last``, ``attn_implementation``, ``ema_decay`` and ``rows_per_class`` besides.
             The batch size is that of all processes together (``split_batches``) unless the recipe says otherwise.
         seeds: Seeds; the first makes the snapshot, the others are measured for mean and deviation.
         status: ``trained``, or ``untrained`` for a recipe without a snapshot yet.
         config: Fields of the model's config.
         processor: Fields of the processor.
         augmentation: Fields of `tsugiki.augmentation.Augmentation`, or for audio of
-            `tsugiki.waveform_augmentation.WaveformAugmentation`.
+            `tsugiki.waveform_augmentation.WaveformAugmentation`; one of a plugin by its ``kind``, and its fields.
+        method: The method of a plugin that trains it, such as ``compression:distil``, in the place of `fit` or of the
+            family's own trainer; its options stand in ``training``.
         generation: Fields of the model's generation config, such as ``num_beams``, of a model that writes.
         target: Metric -> figure it must reach, such as ``{"accuracy": 0.992}``.
         base_model: Checkpoint it starts from. Its processor is taken where `processor` is left out, as it must be where
@@ -120,6 +122,7 @@ class Recipe:
     config: dict[str, Any] = field(default_factory=dict)
     processor: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
+    method: str | None = None
     generation: dict[str, Any] = field(default_factory=dict)
     target: dict[str, float] = field(default_factory=dict)
     base_model: str | None = None
@@ -161,7 +164,7 @@ class Recipe:
         Raises:
             RecipeError: A field is missing, unknown or of the wrong type.
         """
-        from ..waveform_augmentation import read_augmentation
+        from ..augmentation_kinds import read_augmentation
 
         recipe = read_record(cls, values, where, RecipeError)
         if (recipe.data is None or recipe.data.evaluation is None) and not recipe.evaluations:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..augmentation_kinds import read_augmentation
 from ..cards.licenses import check_license
 from ..cards.metadata import license_link, split_prose
 from ..cards.snapshot_files import foreign_part
@@ -24,12 +25,12 @@ from ..snapshots.provenance import DataRecord, Hardware, LearningData, RecipeCho
 from ..snapshots.saving import save_part
 from ..snapshots.snapshot import each_opened_once
 from ..snapshots.strict_config import read_json
+from ..training.arguments import check_method
 from ..training.event_logs import keep_event_logs
 from ..training.fit import fit
 from ..training.job import FitResult, TrainingJob
 from ..training.processes import is_main_process, wait_for_all
 from ..training.resumable import clear_checkpoints, has_progress, resumable_output
-from ..waveform_augmentation import read_augmentation
 from .distributed_recipe import make_distributed
 from .prepared_recipe import PreparedRecipe, build_model, prepare
 from .recipe import Recipe, recipe_sha256
@@ -91,7 +92,7 @@ def train_seed(
         progress=progress,
         title=f"{run.recipe.name} seed {seed}",
     )
-    trainer = registry().family(run.recipe.family).trainer(run.recipe.task) or fit
+    trainer = _method(run.recipe) or registry().family(run.recipe.family).trainer(run.recipe.task) or fit
     return model, trainer(model, job)
 
 
@@ -131,6 +132,7 @@ def train(
     if training or seeds:
         recipe = replace(recipe, training={**recipe.training, **(training or {})}, seeds=list(seeds or recipe.seeds))
     _check_card(recipe, Path(recipe_folder) / CARD)
+    _method(recipe)
     reads = local_paths(recipe.data_id, *(evaluation.id for evaluation in recipe.evaluations))
     foreign = foreign_part if overwrite else None
     output = check_output(output_dir or default_output(recipe), foreign=foreign, reads=reads)
@@ -150,6 +152,15 @@ def train(
             _write_snapshot(run, place, results, Path(recipe_folder))
     wait_for_all()
     return output
+
+
+def _method(recipe: Recipe) -> Any:
+    """The method that takes the place of the trainer, its options checked; None where the recipe names none."""
+    if recipe.method is None:
+        return None
+    method = registry().method(recipe.method)
+    check_method(method, recipe.training, called=f"method {recipe.method!r}")
+    return method
 
 
 def _check_card(recipe: Recipe, prose: Path) -> None:
@@ -258,7 +269,7 @@ def _write_snapshot(run: PreparedRecipe, place: Unfinished, results: list[SeedRu
         base_model=recipe.base_model,
         command=f"tsugiki train hub_cards/{recipe.name}",
         recipe_sha256=recipe_sha256(recipe_folder),
-        recipe=RecipeChoices(recipe.config, recipe.training, recipe.augmentation),
+        recipe=RecipeChoices(recipe.config, recipe.training, recipe.augmentation, recipe.method),
         citation=recipe.citation,
         seed=first.seed,
         commit=environment.commit(recipe_folder if recipe_folder.is_dir() else recipe_folder.parent),

@@ -166,11 +166,12 @@ class SeedFigures:
 
 @dataclass(frozen=True)
 class RecipeChoices:
-    """What a recipe chose: fields of the config, of the training and of the augmentation."""
+    """What a recipe chose: fields of the config, of the training and of the augmentation, and its method."""
 
     config: dict[str, Any]
     training: dict[str, Any]
     augmentation: dict[str, Any]
+    method: str | None = None
 
 
 @dataclass(frozen=True)

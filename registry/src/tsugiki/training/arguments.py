@@ -1,4 +1,4 @@
-"""The options of gradient descent: fields of transformers' `TrainingArguments` over our defaults, and three of ours."""
+"""The options of gradient descent: fields of transformers' `TrainingArguments` over our defaults, and some of ours."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
-from ..errors import OptionError, did_you_mean
-from .options import TrainerOptions, whole
+from ..errors import OptionError, PluginError, did_you_mean
+from .options import TrainerOptions, number, split_options, whole
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -39,6 +39,10 @@ class FitOptions(TrainerOptions):
     Attributes:
         early_stopping_patience: After how many validations that are no better to stop, with the best weights.
         channels_last: Compute convolutions in that memory format, which is faster for some.
+        ema_decay: Validate and keep an exponential moving average of the weights, of which a step keeps this share; see
+            `tsugiki.training.weight_average`.
+        rows_per_class: Rows of each class in a batch, which then holds as many classes as it has room for; see
+            `tsugiki.training.class_rows`.
         attn_implementation: Compute attention in another way during the training; ``eager`` is faster than ``sdpa`` on
             a CPU.
     """
@@ -46,6 +50,8 @@ class FitOptions(TrainerOptions):
     early_stopping_patience: int | None = whole(None, least=1)
     channels_last: bool = False
     attn_implementation: str | None = None
+    ema_decay: float | None = number(None, above=0, below=1)
+    rows_per_class: int | None = whole(None, least=2)
 
 
 def argument_names() -> list[str]:
@@ -74,6 +80,24 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise OptionError(f"{name} must be a number, true or false, not {value!r}")
     if arguments.get("push_to_hub"):
         raise OptionError("push_to_hub: a training publishes nothing; `tsugiki publish` does, with a card")
+
+
+def check_method(method: Any, arguments: Mapping[str, Any], *, called: str) -> None:
+    """Refuse arguments that a plugin's method does not take; see `tsugiki.training.options.method_options`.
+
+    Raises:
+        PluginError: The method declares no options.
+        OptionError: An option is unknown to the method and to gradient descent, or out of range.
+    """
+    kind = getattr(method, "options", None)
+    if kind is None:
+        raise PluginError(f"{called}: {method.__module__}:{method.__name__} declares no options by method_options")
+    _, rest = split_options(arguments, kind)
+    try:
+        check_arguments(rest)
+    except OptionError as error:
+        names = ", ".join(item.name for item in fields(kind)) or "none"
+        raise OptionError(f"{called}: {error} Its own options: {names}.") from error
 
 
 def training_arguments(output_dir: Path, options: Mapping[str, Any]) -> TrainingArguments:

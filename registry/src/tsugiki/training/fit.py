@@ -68,11 +68,15 @@ def fit(
             ],
             parameter_groups=parameter_groups,
             task=job.task,
+            ema_decay=own.ema_decay,
+            rows_per_class=own.rows_per_class,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(TrainingTime)
         checkpoint = get_last_checkpoint(str(job.output_dir)) if job.resume and job.output_dir.is_dir() else None
         trainer.train(resume_from_checkpoint=checkpoint)
+        if trainer.average is not None:
+            trainer.average.take(model)
     model.eval()
     return FitResult(
         history=_history(trainer.state.log_history),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -12,6 +12,7 @@ SET_FOR_ALL = ("seed", "save_strategy", "save_total_limit")  # by whoever runs a
 _RANGE = "range"
 
 Options = TypeVar("Options", bound="TrainerOptions")
+Trainer = TypeVar("Trainer", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,25 @@ def split_options(arguments: Mapping[str, Any], kind: type[Options]) -> tuple[Op
     names = [item.name for item in fields(kind)]
     own = {name: value for name, value in arguments.items() if name in names}
     return kind(**own), {name: value for name, value in arguments.items() if name not in own}
+
+
+def method_options(kind: type[TrainerOptions]) -> Callable[[Trainer], Trainer]:
+    """Declare the options of a trainer that is a plugin's method, so that they are checked before the first step.
+
+    A plugin names the trainer in `Plugin.methods`; its other arguments are those of `tsugiki.training.fit.fit`:
+
+        @method_options(DistilOptions)
+        def distil(model: PreTrainedModel, job: TrainingJob) -> FitResult: ...
+
+    Args:
+        kind: The options, which the trainer takes from its job by `TrainingJob.split_options`.
+    """
+
+    def declare(train: Trainer) -> Trainer:
+        train.options = kind  # type: ignore[attr-defined]
+        return train
+
+    return declare
 
 
 def read_options(arguments: Mapping[str, Any], kind: type[Options]) -> Options:

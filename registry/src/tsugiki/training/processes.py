@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -61,6 +62,26 @@ def of_main_process(value: Any) -> Any:
 
     _group()
     return broadcast_object_list([value])[0]
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """The rows of all processes, those of the first process first, for a loss over the batch of all, such as triplets.
+
+    Every process computes the same loss of them; the gradients that reach its own rows are such that the average which
+    is taken over processes is the gradient that one process would have.
+
+    Args:
+        rows: (B, ...), of the same shape in every process.
+
+    Returns:
+        (B * processes, ...).
+    """
+    if number_of_processes() == 1:
+        return rows
+    from torch.distributed.nn.functional import all_gather
+
+    _group()
+    return torch.cat(all_gather(rows))
 
 
 def _group() -> PartialState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,9 @@ from ..errors import OptionError
 from ..output import discard
 from ..task import Task
 from ..tensor_table import IGNORED, Batch, TensorTable
+from .class_rows import ClassRows
 from .length_grouping import LengthGroupedRows, row_lengths
+from .weight_average import WeightAverage
 
 _SAVING = "saving"
 
@@ -46,6 +49,8 @@ class TableTrainer(Trainer):
         parameter_groups: Optimizer groups such as ``{"params": [...], "lr": 1e-3}``; by default all trainable
             parameters at ``learning_rate``.
         task: Says what validation keeps of a forward pass; by default the output's ``logits``.
+        ema_decay: Validate an exponential moving average of the weights, and keep it in checkpoints.
+        rows_per_class: Rows of each class in a batch.
         options: What `transformers.Trainer` takes.
     """
 
@@ -54,15 +59,26 @@ class TableTrainer(Trainer):
         *,
         parameter_groups: Sequence[Mapping[str, Any]] | None = None,
         task: Task | None = None,
+        ema_decay: float | None = None,
+        rows_per_class: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(data_collator=_identity, **options)  # type: ignore[arg-type]
         self._groups = parameter_groups
         self._task = task
+        self._rows_per_class = rows_per_class
+        self.average = None if ema_decay is None else WeightAverage(self._network, ema_decay)
+        if self.average is not None:
+            self.add_callback(Averaging(self.average))
         self._saving_to: str | None = None
         self._is_over = False
         # Many a forward takes **kwargs and still returns a mean; Trainer would take it for a sum over all processes.
         self.model_accepts_loss_kwargs = False
+
+    @property
+    def _network(self) -> torch.nn.Module:
+        assert self.model is not None
+        return self.model
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Build the optimizer, over our own parameter groups where they were given."""
@@ -75,7 +91,13 @@ class TableTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """The order of rows; ``train_sampling_strategy: group_by_length`` puts texts of like length together."""
         table = self.train_dataset if train_dataset is None else train_dataset
-        if self.args.train_sampling_strategy != "group_by_length" or not isinstance(table, TensorTable):
+        by_length = self.args.train_sampling_strategy == "group_by_length"
+        if self._rows_per_class is not None and isinstance(table, TensorTable):
+            if by_length:
+                raise OptionError("rows_per_class and train_sampling_strategy = group_by_length are two orders of rows")
+            size = self.args.train_batch_size
+            return ClassRows(table, size, per_class=self._rows_per_class, seed=self.args.seed)
+        if not by_length or not isinstance(table, TensorTable):
             return super()._get_train_sampler(train_dataset)
         if row_lengths(table) is None:
             raise OptionError("train_sampling_strategy = group_by_length needs rows that have a length, such as texts")
@@ -118,6 +140,21 @@ class TableTrainer(Trainer):
             return 1.0
         asked = (labels != IGNORED).sum()
         return asked * self.args.world_size / self.accelerator.reduce(asked.clone(), "sum")
+
+    def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
+        """The figures of the model, or of the average of its weights where there is one."""
+        with contextlib.nullcontext() if self.average is None else self.average.taken(self._network):
+            return super().evaluate(*args, **options)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average is not None:
+            self.average.load(Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        if self.average is not None:
+            self.average.load(Path(str(self.state.best_model_checkpoint)))
 
     def prediction_step(
         self, model: Any, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
@@ -180,6 +217,8 @@ class TableTrainer(Trainer):
         if self.state.best_global_step == self.state.global_step:
             self.state.best_model_checkpoint = str(run / name)
         if self.args.should_save:
+            if self.average is not None:
+                self.average.save(saving / name)
             self.state.save_to_json(str(saving / name / TRAINER_STATE_NAME))  # names the best where it will be
             discard(run / name)
             (saving / name).replace(run / name)
@@ -202,6 +241,17 @@ class EpochOfTable(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Count the epochs that are complete."""
         self.table.epoch = int((state.epoch or 0) + 1e-6)
+
+
+class Averaging(TrainerCallback):
+    """Take every step's weights into their average."""
+
+    def __init__(self, average: WeightAverage) -> None:
+        self.average = average
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """The weights are those of the step."""
+        self.average.update(model)
 
 
 class ProgressBar(TrainerCallback):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..augmentation import Augmentation
+from ..augmentation import Augmentation, AugmentationFields
+from ..augmentation_kinds import read_augmentation
 from ..cards.licenses import check_license
 from ..devices import check_device
 from ..errors import OptionError, did_you_mean
@@ -22,8 +23,8 @@ class Options:
 
     Attributes:
         head: Of a classifier, ``logistic``, ``svm`` or ``mlp``.
-        augmentation: Fields of `tsugiki.augmentation.Augmentation`, or False for none. By default light shifts, turns
-            and zooms of pictures whose labels are classes.
+        augmentation: Fields of `tsugiki.augmentation.Augmentation`, or of a plugin's with its ``kind``, or False for
+            none. By default light shifts, turns and zooms of pictures whose labels are classes.
         validation: The split to choose on, or the share of the training rows. By default the split ``validation`` where
             there is a test part besides, else a quarter of the training rows; what was chosen is then trained on all.
         test: The split to measure on, a `datasets.Dataset`, or the share of the training rows. By default ``test``,
@@ -45,7 +46,7 @@ class Options:
     """
 
     head: str = "logistic"
-    augmentation: Augmentation | None = LIGHT
+    augmentation: AugmentationFields | None = LIGHT
     validation: str | float | None = None
     test: Any = None
     task: str | None = None
@@ -92,16 +93,16 @@ def read_options(given: Mapping[str, Any]) -> Options:
     return options
 
 
-def _augmentation(value: Any) -> Augmentation | None:
+def _augmentation(value: Any) -> AugmentationFields | None:
     if value is None or value is True:
         return LIGHT
-    if isinstance(value, Augmentation):
+    if isinstance(value, AugmentationFields):
         return value
     if value is False or value == "none":
         return None
     if not isinstance(value, Mapping):
         raise OptionError(f"augmentation must hold fields such as {{'flip': true}}, or false, not {value!r}")
-    return Augmentation.from_dict(value)
+    return read_augmentation(value)
 
 
 def _check_values(options: Options) -> None:

@@ -78,5 +78,7 @@ plugin = Plugin(
         ),
     ),
     tasks={"spot-finding": "tsugiki_toy.spots:SpotFinding"},
+    augmentations={"mosaic": "tsugiki_toy.squares:Mosaic"},
+    methods={"distil": "tsugiki_toy.squares:distil"},
     readers={"marked": "tsugiki_toy.squares:read_marked"},
 )
