@@ -2,10 +2,10 @@
 
     python benchmarks/photograph_folds.py [--base efficientnet-lite0-imagenet] [--depth auto] [--folds 5]
 
-All 245 pictures of `tsugiki/hymenoptera` are cut into five folds by class (scikit-learn's StratifiedKFold, seed 0); each is
-measured once by a network that was fine-tuned on the other four. Nothing is chosen on the measured fold. Printed are the
-share over all pictures with Wilson's interval, and seconds a fold. `--untrained` asks a classifier of ImageNet to choose
-between its own ant and bee instead, without any training.
+All 245 pictures of `tsugiki/hymenoptera` are cut into five folds by class (scikit-learn's StratifiedKFold, seed 0).
+Each fold is measured once, by a network that was fine-tuned on the other four; nothing is chosen on it. Printed are
+the share over all pictures with Wilson's interval, and seconds a fold. `--untrained` asks a classifier of ImageNet
+to choose between its own ant and bee instead, without any training.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def main() -> None:
         if result.report.scratch_metrics is not None:
             scratch += round(result.report.scratch_metrics["accuracy"].value * len(held))
         seconds = time.perf_counter() - began
-        print(f"fold {number}: depth {result.depth}, {result.metrics['accuracy'].value:.3f}, {seconds:.0f} s", flush=True)
+        print(
+            f"fold {number}: depth {result.depth}, {result.metrics['accuracy'].value:.3f}, {seconds:.0f} s", flush=True
+        )
     show(f"{options.base}, depth {options.depth}", right, measured)
     if options.scratch:
         show("from scratch", scratch, measured)

@@ -24,12 +24,13 @@ import tsugiki
 import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from tsugiki.cache_root import FOLDER_VARIABLE
 from tsugiki.durations import Stopwatch
 from tsugiki.errors import OutputError
 from tsugiki.output import partial_path
 from tsugiki.recipes.train_recipe import train
 from tsugiki.tasks.text_classification import TextClassification
-from tsugiki.transfer.cache import FOLDER_VARIABLE, FeatureCache
+from tsugiki.transfer.cache import FeatureCache
 
 from . import transfer_data
 from .kills import KILLED, contents, in_fork, killed_at

@@ -19,16 +19,17 @@ from .mirror import mirror_folder
 _NUMERIC_ARGUMENTS = {
     "accelerator_config", "activation_checkpointing", "adam_beta1", "adam_beta2", "adam_epsilon",
     "auto_find_batch_size", "average_tokens_across_devices", "bf16", "bf16_full_eval", "channels_last", "data_seed",
-    "dataloader_drop_last", "dataloader_num_workers", "early_stopping_patience", "eval_delay", "eval_steps",
-    "fp16", "fp16_full_eval", "full_determinism",
+    "dataloader_drop_last", "dataloader_num_workers", "early_stopping_patience", "ema_decay", "eval_delay",
+    "eval_steps", "fp16", "fp16_full_eval", "full_determinism",
     "gradient_accumulation_steps", "gradient_checkpointing", "greater_is_better", "label_smoothing_factor",
     "learning_rate", "load_best_model_at_end", "logging_first_step", "logging_steps", "lr_scheduler_kwargs",
     "max_grad_norm", "max_steps", "neftune_noise_alpha", "num_train_epochs", "per_device_eval_batch_size",
-    "per_device_train_batch_size", "save_steps", "save_total_limit", "seed", "tf32", "torch_compile", "use_cpu",
-    "use_liger_kernel", "warmup_ratio", "warmup_steps", "weight_decay",
+    "per_device_train_batch_size", "rows_per_class", "save_steps", "save_total_limit", "seed", "tf32", "torch_compile",
+    "use_cpu", "use_liger_kernel", "warmup_ratio", "warmup_steps", "weight_decay",
 }
 # fmt: on
-_OURS = {"attn_implementation", "channels_last", "early_stopping_patience"}  # `tsugiki.training.arguments.FitOptions`
+# Of `tsugiki.training.arguments.FitOptions`.
+_OURS = {"attn_implementation", "channels_last", "early_stopping_patience", "ema_decay", "rows_per_class"}
 # Those whose values are words that transformers defines.
 _WORD_ARGUMENTS = {
     "eval_strategy": "IntervalStrategy",

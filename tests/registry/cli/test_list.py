@@ -85,7 +85,7 @@ def test_info_on_a_terminal_keeps_what_is_long_in_its_column(rose, capsys, monke
 
 def test_list_as_json_is_a_list_of_model_infos(rose, capsys):
     infos = json.loads(run(capsys, "list", "*10", "--json")[1])
-    keys = ["name", "plugin", "family", "task", "parameters", "size_bytes", "metrics", "license"]
+    keys = ["name", "plugin", "family", "task", "parameters", "size_bytes", "metrics", "license", "needs"]
     assert [list(info) for info in infos] == [keys]
     assert infos[0]["metrics"]["accuracy"]["low"] == 0.9903
 

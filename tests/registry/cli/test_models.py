@@ -73,6 +73,7 @@ def test_evaluate_prints_each_metric_with_its_interval(calls, capsys):
     assert (code, out) == (0, f"{few}accuracy 0.7500 [0.5000, 1.0000]  (n = 8)\n")
     columns = {"image": "photo", "label": "kind"}
     options = {"task": None, "split": None, "columns": columns, "batch_size": 256, "device": "cpu", "views": Views()}
+    options["classes"] = None
     assert recorded == [(("lenet5-mnist", "photos"), options)]
 
 

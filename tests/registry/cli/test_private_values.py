@@ -97,7 +97,7 @@ def finetune(home: Path, *more: str) -> tuple[int, Path]:
 
 @pytest.mark.parametrize("value", PRIVATE.values(), ids=PRIVATE)
 def test_finetune_of_a_head_tells_nothing_of_its_options(home, value):
-    late = {"test", "validation", "leave_out"}
+    late = {"task", "test", "validation", "leave_out"}
     taken = {name: value for name in OPTIONS if is_taken(name, value)}
     assert {"hub_token", "hub_model_id", "run_name", "revision", "lr_scheduler_type", *late} <= set(taken)
     accepted = {name: value for name in taken if name not in late}
@@ -110,7 +110,9 @@ def test_finetune_of_a_head_tells_nothing_of_its_options(home, value):
     assert_private(home.parent / "published" / "mine")
 
 
-@pytest.mark.parametrize("option", ["license", "test", "validation", "leave_out", "columns", "depth", "head", "device"])
+@pytest.mark.parametrize(
+    "option", ["license", "task", "test", "validation", "leave_out", "columns", "depth", "head", "device"]
+)
 def test_what_finetune_cannot_use_it_refuses_and_writes_nowhere(home, option, capsys):
     given = f"image={NAME}" if option == "columns" else NAME
     code, output = finetune(home, *([] if option == "depth" else ["--depth", "head"]), f"--{option}", given)
