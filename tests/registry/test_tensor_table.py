@@ -40,3 +40,11 @@ def test_selected_rows_keep_their_ids():
 def test_columns_of_different_length_are_refused():
     with pytest.raises(ValueError, match="share their first dimension"):
         TensorTable({"a": torch.zeros(2), "b": torch.zeros(3)})
+
+
+@pytest.mark.parametrize(("side", "rows"), [(28, 256), (32, 256), (64, 64), (224, 5), (2000, 1)])
+def test_large_rows_go_a_few_at_a_time_through_a_network_on_a_cpu(side, rows):
+    table = TensorTable({"pixel_values": torch.zeros(1, 3, side, side), "labels": torch.zeros(1, dtype=torch.long)})
+    assert table.rows_of_pass(256, "cpu") == rows
+    assert table.rows_of_pass(256, "cuda:0") == 256
+    assert table.rows_of_pass(2, torch.device("cpu")) == min(2, rows)

@@ -16,6 +16,9 @@ from torch.utils.data import Dataset
 
 Batch = dict[str, Tensor]
 IGNORED = -100  # labels that ask for nothing
+# Of a batch of inputs on a CPU: 256 colour pictures of 32 pixels a side, or 5 of 224. The maps that a network makes of
+# more are so large that their memory is fetched from the system and given back each time: two thirds of the time.
+PASS_BYTES = 3 * 2**20
 
 
 class RowAugmentation(Protocol):
@@ -135,6 +138,19 @@ class TensorTable(Dataset[Batch]):
     def size(self) -> int:
         """Bytes that the tensors of all columns take."""
         return sum(_bytes_of(column) for column in self.columns.values())
+
+    def rows_of_pass(self, most: int, device: torch.device | str) -> int:
+        """How many rows a forward pass without gradients takes best.
+
+        Args:
+            most: At most so many.
+            device: Where it is computed; only on a CPU large rows are better taken a few at a time.
+        """
+        if torch.device(device).type != "cpu" or not len(self):
+            return most
+        inputs = [value for name, value in self.batch([0]).items() if name != "labels" and isinstance(value, Tensor)]
+        size = sum(value.numel() * value.element_size() for value in inputs)
+        return max(1, min(most, PASS_BYTES // max(1, size)))
 
     def batch(self, rows: Sequence[int] | Tensor) -> Batch:
         """Model inputs of these rows, augmented if the table has an augmentation.

@@ -40,7 +40,7 @@ def predict_table(
     Args:
         model: Any model; its training mode is restored afterwards.
         table: Rows, with labels where the task has some.
-        batch_size: Rows a forward pass.
+        batch_size: Rows a forward pass, at most; large rows go fewer at a time on a CPU.
         device: Where to compute; by default where the model is.
         task: Says what to keep of a forward pass; by default the output's ``logits``.
         views: Views of each picture whose answers are averaged.
@@ -61,6 +61,7 @@ def predict_table(
                 whole = task.predictions(model, table, batch_size=batch_size)
                 if whole is not None:
                     return whole
+            batch_size = table.rows_of_pass(batch_size, device)
             batches = table.batches(batch_size, device=device)
             for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
                 if (given := batch.pop("labels", None)) is not None:

@@ -98,7 +98,8 @@ def estimate(
     data = table.size
     fixed = max(taken, data) + weights + _LIBRARIES
     if depth == 0 and caches_features:
-        inputs = on_device(table.batch(rows), target)
+        batch = table.rows_of_pass(batch, target)
+        inputs = on_device(table.batch(rows[:batch]), target)
         with torch.inference_mode():
             trial.eval()(**inputs)
             stopwatch = Stopwatch()

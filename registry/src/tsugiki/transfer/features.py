@@ -50,7 +50,7 @@ def head_features(
     Args:
         model: A task model; its head may be any.
         table: Rows, as they come out of the table's augmentation if it has one.
-        batch_size: Rows a forward pass.
+        batch_size: Rows a forward pass, at most; large rows go fewer at a time on a CPU.
         device: Where to compute; by default where the model is.
         cache: Where to keep the result; the one on disk by default.
 
@@ -77,7 +77,7 @@ def stage_features(
         table: Rows, as they come out of the table's augmentation if it has one.
         names: Stages by name, and ``head`` for what the head sees; all of them by default.
         grid: Maps are averaged over this many cells a side.
-        batch_size: Rows a forward pass.
+        batch_size: Rows a forward pass, at most; large rows go fewer at a time on a CPU.
         device: Where to compute; by default where the model is.
         cache: Where to keep the result; the one on disk by default.
 
@@ -148,6 +148,7 @@ def _compute(
     device: torch.device | str | None,
 ) -> dict[str, Tensor]:
     device = torch.device(device) if device is not None else next(model.parameters()).device
+    batch_size = table.rows_of_pass(batch_size, device)
     parts: dict[str, list[Tensor]] = {name: [] for name in stages}
     was_training = model.training
     model.to(device).eval()  # type: ignore[arg-type]
