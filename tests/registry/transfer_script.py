@@ -54,5 +54,5 @@ def finetune_spots(folder: Path, output: Path) -> None:
 def finetune_and_be_killed(folder: Path) -> None:
     """The job that SIGKILL ends where the trained model is to be measured: it was making ``model``."""
     write_data(folder)
-    with patch("tsugiki.transfer.classifier_transfer.measure", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)):
+    with patch("tsugiki.transfer.outcome.measure", lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)):
         finetune(folder, folder / "model")

@@ -51,6 +51,7 @@ class DistributedWeights:
         rename: Reference of a function that is given the fields of the checkpoint's ``config.json`` and a stored name,
             and returns the name in the model, or None for one that has no place there. Without it names stay.
         left_out: Prefixes of stored names that the model has no use for.
+        datasets: Hub ids of the data that it was trained on, as its authors say.
         files: Further files of the snapshot by their name in it, such as ``tokenizer.json``.
     """
 
@@ -62,6 +63,7 @@ class DistributedWeights:
     format: str = SAFETENSORS
     rename: str | None = None
     left_out: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
     files: Mapping[str, DistributedFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -97,12 +97,15 @@ def test_is_read_once_and_kept_as_safetensors_with_both_hashes(garden, tmp_path)
     assert [path.name for path in (tmp_path / "cache" / "weights").iterdir()] == [folder.name]
 
 
-def test_a_cut_file_in_the_cache_is_made_again_or_refused(garden, tmp_path):
+def test_a_cut_file_in_the_cache_is_made_again(garden, tmp_path):
     tsugiki.load(NAME)
     (folder,) = (tmp_path / "cache" / "weights").iterdir()
+    whole = (folder / "model.safetensors").read_bytes()
     (folder / SOURCE).unlink()
     (folder / "model.safetensors").write_bytes(b"")
     tsugiki.load(NAME)
+    assert (folder / "model.safetensors").read_bytes() == whole
+    assert (folder / SOURCE).is_file()
 
 
 def test_another_file_is_never_read(garden):

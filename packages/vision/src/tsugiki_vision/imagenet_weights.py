@@ -34,6 +34,7 @@ EFFICIENTNET_LITE = {
         ),
         license="apache-2.0",
         extra="imagenet",
+        datasets=("ILSVRC/imagenet-1k",),
         format=TORCH,
         rename="tsugiki_vision.imagenet_weights:efficientnet_lite_name",
     )

@@ -78,7 +78,8 @@ def is_hub_id(name: str) -> bool:
 
 def _datasets(provenance: Provenance) -> list[str]:
     """Ids of the data it learnt from, without local folders. The Hub links those that it has."""
-    ids = [data.id for data in provenance.learned.values()]
+    stated = [] if provenance.distributed is None else provenance.distributed.datasets
+    ids = [*stated, *(data.id for data in provenance.learned.values())]
     return list(dict.fromkeys(name for name in ids if is_hub_id(name)))
 
 

@@ -93,7 +93,12 @@ def make_distributed(recipe: Recipe, recipe_folder: Path, output: Path, *, forei
             history=[],
             transfer=None,
             distributed=DistributionRecord(
-                weights.distribution, version, weights.weights.path, weights.weights.sha256, weights.license
+                weights.distribution,
+                version,
+                weights.weights.path,
+                weights.weights.sha256,
+                weights.license,
+                list(weights.datasets),
             ),
         )
         prose = Path(recipe_folder) / CARD

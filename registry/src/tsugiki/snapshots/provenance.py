@@ -202,13 +202,17 @@ class Weights:
 
 @dataclass(frozen=True)
 class DistributionRecord:
-    """The distribution that ships the weights: its name and version for pip, the file, its SHA-256 and licence."""
+    """The distribution that ships the weights: its name and version for pip, the file, its SHA-256 and licence.
+
+    `datasets` are Hub ids of what its authors trained on; there is no record of the rows.
+    """
 
     name: str
     version: str
     file: str
     sha256: str
     license: str
+    datasets: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

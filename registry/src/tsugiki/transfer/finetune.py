@@ -29,7 +29,7 @@ from .finished_training import command_of, finished_training
 from .loss_splits import read_loss_splits
 from .loss_transfer import options_by_loss, transfer_by_loss
 from .options import LIGHT, read_options
-from .outcome import Clock
+from .outcome import Clock, Transfer
 from .report import Report
 from .resumable_run import ResumableRun, has_steps
 from .splits import Splits, read_splits
@@ -136,11 +136,11 @@ def finetune(
     made = {"foreign": foreign, "reads": reads, "keep": has_steps, "replace": True}
     with resumable_output(output, identity, **made) as (place, is_in_place):
         run = ResumableRun(place.folder, task, progress=chosen.progress and is_main_process())
-        called = public_model_name(name)
+        transfer = Transfer(run, public_model_name(name), base, task, splits, chosen, asked, stages, clock)
         if isinstance(task, Classification):
-            outcome = transfer_classifier(run, called, base, task, splits, chosen, asked, stages, clock)
+            outcome = transfer_classifier(transfer, task)
         else:
-            outcome = transfer_by_loss(run, called, base, task, splits, chosen, asked, stages, clock)
+            outcome = transfer_by_loss(transfer)
         model, report = outcome.model, outcome.report
         if is_main_process() and not is_in_place:
             folder = place.begin()

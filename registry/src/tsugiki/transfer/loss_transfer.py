@@ -13,25 +13,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..data.splitting import Rows
-from ..errors import OptionError, OutputError
-from ..evaluation.caveats import caveats
-from ..records import plain, read_record
-from ..snapshots.transfer_record import DepthChoice
+from ..errors import OptionError
 from ..task import Task
 from ..tensor_table import TensorTable
-from ..training.processes import of_main_process
-from .baseline import train_from_scratch
 from .choosing import ByLoss
-from .estimate import Estimate, estimate
+from .estimate import estimate
 from .graft import Adapted, adapt, fresh_like
 from .heads import KINDS
 from .loss_depth import choose_depth_by_trials
 from .options import Options
-from .outcome import SECONDS_WORTH_A_CHECKPOINT, Clock, Outcome, measure, say
-from .report import Report
+from .outcome import SECONDS_WORTH_A_CHECKPOINT, Outcome, Transfer
 from .resumable_run import ResumableRun, Schedule
-from .splits import Splits
-from .stages import depth_name, head_of
+from .stages import head_of
 from .tuning import TRANSFER, rates_for, rows_to_learn, schedule_for, short_schedule, steps_of, tune
 
 if TYPE_CHECKING:
@@ -57,97 +50,61 @@ def options_by_loss(base: PreTrainedModel, task: Task, options: Options) -> Opti
     return replace(options, training={"max_grad_norm": CLIP, **options.training})
 
 
-def transfer_by_loss(
-    run: ResumableRun,
-    name: str,
-    base: PreTrainedModel,
-    task: Task,
-    splits: Splits,
-    options: Options,
-    asked: int | None,
-    stages: list[str],
-    clock: Clock,
-) -> Outcome:
-    """Everything between decoded data and a measured model.
-
-    Args:
-        run: The run.
-        name: Of the base model.
-        base: The base model.
-        task: Its task.
-        splits: The data, with what the base becomes.
-        options: The options.
-        asked: The depth that was asked for; None chooses it.
-        stages: Names of the base's stages.
-        clock: Takes the time of each phase.
+def transfer_by_loss(transfer: Transfer) -> Outcome:
+    """Everything between decoded data and a measured model; the splits say what the base becomes.
 
     Raises:
         OptionError: The task's rows have no labels.
     """
+    run, base, task, splits, options = (
+        transfer.run,
+        transfer.base,
+        transfer.task,
+        transfer.splits,
+        transfer.options,
+    )
     assert splits.adaptation is not None
-    choice_of = ByLoss(task, options.seed)
+    choice = ByLoss(task, options.seed)
     adapted = adapt(base, splits.adaptation, seed=options.seed)
     learning = task.learning_rows(adapted.model, splits.train)
     if "labels" not in learning.batch([0]):
         raise OptionError(f"rows of {task.name} have no labels, so that {type(base).__name__} cannot learn from them")
     trains_head = any(True for _ in head_of(base)[1].parameters()) or bool(adapted.new)
-    if asked == 0 and not trains_head:
+    if transfer.asked == 0 and not trains_head:
         raise OptionError(f"{type(base).__name__} has no head that could be trained alone; name a depth from 1 on")
-    rates = rates_for(options)
-    most = len(stages) if asked is None else asked
     schedule = schedule_for(options, len(learning))
-    holds_out = splits.validation is None and choice_of.can_hold_out(splits.train)
-    searches = len(rates) > 1 and (splits.validation is not None or holds_out)
-    trainings = len(rates) + (splits.validation is None) if searches else 1
-    with clock("estimate"):
-        cost = Estimate(
-            **run.once(
-                "estimate",
-                lambda: of_main_process(
-                    estimate(
-                        adapted.model,
-                        learning,
-                        depth=most,
-                        schedule=schedule,
-                        trainings=trainings,
-                        device=options.device,
-                        exact=asked is not None,
-                        taken=splits.memory,
-                        new=adapted.new,
-                        caches_features=False,
-                    ).to_dict()
-                ),
-            )
+    trainings = transfer.trainings(choice)
+    cost = transfer.estimate(
+        lambda: estimate(
+            adapted.model,
+            learning,
+            depth=transfer.most,
+            schedule=schedule,
+            trainings=trainings,
+            device=options.device,
+            exact=transfer.asked is not None,
+            taken=splits.memory,
+            new=adapted.new,
+            caches_features=False,
         )
-    say(options, str(cost))
+    )
     if cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
         schedule = schedule_for(options, len(learning), checkpoints=True)
-
     started = Start(run, adapted, splits.train, schedule, options)
-    choice = None
-    if asked is None:
-        with clock("depth"):
-            chosen = run.once(
-                "depth",
-                lambda: plain(
-                    choose_depth_by_trials(
-                        run,
-                        started,
-                        splits,
-                        schedule=schedule,
-                        steps=steps_of(schedule, len(learning)) * trainings,
-                        options=options,
-                        choice=choice_of,
-                        new=adapted.new,
-                        least=0 if trains_head else 1,
-                    )
-                ),
-            )
-            choice = read_record(DepthChoice, chosen, "depth", OutputError)
-        say(options, f"depth {depth_name(choice.depth, len(stages))}: {choice.why}")
-    depth = choice.depth if choice is not None else most
-
-    with clock("training"):
+    depth, chosen = transfer.choose_depth(
+        lambda: choose_depth_by_trials(
+            run,
+            started,
+            splits,
+            schedule=schedule,
+            steps=steps_of(schedule, len(learning)) * trainings,
+            options=options,
+            choice=choice,
+            new=adapted.new,
+            least=0 if trains_head else 1,
+        )
+    )
+    with transfer.clock("training"):
         tuned = tune(
             run,
             TRANSFER,
@@ -155,56 +112,28 @@ def transfer_by_loss(
             splits.train,
             splits.validation,
             depth=depth,
-            rates=rates,
+            rates=rates_for(options),
             schedule=schedule,
             options=options,
-            choice=choice_of,
+            choice=choice,
             new=adapted.new,
         )
-    predictions = measure(tuned.model, splits, task)
-    scratch, scratch_metrics = None, None
-    if options.compare_scratch:
-        with clock("scratch"):
-            scratch = train_from_scratch(
-                run,
-                lambda: fresh_like(adapted.model),
-                splits.train,
-                splits.validation,
-                schedule=schedule,
-                options=options,
-                choice=choice_of,
-            )
-        scratch_metrics = task.metrics(measure(scratch.model, splits, task))
-    learned = splits.learning
-    test_rows = splits.test_record.rows
-    held_out = test_rows if splits.test_record.selection is not None else 0
-    metrics = task.metrics(predictions)
-    report = Report(
-        base=name,
-        stages=stages,
+    learned, test = splits.learning, splits.test_record
+    return transfer.outcome(
+        tuned,
+        lambda: fresh_like(adapted.model),
         depth=depth,
-        asked="auto" if asked is None else depth_name(asked, len(stages)),
+        chosen=chosen,
         choice=choice,
-        examples_per_class=[],
+        schedule=schedule,
+        cost=cost,
         rows={
-            "train": learned.train.rows - held_out,
+            "train": learned.train.rows - (0 if test.selection is None else test.rows),
             "validation": 0 if learned.validation is None else learned.validation.rows,
-            "test": test_rows,
+            "test": test.rows,
         },
-        measured_on=splits.measured_on,
-        files=splits.files,
-        head=None,
-        tuned=tuned,
-        scratch=scratch,
-        metrics=metrics,
-        caveats=[*caveats(task, predictions, metrics, scratch_metrics), *splits.caveats],
-        scratch_metrics=scratch_metrics,
-        estimate=cost,
-        augmentation={} if options.augmentation is None else options.augmentation.to_dict(),
-        seconds=clock.seconds,
         adapted=splits.adaptation.why,
     )
-    return Outcome(tuned.model, report, predictions)
 
 
 class Start:
