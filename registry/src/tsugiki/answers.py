@@ -11,7 +11,9 @@ from typing import Any
 
 from .errors import DataError
 
-Answers = list[dict[str, Any]]  # to one input: ``{"label", "score"}`` each, or ``{"error": why}`` alone
+# To one input: ``{"label", "score"}`` each, best first, or ``{"error": why}`` alone. An answer may say more, such as a
+# ``box``, in values that JSON knows; bytes, such as a sound, are for `Task.show` and are not printed.
+Answers = list[dict[str, Any]]
 ERROR = "error"
 
 

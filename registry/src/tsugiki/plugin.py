@@ -39,6 +39,9 @@ class Family:
         processor: Reference of the image processor, feature extractor or tokenizer class.
         paper: Where the architecture comes from.
         model_type: ``config.model_type``; by default the family's name with the prefix ``tsugiki_``.
+        auto_classes: Names of transformers' Auto classes that load the models of a task, where they are not the ones of
+            `tsugiki.snapshots.auto_classes.AUTO_CLASSES`: a recogniser that writes is an ``AutoModelForSpeechSeq2Seq``,
+            one of frames an ``AutoModelForCTC``; several where several pipelines ask for the models.
         stages: Paths of the modules of the task model from input to output, for transfer. A trailing ``*`` stands
             for the children of that module list, in order; a trailing ``?`` marks a module that not every model of the
             family has. Stages and head together hold every parameter.
@@ -70,6 +73,7 @@ class Family:
     heads: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
     processor_trainer: str | None = None
+    auto_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_name("family", self.name)
@@ -80,6 +84,13 @@ class Family:
             if task not in self.models:
                 raise PluginError(f"family {self.name!r} has a trainer for {task!r}, but no model for it")
             _check_reference(f"trainer {task!r} of family {self.name!r}", reference)
+        for task, names in self.auto_classes.items():
+            if task not in self.models:
+                raise PluginError(f"family {self.name!r} has Auto classes for {task!r}, but no model for it")
+            if isinstance(names, str) or not names or not all(name.startswith("Auto") for name in names):
+                raise PluginError(
+                    f"Auto classes {task!r} of family {self.name!r} must be a tuple of names, not {names!r}"
+                )
         for task in self.heads:
             if task not in self.models:
                 raise PluginError(f"family {self.name!r} has a head for {task!r}, but no model for it")

@@ -49,6 +49,8 @@ class Task(ABC):
         refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task;
             `tsugiki.pipeline` makes it, ``transformers.pipeline`` its own.
         pipeline_tag: What the Hub calls the task, where that is not its name.
+        shown_as: What files that show answers end in, such as ``.png`` for pictures with boxes; see `show`.
+            Empty where answers are read best as words.
         validates_by_loss: Whether validation inside a training looks at the loss alone, because a row's real answer
             takes a search.
     """
@@ -62,6 +64,7 @@ class Task(ABC):
     pipeline_key: ClassVar[str | None] = None
     refined_pipeline_class: ClassVar[str | None] = None
     pipeline_tag: ClassVar[str | None] = None
+    shown_as: ClassVar[str] = ""
     validates_by_loss: ClassVar[bool] = False
 
     def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -216,6 +219,15 @@ class Task(ABC):
                 inputs[start : start + BATCH_SIZE], lambda batch: self.answer(model, processor, batch, top_k=top_k)
             )
         return found
+
+    def show(self, answers: Answers, content: Any) -> bytes:
+        """The answers to one input as a file that ends in `shown_as`, which ``tsugiki predict --output-dir`` writes.
+
+        Args:
+            answers: As `predict` gives them.
+            content: The input that they are the answers to, as `answer` takes it.
+        """
+        raise NotImplementedError(f"answers of {self.name} are shown as no file")
 
     def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
         """What `predict` takes of each row of a table, where a task of texts is given a CSV or the like.

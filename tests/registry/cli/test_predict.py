@@ -13,6 +13,7 @@ import soundfile
 import tsugiki
 from PIL import Image
 from tsugiki import cli
+from tsugiki.cli.predict import Answer
 from tsugiki.registry import registry
 from tsugiki_toy.processing import ToyWaveformExtractor, word_tokenizer
 
@@ -244,3 +245,64 @@ def test_a_recording_that_does_not_decode_is_named_and_the_others_are_predicted(
     left_out, *errors = err.splitlines()
     assert "1 left out: notes.txt: not a recording that can be opened, by the suffix" in left_out
     assert len(errors) == 1 and "b.wav does not decode as audio" in errors[0]
+
+
+@pytest.fixture(scope="module")
+def spots(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("spots")
+    tsugiki.create_model("spots").save_pretrained(folder)
+    registry().family("spots").processor_class()(size={"height": 6, "width": 6}).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def spotted(tmp_path):
+    for name in ("a/one.png", "b/one.png", "b/two.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (6, 6)).save(tmp_path / name)
+    (tmp_path / "b" / "bad.png").write_text("no picture")
+    return tmp_path
+
+
+def test_a_task_shows_its_answers_in_files_called_after_the_inputs(spots, spotted, capsys):
+    words = (spots, spotted / "a", spotted / "b", "-k", 3, "--batch-size", 2, "--output-dir", spotted / "new" / "out")
+    code, out, _ = run(capsys, *words, "--json")
+    assert code == 1  # one of them is no picture
+    names = ["one-2.png", "one.png", "two.png"]
+    assert sorted(path.name for path in (spotted / "new" / "out").iterdir()) == names
+    answers = {answer["input"]: answer for answer in json.loads(out)}
+    expected = np.zeros((6, 6, 3), np.uint8)
+    for guess in answers[str(spotted / "b/two.png")]["predictions"]:
+        expected[tuple(guess["place"])] = [255, 0, 0]
+    assert (np.array(Image.open(spotted / "new" / "out" / "two.png")) == expected).all()
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (1, "") and "one.png exists already" in err and "--overwrite" in err
+    assert run(capsys, *words, "--overwrite")[1]
+    assert sorted(path.name for path in (spotted / "new" / "out").iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "said"),
+    [
+        ("b", "b", "b is b, which is read; name another folder"),
+        ("b", "b/out", "b/out lies in b, which is read; name another folder"),
+        ("b/one.png", "b", "b/one.png is b/one.png, which is read; name another output"),
+        ("b/one.png", "a/one.png", "a/one.png cannot be written; name a folder in one that exists and is yours"),
+    ],
+)
+def test_shown_answers_take_the_place_of_no_input(inputs, output, said, spots, spotted, capsys, monkeypatch):
+    monkeypatch.chdir(spotted)
+    before = {path: path.stat().st_mtime_ns for path in spotted.rglob("*")}
+    assert run(capsys, spots, inputs, "--output-dir", output, "--overwrite") == (1, "", f"tsugiki: {said}\n")
+    assert {path: path.stat().st_mtime_ns for path in spotted.rglob("*")} == before
+
+
+def test_a_task_of_words_has_no_files_to_write(model, pictures, tmp_path, capsys):
+    code, _, err = run(capsys, model, pictures, "--output-dir", tmp_path / "out")
+    assert code == 1 and not (tmp_path / "out").exists()
+    assert err == "tsugiki: answers of image-classification are words, and shown as no file: --csv writes them\n"
+
+
+def test_bytes_of_an_answer_are_for_its_file_alone():
+    answer = Answer("a.txt", [{"label": "spoken", "score": 1.0, "sound": b"RIFF", "seconds": 0.5}])
+    assert answer.to_dict()["predictions"] == [{"label": "spoken", "score": 1.0, "seconds": 0.5}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import textwrap
 
@@ -16,7 +17,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 # transformers 5.17 has it at the top only where torchvision is installed
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from tsugiki.errors import PluginError
+from tsugiki.plugin import Family
 from tsugiki.registry import registry
+from tsugiki.snapshots import auto_classes
 from tsugiki.snapshots.auto_classes import AUTO_CLASSES, register_family, register_pipeline
 from tsugiki.task import Task
 
@@ -340,3 +343,55 @@ def test_task_without_a_pipeline_registers_nothing():
 
 def processor():
     return registry().family("plain").processor_class()()
+
+
+# ---------------------------------------------------------------- several Auto classes for one task
+
+
+def test_a_family_names_the_auto_classes_of_a_task(tmp_path):
+    tsugiki.create_model("spots").save_pretrained(tmp_path)
+    for auto in (transformers.AutoModelForKeypointDetection, transformers.AutoModelForSemanticSegmentation):
+        assert type(auto.from_pretrained(tmp_path)).__name__ == "SpotsModel"
+    with pytest.raises(ValueError, match="Unrecognized configuration class"):
+        AutoModelForImageClassification.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"depth": ("AutoModel",)}, "family 'rose' has Auto classes for 'depth', but no model for it"),
+        ({"smell": "AutoModel"}, "Auto classes 'smell' of family 'rose' must be a tuple of names, not 'AutoModel'"),
+        ({"smell": ()}, r"must be a tuple of names, not \(\)"),
+    ],
+)
+def test_auto_classes_of_a_manifest_are_checked(named, message):
+    with pytest.raises(PluginError, match=message):
+        Family("rose", config="rose:Config", models={"smell": "rose:Net"}, auto_classes=named)
+
+
+def test_a_pipeline_loads_models_by_each_auto_class_of_its_task(tmp_path, monkeypatch):
+    tsugiki.create_model("spots").save_pretrained(tmp_path)
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    monkeypatch.setattr(auto_classes, "_pipelines", {})
+
+    class Spotting(transformers.ImageFeatureExtractionPipeline):
+        pass
+
+    class SpotTask(Task):
+        name = "spot-finding"
+        pipeline_class = Spotting
+
+    try:
+        register_pipeline(SpotTask)
+        pipe = transformers.pipeline("spot-finding", str(tmp_path), image_processor=processor())
+        assert type(pipe) is Spotting and type(pipe.model).__name__ == "SpotsModel"
+    finally:
+        PIPELINE_REGISTRY.supported_tasks.pop("spot-finding", None)
+
+
+def test_an_auto_class_that_transformers_lacks_is_named():
+    spots = registry().family("spots")
+    declared = dataclasses.replace(spots.declaration, auto_classes={"spot-finding": ("AutoModelForSmells",)})
+    with pytest.raises(PluginError, match=r"family 'spots' of plugin 'toy'.* has no AutoModelForSmells"):
+        auto_classes._register_models(dataclasses.replace(spots, declaration=declared))

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from ..answers import Answers, error_of
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from ..inputs import InputKind, Source
 from ..output_path import check_output_path
 from ..progress import above_bars, progress_bar
 from ..web import Address
 from .options import Columns, Device, Json, ModelName, Overwrite, parse_columns
 from .output import column_width, note, only_results_on_stdout, print_json, print_table
+from .output_files import OutputFiles, read_by
 from .sources import Inputs, InputWords, find_inputs, inputs_of_kind
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Answer:
         """Plain data for JSON."""
         if self.error is not None:
             return {"input": self.source, "error": self.error}
-        return {"input": self.source, "predictions": self.predictions}
+        said = [{key: value for key, value in one.items() if not isinstance(value, bytes)} for one in self.predictions]
+        return {"input": self.source, "predictions": said}
 
 
 def command(
@@ -51,6 +53,14 @@ def command(
     csv: Annotated[
         str | None,
         typer.Option("--csv", metavar="FILE", help="Write input, rank, label, score and error to a CSV file."),
+    ] = None,
+    output_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--output-dir",
+            metavar="DIR",
+            help="Show each answer in a file of this folder, where the task does so: boxes in the picture, a sound.",
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Inputs a forward pass.")] = BATCH_SIZE,
     columns: Columns = None,
@@ -78,15 +88,19 @@ def command(
     """
     with only_results_on_stdout() as stdout:
         inputs = find_inputs(sources)
-        csv_path = None
-        if csv is not None:
-            reads = [name, *(content for group in inputs for _, content in group.sources)]
-            csv_path = check_output_path(csv, (), reads=reads, overwrite=overwrite)
+        reads = [name, *read_by(inputs)]
+        csv_path = None if csv is None else check_output_path(csv, (), reads=reads, overwrite=overwrite)
         answering = Answering.open(name, device)
+        suffix = answering.task.shown_as
+        if output_dir is not None and not suffix:
+            raise OptionError(f"answers of {answering.task.name} are words, and shown as no file: --csv writes them")
         found = answering.inputs(inputs, parse_columns(columns))
+        files = None
+        if output_dir is not None:
+            files = OutputFiles.plan(found, output_dir, suffix, reads=reads, overwrite=overwrite)
         answers: list[Answer] = []
         with progress_bar("predict", len(found), unit="input") as bar:
-            for batch in answering.answers(found, top_k=top_k, batch_size=batch_size):
+            for batch in answering.answers(found, top_k=top_k, batch_size=batch_size, files=files):
                 if not json and csv is None:
                     with above_bars():
                         _print(batch, found, heading=not answers, file=stdout)
@@ -135,12 +149,37 @@ class Answering:
         """
         return inputs_of_kind(given, self.task.inputs, lambda path: _table_inputs(self.task, path, columns))
 
-    def answers(self, inputs: Sequence[Source], *, top_k: int, batch_size: int) -> Iterator[list[Answer]]:
-        """Predict on every input, a batch at a time; those that cannot be answered have the reason in its place."""
+    def answers(
+        self, inputs: Sequence[Source], *, top_k: int, batch_size: int, files: OutputFiles | None = None
+    ) -> Iterator[list[Answer]]:
+        """Predict on every input, a batch at a time; those that cannot be answered have the reason in its place.
+
+        Args:
+            inputs: What `inputs` found.
+            top_k: Answers to each, at most.
+            batch_size: Inputs at a time.
+            files: Where the answers to each are shown; nowhere by default.
+
+        Raises:
+            OutputError: One of these files cannot be written.
+        """
+        done = 0
         for batch in _opened(inputs, self.task.inputs, self.processor, batch_size):
             opened = [content for _, content, error in batch if error is None]
             found = iter(self.task.predict(self.model, self.processor, opened, top_k=top_k))
-            yield [_answer(label, error, found) for label, _, error in batch]
+            answers = [_answer(label, error, found) for label, _, error in batch]
+            if files is not None:
+                self._show(answers, [content for _, content, _ in batch], files, first=done)
+            done += len(batch)
+            yield answers
+
+    def _show(self, answers: Sequence[Answer], contents: Sequence[Any], files: OutputFiles, *, first: int) -> None:
+        from ..output import write_bytes
+
+        for number, (answer, content) in enumerate(zip(answers, contents, strict=True), first):
+            if answer.error is None:
+                shown = self.task.show(answer.predictions, content)
+                write_bytes(files.place(number), shown, overwrite=files.overwrite)
 
 
 def _answer(label: str, error: str | None, found: Iterator[Answers]) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousNameError, PluginError
@@ -16,8 +17,8 @@ from ..registry import RegisteredFamily, import_string, registry
 if TYPE_CHECKING:
     from ..task import Task
 
-# Key of `Family.models` -> Auto class. A key that is not here, a plugin's own task, has none: `tsugiki.load` or the
-# class itself loads its models.
+# Key of `Family.models` -> Auto class, where the family names no others. A key that is not here, a plugin's own task,
+# has none: `tsugiki.load` or the class itself loads its models.
 AUTO_CLASSES = {
     "base": "AutoModel",
     "backbone": "AutoBackbone",
@@ -43,6 +44,16 @@ AUTO_CLASSES = {
 _registered: dict[tuple[str, str], type] = {}  # (plugin, family) -> config class
 _processors: dict[str, tuple[type, RegisteredFamily]] = {}  # by class name
 _pipelines: dict[str, type] = {}  # by task
+
+
+def auto_classes_of(family: RegisteredFamily, key: str) -> tuple[str, ...]:
+    """Names of the Auto classes that load a family's models of a key, the most telling first; empty where none does."""
+    return tuple(family.declaration.auto_classes.get(key, ())) or tuple(filter(None, [AUTO_CLASSES.get(key)]))
+
+
+def auto_class_of(family: RegisteredFamily, key: str) -> str:
+    """The first of `auto_classes_of`, or an empty text."""
+    return next(iter(auto_classes_of(family, key)), "")
 
 
 def register_family(family: RegisteredFamily) -> None:
@@ -103,8 +114,10 @@ def register_pipeline(task: type[Task]) -> None:
         raise PluginError(f"task {task.name!r} of {task.__module__} has a pipeline in transformers already; rename it")
     if isinstance(pipeline_class, str):
         pipeline_class = import_string(pipeline_class)
-    auto_class = getattr(transformers, AUTO_CLASSES.get(task.pipeline_key or task.name, "AutoModel"))
-    PIPELINE_REGISTRY.register_pipeline(task.name, pipeline_class=pipeline_class, pt_model=(auto_class,))
+    own = (family.declaration.auto_classes.get(task.name, ()) for family in registry().families())
+    names = dict.fromkeys([*chain.from_iterable(own), AUTO_CLASSES.get(task.pipeline_key or task.name, "AutoModel")])
+    known = tuple(getattr(transformers, name) for name in names if hasattr(transformers, name))
+    PIPELINE_REGISTRY.register_pipeline(task.name, pipeline_class=pipeline_class, pt_model=known)
     # Left in place it makes `pipe.save_pretrained` copy the class's source file, and loading that wants remote code.
     del pipeline_class._registered_impl
     _pipelines[task.name] = pipeline_class
@@ -121,8 +134,11 @@ def _register_models(family: RegisteredFamily) -> None:
     # exist_ok: a process that makes the registry again may import a family's module again.
     transformers.AutoConfig.register(family.model_type, config_class, exist_ok=True)
     for key, model_class in models.items():
-        if key in AUTO_CLASSES:
-            getattr(transformers, AUTO_CLASSES[key]).register(config_class, model_class, exist_ok=True)
+        for name in auto_classes_of(family, key):
+            auto_class = getattr(transformers, name, None)
+            if auto_class is None:
+                raise PluginError(f"{_owner(family)}: transformers {transformers.__version__} has no {name}")
+            auto_class.register(config_class, model_class, exist_ok=True)
 
 
 def _register_processor(family: RegisteredFamily) -> None:

@@ -159,7 +159,7 @@ def auto_classes(subject: Subject) -> None:
     """After registration, transformers' Auto classes find the family with no call of tsugiki."""
     import transformers
 
-    from ..snapshots.auto_classes import AUTO_CLASSES
+    from ..snapshots.auto_classes import auto_classes_of
 
     model = subject.model()
     model.save_pretrained(subject.folder)
@@ -169,15 +169,16 @@ def auto_classes(subject: Subject) -> None:
         f"AutoConfig gives {type(config).__name__} for {subject.family.model_type!r}, not "
         f"{type(model.config).__name__}",
     )
-    if subject.key not in AUTO_CLASSES:
+    names = auto_classes_of(subject.family, subject.key)
+    if not names:
         raise NotApplicableError(f"transformers has no Auto class for {subject.key!r}")
-    auto = getattr(transformers, AUTO_CLASSES[subject.key])
-    if subject.key == "backbone":  # AutoBackbone.from_pretrained asks the Hub for every folder
-        found = auto.from_config(config, trust_remote_code=False)
-    else:
-        found = auto.from_pretrained(subject.folder, use_safetensors=True, trust_remote_code=False)
-    require(
-        type(found) is type(model),
-        f"{AUTO_CLASSES[subject.key]} gives {type(found).__name__} for {subject.family.model_type!r}, not "
-        f"{type(model).__name__}",
-    )
+    for name in names:
+        auto = getattr(transformers, name)
+        if subject.key == "backbone":  # AutoBackbone.from_pretrained asks the Hub for every folder
+            found = auto.from_config(config, trust_remote_code=False)
+        else:
+            found = auto.from_pretrained(subject.folder, use_safetensors=True, trust_remote_code=False)
+        require(
+            type(found) is type(model),
+            f"{name} gives {type(found).__name__} for {subject.family.model_type!r}, not {type(model).__name__}",
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import PluginError
-from ..snapshots.auto_classes import AUTO_CLASSES
+from ..snapshots.auto_classes import auto_class_of
 from .subject import ConformanceError, NotApplicableError, Subject, largest_difference, require
 
 
@@ -31,14 +31,15 @@ def takes_a_new_head(subject: Subject) -> None:
     from ..transfer.graft import graft
     from ..transfer.stages import head_of
 
-    if not AUTO_CLASSES.get(subject.key, "").endswith("Classification"):
+    auto_class = auto_class_of(subject.family, subject.key)
+    if not auto_class.endswith("Classification"):
         raise NotApplicableError("not a classifier")
     model = subject.model()
     names = {number: f"class {number}" for number in range((model.config.num_labels or 0) + 3)}
     grafted = graft(model, {"id2label": names, "label2id": {name: number for number, name in names.items()}})
     with torch.inference_mode():
         logits = grafted(**subject.inputs(grafted)).logits
-    classes = logits.shape[-1 if AUTO_CLASSES[subject.key].endswith("TokenClassification") else 1]
+    classes = logits.shape[-1 if auto_class.endswith("TokenClassification") else 1]
     require(
         classes == len(names),
         f"{type(model).__name__} gives {classes} logits for {len(names)} labels; build the head for config.num_labels",

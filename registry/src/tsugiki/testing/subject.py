@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..export.example_inputs import example_inputs, example_labels, image_size
 from ..registry import RegisteredFamily
-from ..snapshots.auto_classes import AUTO_CLASSES
+from ..snapshots.auto_classes import auto_class_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -89,7 +89,7 @@ class Subject:
             NotApplicableError: What labels the model takes is not known.
         """
         inputs = example_inputs(model, batch_size=batch_size, processor=self.family.processor_class(), seed=seed)
-        labels = example_labels(model, inputs, kind=AUTO_CLASSES.get(self.key), seed=seed)
+        labels = example_labels(model, inputs, kind=auto_class_of(self.family, self.key) or None, seed=seed)
         if labels is None:
             raise NotApplicableError(
                 f"no labels are known for {type(model).__name__}; its property `dummy_inputs` can give them"
@@ -102,7 +102,9 @@ class Subject:
         Raises:
             NotApplicableError: The model is none, or has other labels.
         """
-        if not (self.key.endswith("-classification") or AUTO_CLASSES.get(self.key, "").endswith("Classification")):
+        if not (
+            self.key.endswith("-classification") or auto_class_of(self.family, self.key).endswith("Classification")
+        ):
             raise NotApplicableError("not a classifier")
         model = self.model()
         batch = self.labelled(model, batch_size=batch_size)

@@ -76,7 +76,7 @@ def loss_function_fits_the_task(subject: Subject) -> None:
     """
     from transformers.loss.loss_utils import LOSS_MAPPING
 
-    from ..snapshots.auto_classes import AUTO_CLASSES
+    from ..snapshots.auto_classes import auto_class_of
 
     model = subject.model()
     name = type(model).__name__
@@ -94,7 +94,7 @@ def loss_function_fits_the_task(subject: Subject) -> None:
         model(**batch)
     if not used:
         return
-    suffix = AUTO_CLASSES.get(subject.key, "").removeprefix("AutoModel")
+    suffix = auto_class_of(subject.family, subject.key).removeprefix("AutoModel")
     expected = LOSS_MAPPING.get(suffix)
     wrong = picked is not expected if expected is not None else getattr(model, "loss_type", None) not in LOSS_MAPPING
     end = f"let it end in {suffix!r}" if expected is not None else "compute the loss in forward"

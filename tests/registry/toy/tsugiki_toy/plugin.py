@@ -72,6 +72,7 @@ plugin = Plugin(
             "spots",
             config="tsugiki_toy.spots:SpotsConfig",
             models={"spot-finding": "tsugiki_toy.spots:SpotsModel"},
+            auto_classes={"spot-finding": ("AutoModelForKeypointDetection", "AutoModelForSemanticSegmentation")},
             processor=GRAY,
             stages=("hidden",),
             head="places",

@@ -1,5 +1,6 @@
 """A task of the toy's own, whose labels differ in length by row: the places of bright spots in a picture."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -69,6 +70,7 @@ class SpotFinding(CountedTask):
     inputs: ClassVar[InputKind] = PICTURES
     main_metric: ClassVar[str] = "accuracy"
     validates_by_loss: ClassVar[bool] = True
+    shown_as: ClassVar[str] = ".png"
     roles: ClassVar[Mapping[str, Role]] = {"image": Role(PICTURE_COLUMN), "spots": Role(PLACES)}
 
     def read_rows(self, dataset: Any, processor: Any, columns: Mapping[str, str]) -> TensorTable:
@@ -93,6 +95,15 @@ class SpotFinding(CountedTask):
         answers = []
         for row in scores:
             best, places = row.flatten().topk(top_k)
-            named = zip(places.tolist(), best.tolist(), strict=True)
-            answers.append([{"label": str(divmod(place, row.shape[1])), "score": score} for place, score in named])
+            named = zip((divmod(place, row.shape[1]) for place in places.tolist()), best.tolist(), strict=True)
+            answers.append([{"label": str(place), "score": score, "place": place} for place, score in named])
         return answers
+
+    def show(self, answers: Answers, content: Any) -> bytes:
+        marked = content.convert("RGB")
+        for answer in answers:
+            row, column = answer["place"]
+            marked.putpixel((column, row), (255, 0, 0))
+        file = io.BytesIO()
+        marked.save(file, "PNG")
+        return file.getvalue()
