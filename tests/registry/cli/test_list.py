@@ -34,6 +34,9 @@ def rose(install_plugin, monkeypatch):
     (snapshot / "provenance.json").write_text(json.dumps(PROVENANCE))
     (snapshot / "model.safetensors").write_bytes(b"0" * 247_000)
     (snapshot / "config.json").write_text('{"model_type": "tsugiki_rose", "id2label": {"10": "red", "2": "white"}}')
+    size = {"height": 28, "width": 28}
+    preparation = {"image_processor_type": "PetalProcessor", "size": size, "image_mean": [0.5]}
+    (snapshot / "preprocessor_config.json").write_text(json.dumps(preparation))
     return snapshot
 
 
@@ -47,19 +50,21 @@ def test_list_shows_name_task_parameters_size_metric_and_licence(rose, capsys):
     code, out, err = run(capsys, "list")
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
-    assert lines[0] == ["name", "task", "parameters", "size", "metric", "license"]
+    assert lines[0] == ["name", "task", "input", "parameters", "size", "metric", "license"]
     assert lines[2][0] == "rose-2"
-    assert " ".join(lines[3]) == "rose-10 image-classification 61,706 247 kB accuracy 0.9921 [0.9903, 0.9937] mit"
+    shown = "rose-10 image-classification picture 28 61,706 247 kB accuracy 0.9921 [0.9903, 0.9937] mit"
+    assert " ".join(lines[3]) == shown
 
 
 @pytest.mark.parametrize(
     ("width", "columns"),
     [
-        (200, ["name", "task", "parameters", "size", "metric", "license"]),
-        (95, ["name", "task", "parameters", "size", "metric"]),
-        (60, ["name", "task", "size", "metric"]),
-        (50, ["name", "task", "metric"]),
-        (40, ["name", "task", "size"]),
+        (200, ["name", "task", "input", "parameters", "size", "metric", "license"]),
+        (105, ["name", "task", "input", "parameters", "size", "metric"]),
+        (73, ["name", "task", "input", "size", "metric"]),
+        (65, ["name", "task", "input", "metric"]),
+        (55, ["name", "task", "input", "size"]),
+        (45, ["name", "task", "input"]),
         (31, ["name", "task"]),
     ],
 )
@@ -85,7 +90,7 @@ def test_info_on_a_terminal_keeps_what_is_long_in_its_column(rose, capsys, monke
 
 def test_list_as_json_is_a_list_of_model_infos(rose, capsys):
     infos = json.loads(run(capsys, "list", "*10", "--json")[1])
-    keys = ["name", "plugin", "family", "task", "parameters", "size_bytes", "metrics", "license", "needs"]
+    keys = ["name", "plugin", "family", "task", "parameters", "size_bytes", "metrics", "license", "needs", "input"]
     assert [list(info) for info in infos] == [keys]
     assert infos[0]["metrics"]["accuracy"]["low"] == 0.9903
 
@@ -122,9 +127,12 @@ def test_a_name_that_two_plugins_claim_is_listed_with_its_plugin(rose, install_p
 def test_info_of_a_model(rose, capsys):
     out = run(capsys, "info", "rose-10")[1]
     assert "labels         white, red\n" in out
+    assert "made for       pictures, 28 x 28, grey\n" in out
     assert "evaluations    org/petals test: accuracy 0.9921 [0.9903, 0.9937]\n" in out
     assert "seconds        2 min 5 s\n" in out
-    assert json.loads(run(capsys, "info", "rose-10", "--json")[1])["parameters"] == 61706
+    facts = json.loads(run(capsys, "info", "rose-10", "--json")[1])
+    assert facts["parameters"] == 61706
+    assert facts["made_for"] == {"kind": "pictures", "height": 28, "width": 28, "channels": 1}
 
 
 def test_info_of_a_family_imports_none_of_its_classes(rose, capsys):

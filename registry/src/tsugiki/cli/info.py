@@ -69,6 +69,7 @@ def family_facts(family: RegisteredFamily) -> dict[str, Any]:
 
 def snapshot_facts(folder: Path) -> dict[str, Any]:
     """What a snapshot's own files say of it."""
+    from ..snapshots.made_for import made_for
     from ..snapshots.provenance import WEIGHTS, Provenance
 
     config, known = _read(folder / "config.json"), Provenance.find(folder)
@@ -79,6 +80,7 @@ def snapshot_facts(folder: Path) -> dict[str, Any]:
         "plugin": known and known.plugin,
         "family": known and known.family,
         "task": known and known.task,
+        "made_for": made_for(folder),
         "model_type": config.get("model_type"),
         "architectures": config.get("architectures"),
         "parameters": known and known.parameters,

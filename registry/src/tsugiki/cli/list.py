@@ -15,12 +15,13 @@ from .output import fits, format_bytes, format_metric, format_number, note, prin
 
 # What a terminal shows, from the widest to the narrowest: columns, and whether the metric has its interval.
 ROOM = (
-    (("name", "task", "parameters", "size", "metric", "license"), True),
-    (("name", "task", "parameters", "size", "metric"), True),
-    (("name", "task", "parameters", "size", "metric"), False),
-    (("name", "task", "size", "metric"), False),
-    (("name", "task", "metric"), False),
-    (("name", "task", "size"), False),
+    (("name", "task", "input", "parameters", "size", "metric", "license"), True),
+    (("name", "task", "input", "parameters", "size", "metric"), True),
+    (("name", "task", "input", "parameters", "size", "metric"), False),
+    (("name", "task", "input", "size", "metric"), False),
+    (("name", "task", "input", "metric"), False),
+    (("name", "task", "input", "size"), False),
+    (("name", "task", "input"), False),
     (("name", "task"), False),
 )
 
@@ -60,6 +61,7 @@ def _print(infos: list[ModelInfo]) -> None:
     cells = {
         "name": [info.name if _is_unique(info, infos) else f"{info.plugin}:{info.name}" for info in infos],
         "task": [info.task or "" for info in infos],
+        "input": [info.input or "" for info in infos],
         "parameters": [f"{info.parameters:,}" if info.parameters is not None else "" for info in infos],
         "size": [format_bytes(info.size_bytes) for info in infos],
         "metric": [format_metric(*metric) if metric else "" for metric in metrics],

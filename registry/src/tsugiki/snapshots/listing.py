@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import SnapshotError
 from ..registry import Checkpoint, registry
 from .converted_weights import missing_distribution
+from .made_for import made_for
 from .provenance import WEIGHTS, Provenance
 
 
@@ -27,6 +28,7 @@ class ModelInfo:
         metrics: Metric name -> ``{"value", "low", "high", "n", "kind"}`` on the card's first evaluation.
         license: Licence of the weights.
         needs: How to install the distribution that its weights lie in, where that is not installed.
+        input: The kind and the size of the inputs that it was made for, such as ``picture 32``.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ModelInfo:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     license: str | None = None
     needs: str | None = None
+    input: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -70,7 +73,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def model_info(checkpoint: Checkpoint) -> ModelInfo:
     """Read one checkpoint's provenance; a snapshot without a sound one is listed with what its files tell."""
-    weights = checkpoint.path / WEIGHTS
+    weights, inputs = checkpoint.path / WEIGHTS, made_for(checkpoint.path, words=False)
     known = ModelInfo(
         name=checkpoint.name,
         plugin=checkpoint.plugin_name,
@@ -79,6 +82,7 @@ def model_info(checkpoint: Checkpoint) -> ModelInfo:
         parameters=None,
         size_bytes=weights.stat().st_size if weights.exists() else 0,
         needs=missing_distribution(checkpoint),
+        input=None if inputs is None else inputs.brief,
     )
     try:
         provenance = Provenance.read(checkpoint.path)

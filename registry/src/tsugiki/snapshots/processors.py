@@ -14,7 +14,7 @@ from .strict_config import check_values, fail, one_line, read_json, without_igno
 
 PREPROCESSOR = "preprocessor_config.json"
 _OTHERS = ("processor_config.json", "tokenizer_config.json", "tokenizer.json")
-_PLACES = ("max_position_embeddings", "n_positions")
+PLACES = ("max_position_embeddings", "n_positions")
 _TYPES = ("image_processor_type", "feature_extractor_type")
 
 
@@ -70,7 +70,7 @@ def complete_processor(processor: Any, config: Mapping[str, Any]) -> Any:
         return processor
     if processor.pad_token is None:
         processor.pad_token = processor.eos_token
-    places = next((config[name] for name in _PLACES if isinstance(config.get(name), int)), None)
+    places = next((config[name] for name in PLACES if isinstance(config.get(name), int)), None)
     if places is not None:
         # Networks after RoBERTa number the places from behind the token that fills up, which is their second.
         places -= 2 if config.get("pad_token_id") == 1 else 0
