@@ -66,6 +66,27 @@ def open_image(source: Any, *, name: str = "image", all_frames: bool = False) ->
         raise DataError(f"{name} does not decode as an image: {reason}; replace or remove it") from error
 
 
+def image_size(source: Any, *, name: str = "image") -> tuple[int, int]:
+    """Width and height of a picture by its header, before it is turned upright.
+
+    Args:
+        source: As `open_image` takes it.
+        name: How an error calls it.
+
+    Raises:
+        DataError: There is no such header.
+    """
+    if isinstance(source, dict):
+        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
+    if isinstance(source, Image.Image):
+        return source.size
+    try:
+        with _opened(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+            return picture.size
+    except Exception as error:  # of many kinds, as in `open_image`
+        raise DataError(f"{name} does not open as an image; replace or remove it") from error
+
+
 def _opened(source: Any) -> Image.Image:
     """Open a picture with Pillow, a photograph in HEIC with what opens that for Pillow."""
     try:

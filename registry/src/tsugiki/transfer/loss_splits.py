@@ -17,6 +17,7 @@ from ..task import Task
 from .held_out import check_group, group_caveats, hold_rows_out
 from .options import Options
 from .splits import Splits, data_record, is_dataset, split_roles
+from .unlike_base import unlike_base
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -47,6 +48,7 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
     groups = None if group is None else read_groups(whole, group)
     check_group(groups, options)
     check_rows(whole)
+    unlike = unlike_base(whole, columns, task, processor, options)
     train_set, numbers, apart = whole, None if groups is None else groups.numbers, None
     if options.leave_out or (test_name is None and not is_dataset(options.test)):
         if len(whole) < 2:
@@ -95,5 +97,5 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
         files=file_count(data),
         memory=peak_memory() - held_before,
         adaptation=adaptation,
-        caveats=group_caveats(whole, apart, groups, columns),
+        caveats=unlike + group_caveats(whole, apart, groups, columns),
     )

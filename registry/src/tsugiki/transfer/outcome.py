@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ from ..predictions import Predictions
 from ..records import plain, read_record
 from ..snapshots.transfer_record import DepthChoice
 from ..task import Task
-from ..training.processes import is_main_process, of_main_process
+from ..training.processes import of_main_process
+from .announce import say
 from .baseline import train_from_scratch
 from .choosing import Choice
 from .estimate import Estimate
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SECONDS_WORTH_A_CHECKPOINT = 60  # of one training; a shorter one is repeated sooner than its checkpoints are written
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -187,10 +184,3 @@ class Transfer:
 def measure(model: PreTrainedModel, splits: Splits, task: Task) -> Predictions:
     """What a model says about the test rows, in fp32 on the CPU."""
     return predict_table(model.float(), splits.test, device="cpu", task=task)
-
-
-def say(options: Options, text: str) -> None:
-    """Tell the log, and the person who waits."""
-    logger.info(text)
-    if options.progress and is_main_process():
-        print(text, file=sys.stderr)

@@ -20,6 +20,7 @@ from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
 from .held_out import check_group, group_caveats, hold_rows_out
 from .options import Options
+from .unlike_base import unlike_base
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,6 +78,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     groups = None if group is None else read_groups(train_set, group)
     check_group(groups, options)
     label_names = task.label_names(train_set, columns)
+    unlike = unlike_base(train_set, columns, task, processor, options)
 
     def decoded(dataset: Dataset) -> TensorTable:
         return task.table(dataset, processor, columns, label_names=label_names)
@@ -130,7 +132,7 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         measured_on,
         file_count(data),
         peak_memory() - held_before,
-        caveats=group_caveats(train_set, test_set, groups, columns),
+        caveats=unlike + group_caveats(train_set, test_set, groups, columns),
     )
 
 
