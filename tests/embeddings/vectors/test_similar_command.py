@@ -77,3 +77,28 @@ def test_an_unknown_word_loses_no_answer_to_another(tmp_path, capsys, vectors):
     assert unknown["word"] == "kingg" and "Did you mean 'king'?" in unknown["error"]
     assert known["neighbors"][0]["label"] == vectors.most_similar("king")[0][0]
     assert captured.err == f"tsugiki: {unknown['error']}\n"
+
+
+def test_words_come_from_files_and_columns_of_tables_as_well(tmp_path, capsys, vectors):
+    (tmp_path / "terms.txt").write_text("king\n\nqueen\n")
+    (tmp_path / "terms.csv").write_text("number,term\n1,man\n2,\n3,zebra\n")
+    names = [str(tmp_path / name) for name in ("tiny", "terms.txt", "terms.csv", "nowhere.txt")]
+    assert main(["similar", *names, "apple", "-k", "1", "--columns", "word=term", "--json"]) == 1
+    captured = capsys.readouterr()
+    answers = json.loads(captured.out)
+    places = [f"{names[2]}:2", "zebra", names[3], "apple"]
+    assert [answer["word"] for answer in answers] == ["king", "queen", "man", *places]
+    assert ["error" in answer for answer in answers] == [False] * 3 + [True] * 3 + [False]
+    assert answers[0]["neighbors"][0]["label"] == vectors.most_similar("king")[0][0]
+    first, second, third = captured.err.splitlines()
+    assert (
+        first == f"tsugiki: {places[0]}: the row is empty" and third == f"tsugiki: no such file or folder: {names[3]}"
+    )
+    assert "'zebra'" in second
+
+
+def test_a_table_without_the_column_is_one_error(tmp_path, capsys, vectors):
+    (tmp_path / "terms.csv").write_text("number,term\n1,man\n")
+    assert main(["similar", str(tmp_path / "tiny"), str(tmp_path / "terms.csv"), "--columns", "word=name"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and "term" in captured.err

@@ -14,6 +14,7 @@ import tsugiki
 from PIL import Image
 from tsugiki import cli
 from tsugiki.cli.predict import Answer
+from tsugiki.errors import OptionError
 from tsugiki.registry import registry
 from tsugiki_toy.processing import ToyWaveformExtractor, word_tokenizer
 
@@ -88,7 +89,11 @@ def test_several_files_patterns_and_folders_are_answered_and_what_is_missing_is_
     assert len({line.rindex("  ") for line in lines[2:]}) == 1  # the parts of the table are as wide as one another
 
 
-def test_answers_are_printed_as_they_come(model, pictures, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("options", "expected"),  # lines that are printed before the answer to each of three pictures
+    [((), [0, 3, 1]), (("--json", "-k", 1), [0, 10, 10]), (("--csv", "-", "-k", 1), [1, 1, 1])],
+)
+def test_answers_are_printed_as_they_come(options, expected, model, pictures, capsys, monkeypatch):
     seen = []
     own = registry().task_class("image-classification").answer
 
@@ -97,8 +102,35 @@ def test_answers_are_printed_as_they_come(model, pictures, capsys, monkeypatch):
         return own(*words, **options)
 
     monkeypatch.setattr(registry().task_class("image-classification"), "answer", answer)
-    run(capsys, model, pictures, "--batch-size", 1)
-    assert seen == [0, 3, 1]  # headings come with the first
+    run(capsys, model, pictures, "--batch-size", 1, *options)
+    assert seen == expected  # headings of a table come with the first
+
+
+def test_answers_that_come_one_by_one_are_one_document(model, pictures, capsys, monkeypatch):
+    printed = run(capsys, model, pictures, "--json", "--batch-size", 1)[1]
+    assert printed == json.dumps(json.loads(printed), indent=2, ensure_ascii=False) + "\n"
+    task, calls = registry().task_class("image-classification"), []
+    own = task.answer
+
+    def answer(*words, **options):
+        calls.append(words)
+        if len(calls) == 2:
+            raise OptionError("no more")
+        return own(*words, **options)
+
+    monkeypatch.setattr(task, "answer", answer)
+    code, out, err = run(capsys, model, pictures, "--json", "--batch-size", 1)
+    assert code == 1 and err.endswith("tsugiki: no more\n") and json.loads(out) == json.loads(printed)[:1]
+    del calls[1:]
+    assert run(capsys, model, pictures, "--json")[:2] == (1, "")  # nothing of work that breaks off before the first
+
+
+def test_csv_on_standard_output_is_that_of_the_file(model, pictures, tmp_path, capsys):
+    (pictures / "bad.png").write_text("no picture")
+    assert run(capsys, model, pictures, "--csv", tmp_path / "out.csv")[1] == ""
+    assert run(capsys, model, pictures, "--csv", "-", "--batch-size", 2)[1] == (tmp_path / "out.csv").read_text()
+    code, out, err = run(capsys, model, pictures, "--csv", "-", "--json")
+    assert (code, out) == (2, "") and "both print to standard output" in err
 
 
 def test_standard_input(model, pictures, capsys, monkeypatch):

@@ -6,7 +6,8 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from ..metrics import Metric
@@ -19,6 +20,35 @@ WIDE = 10_000  # columns, where no terminal limits them
 def print_json(value: Any) -> None:
     """Print one JSON value, readable by any parser: numbers that JSON does not know become null."""
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+@contextlib.contextmanager
+def json_list(file: TextIO | None = None) -> Iterator[Callable[[Any], None]]:
+    """Print a JSON list item by item, as `print_json` would print it whole; where work breaks off, the list ends there.
+
+    Args:
+        file: Where to; by default standard output.
+
+    Yields:
+        Called with each item, it prints it. Nothing is printed of work that breaks off before the first.
+    """
+    file = sys.stdout if file is None else file
+    begun = False
+
+    def add(item: Any) -> None:
+        nonlocal begun
+        text = json.dumps(_finite(item), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+        with above_bars():
+            print(",\n" if begun else "[\n", textwrap.indent(text, "  "), sep="", end="", flush=True, file=file)
+        begun = True
+
+    try:
+        yield add
+        if not begun:
+            print("[]", file=file)
+    finally:
+        if begun:
+            print("\n]", file=file)
 
 
 def _finite(value: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -15,18 +15,21 @@ import typer
 from ..answers import Answers, error_of
 from ..errors import DataError, OptionError
 from ..inputs import InputKind, Source
+from ..output import write_bytes, write_text
 from ..output_path import check_output_path
 from ..progress import above_bars, progress_bar
 from ..web import Address
+from .errors import UsageError
 from .options import Columns, Device, Json, ModelName, Overwrite, parse_columns
-from .output import column_width, note, only_results_on_stdout, print_json, print_table
+from .output import column_width, json_list, note, only_results_on_stdout, print_table
 from .output_files import OutputFiles, read_by
-from .sources import Inputs, InputWords, find_inputs, inputs_of_kind
+from .sources import Inputs, InputWords, find_inputs, inputs_of_kind, rows_of
 
 if TYPE_CHECKING:
     from ..task import Task
 
 BATCH_SIZE = 64
+STANDARD_OUTPUT = "-"
 SHOWN = 80  # characters of a text that a message shows
 
 
@@ -46,13 +49,16 @@ class Answer:
         return {"input": self.source, "predictions": said}
 
 
+Writer = Callable[[Sequence[Answer]], None]  # of a batch of answers
+
+
 def command(
     name: ModelName,
     sources: InputWords,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many answers an input.")] = 5,
     csv: Annotated[
         str | None,
-        typer.Option("--csv", metavar="FILE", help="Write input, rank, label, score and error to a CSV file."),
+        typer.Option("--csv", metavar="FILE", help="Write input, rank, label, score and error as CSV; - prints them."),
     ] = None,
     output_dir: Annotated[
         str | None,
@@ -82,14 +88,20 @@ def command(
         tsugiki predict lenet5-mnist digit.png --top-k 3
         tsugiki predict lenet5-mnist *.png scans/ --csv predictions.csv
         tsugiki predict lenet5-mnist - --json < digit.png
+        tsugiki predict lenet5-mnist scans/ -k 1 --csv - | grep seven
         tsugiki predict sentiment-lstm "A film without a dull minute."
         tsugiki predict sentiment-lstm reviews.txt --csv predictions.csv
         tsugiki predict sentiment-lstm reviews.csv --columns text=review
     """
-    with only_results_on_stdout() as stdout:
+    if json and csv == STANDARD_OUTPUT:
+        raise UsageError("--json and --csv - both print to standard output; name a file, or leave one of them out")
+    failed = False
+    with only_results_on_stdout() as stdout, contextlib.ExitStack() as unfinished:
         inputs = find_inputs(sources)
         reads = [name, *read_by(inputs)]
-        csv_path = None if csv is None else check_output_path(csv, (), reads=reads, overwrite=overwrite)
+        csv_file = None
+        if csv is not None and csv != STANDARD_OUTPUT:
+            csv_file = check_output_path(csv, (), reads=reads, overwrite=overwrite)
         answering = Answering.open(name, device)
         suffix = answering.task.shown_as
         if output_dir is not None and not suffix:
@@ -98,22 +110,28 @@ def command(
         files = None
         if output_dir is not None:
             files = OutputFiles.plan(found, output_dir, suffix, reads=reads, overwrite=overwrite)
-        answers: list[Answer] = []
-        with progress_bar("predict", len(found), unit="input") as bar:
-            for batch in answering.answers(found, top_k=top_k, batch_size=batch_size, files=files):
-                if not json and csv is None:
-                    with above_bars():
-                        _print(batch, found, heading=not answers, file=stdout)
-                for one in batch:
-                    if one.error is not None:
-                        note(f"tsugiki: {one.error}")
-                answers += batch
-                bar.update(len(batch))
-    if csv_path is not None:
-        _write_csv(csv_path, answers, overwrite=overwrite)
-    if json:
-        print_json([one.to_dict() for one in answers])
-    return 1 if any(one.error is not None for one in answers) else 0
+        lines = io.StringIO()  # of a file, which is written whole or not at all
+        writers: list[Writer] = []
+        if json:
+            writers.append(_json_writer(unfinished.enter_context(json_list(stdout))))
+        if csv is not None:
+            writers.append(_csv_writer(lines if csv_file else stdout))
+        if not writers:
+            writers.append(_table_writer(found, stdout))
+        bar = unfinished.enter_context(progress_bar("predict", len(found), unit="input"))
+        for batch in answering.answers(found, top_k=top_k, batch_size=batch_size, files=files):
+            with above_bars():
+                for write in writers:
+                    write(batch)
+                stdout.flush()
+            for one in batch:
+                if one.error is not None:
+                    failed = True
+                    note(f"tsugiki: {one.error}")
+            bar.update(len(batch))
+        if csv_file is not None:
+            write_text(csv_file, lines.getvalue(), overwrite=overwrite)
+    return 1 if failed else 0
 
 
 @dataclass(frozen=True)
@@ -147,7 +165,7 @@ class Answering:
         Raises:
             DataError: There is nothing that it can read, or a table has no such column.
         """
-        return inputs_of_kind(given, self.task.inputs, lambda path: _table_inputs(self.task, path, columns))
+        return inputs_of_kind(given, self.task.inputs, rows_of(self.task, columns))
 
     def answers(
         self, inputs: Sequence[Source], *, top_k: int, batch_size: int, files: OutputFiles | None = None
@@ -174,8 +192,6 @@ class Answering:
             yield answers
 
     def _show(self, answers: Sequence[Answer], contents: Sequence[Any], files: OutputFiles, *, first: int) -> None:
-        from ..output import write_bytes
-
         for number, (answer, content) in enumerate(zip(answers, contents, strict=True), first):
             if answer.error is None:
                 shown = self.task.show(answer.predictions, content)
@@ -220,13 +236,6 @@ def _shown(label: str) -> str:
     return label if len(label) <= SHOWN or os.sep in label else f"{label[: SHOWN - 1]}…"
 
 
-def _table_inputs(task: Task, path: Path, columns: Mapping[str, str] | None) -> list[Any]:
-    """The inputs of a table; see `Task.table_inputs`."""
-    from ..data.load_data import load_split
-
-    return task.table_inputs(load_split(path, None), columns)
-
-
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
     """Import without the collector, which takes a quarter of the time to look again and again at objects that stay."""
@@ -238,21 +247,32 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _print(answers: Sequence[Answer], inputs: Sequence[Source], *, heading: bool, file: TextIO) -> None:
-    """Print some of the answers: one alone as a list of its guesses, several as lines of a table."""
-    good = [one for one in answers if one.error is None]
-    if len(inputs) == 1:
-        for one in good:
-            width = max((len(str(guess["label"])) for guess in one.predictions), default=0)
-            for guess in one.predictions:
-                print(f"{guess['label']!s:<{width}}  {_score(guess['score'])}", file=file)
-            if not one.predictions:
-                print("nothing found", file=file)
-    elif good:
-        guesses = ["  ".join(f"{guess['label']} {_score(guess['score'])}" for guess in one.predictions) for one in good]
-        rows = zip([one.source for one in good], guesses, strict=True)
-        widths = {"input": column_width((name for name, _ in inputs), file)}
-        print_table(("input", "predictions"), rows, widths=widths, heading=heading, file=file)
+def _table_writer(inputs: Sequence[Source], file: TextIO) -> Writer:
+    """What prints answers: to one input alone as a list of its guesses, to several as lines of a table."""
+    widths = {"input": column_width((name for name, _ in inputs), file)}
+    heading = True
+
+    def write(answers: Sequence[Answer]) -> None:
+        nonlocal heading
+        good = [one for one in answers if one.error is None]
+        if len(inputs) == 1:
+            for one in good:
+                _print_guesses(one.predictions, file)
+        elif good:
+            guesses = ("  ".join(f"{one['label']} {_score(one['score'])}" for one in each.predictions) for each in good)
+            rows = zip([one.source for one in good], guesses, strict=True)
+            print_table(("input", "predictions"), rows, widths=widths, heading=heading, file=file)
+            heading = False
+
+    return write
+
+
+def _print_guesses(guesses: Sequence[Mapping[str, Any]], file: TextIO) -> None:
+    width = max((len(str(guess["label"])) for guess in guesses), default=0)
+    for guess in guesses:
+        print(f"{guess['label']!s:<{width}}  {_score(guess['score'])}", file=file)
+    if not guesses:
+        print("nothing found", file=file)
 
 
 def _score(score: float) -> str:
@@ -260,19 +280,28 @@ def _score(score: float) -> str:
     return f"{score:.4f}" if score == 0 or score >= 1e-3 else f"{score:.1e}"
 
 
-def _write_csv(path: Path, answers: Sequence[Answer], *, overwrite: bool) -> None:
-    """A line for each answer, and one for an input that has none, so that no input is missing."""
+def _csv_writer(file: TextIO) -> Writer:
+    """What writes a line for each answer, and one for an input that has none, so that no input is missing."""
     import csv
-    import io
 
-    from ..output import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["input", "rank", "label", "score", "error"])
-    for one in answers:
-        for rank, guess in enumerate(one.predictions, start=1):
-            writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}", ""])
-        if not one.predictions:
-            writer.writerow([one.source, "", "", "", one.error or ""])
-    write_text(path, text.getvalue(), overwrite=overwrite)
+
+    def write(answers: Sequence[Answer]) -> None:
+        for one in answers:
+            for rank, guess in enumerate(one.predictions, start=1):
+                writer.writerow([one.source, rank, guess["label"], f"{guess['score']:.6g}", ""])
+            if not one.predictions:
+                writer.writerow([one.source, "", "", "", one.error or ""])
+
+    return write
+
+
+def _json_writer(add: Callable[[Any], None]) -> Writer:
+    """What prints the items of a list."""
+
+    def write(answers: Sequence[Answer]) -> None:
+        for one in answers:
+            add(one.to_dict())
+
+    return write

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,9 @@ from ..heic import heic_hint
 from ..inputs import InputKind, Source, looks_like_file
 from ..web import Address, is_address
 from .output import note
+
+if TYPE_CHECKING:
+    from ..task import Task
 
 STANDARD_INPUT = "-"
 
@@ -109,6 +112,17 @@ def inputs_of_kind(
             name = group.sources[0][0] if group.folder is None else readable(group.folder)
             found.append((name, error))
     return found
+
+
+def rows_of(task: Task, columns: Mapping[str, str] | None) -> Callable[[Path], list[Any]]:
+    """What reads a table's inputs for a task, as `inputs_of_kind` takes it; see `Task.table_inputs`."""
+
+    def read(path: Path) -> list[Any]:
+        from ..data.load_data import load_split
+
+        return task.table_inputs(load_split(path, None), columns)
+
+    return read
 
 
 def _behind(word: str) -> list[Inputs]:
