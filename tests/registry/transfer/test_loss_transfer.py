@@ -34,7 +34,7 @@ def test_lists_of_labels_are_learnt_from_measured_and_verified(base, tmp_path, c
     assert result.metrics["accuracy"].n == 8
     assert "held out at random" in report.measured_on
     assert [trial.depth for trial in report.choice.trials] == ["head", "all"]
-    assert [tried["learning_rate"] for tried in report.tuned.tried] == [3e-4, 1e-3, 3e-3]
+    assert [tried["learning_rate"] for tried in report.tuned.tried][:3] == [3e-4, 1e-3, 3e-3]
     assert report.scratch.fit.steps == report.tuned.fit.steps == 6
     assert "its training goes on" in str(report)
     assert report.augmentation == {}  # a shift would leave the spots' places behind

@@ -8,6 +8,8 @@ import torch
 from tsugiki.augmentation import Augmentation
 from tsugiki.data.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.errors import CardError, DataError, OptionError
+from tsugiki.training.job import FitResult
+from tsugiki.transfer import tuning
 from tsugiki.transfer.options import LIGHT, read_options
 from tsugiki.transfer.tuning import rates_for, schedule_for, steps_of
 
@@ -105,3 +107,42 @@ def test_repeated_rows_are_augmented_each_in_its_own_way():
     assert len(table) == 12
     assert torch.equal(batch["labels"][:4], batch["labels"][4:8])
     assert not torch.equal(batch["pixel_values"][:4], batch["pixel_values"][4:8])
+
+
+@pytest.mark.parametrize(
+    ("best_at", "tried", "taken"),
+    [
+        (1e-3, [3e-4, 1e-3, 3e-3], 1e-3),
+        (1.0, [3e-4, 1e-3, 3e-3, 1e-2], 1e-2),
+        (0.0, [3e-4, 1e-3, 3e-3, 9e-5], 9e-5),
+        (3e-3, [3e-4, 1e-3, 3e-3, 1e-2], 3e-3),
+    ],
+)
+def test_where_the_best_rate_is_the_highest_or_the_lowest_one_beyond_it_is_tried(best_at, tried, taken, monkeypatch):
+    class Nearest:
+        """A choice for which the candidate whose rate is nearest is the best."""
+
+        def judge(self, models, table):
+            away = [abs(np.log10(model.rate) - np.log10(best_at + 1e-6)) for model in models]
+            return [{"loss": one} for one in away], [np.full(4, -one) for one in away]
+
+    def fit(run, key, model, train, validation, depth, rate, *rest):
+        model.rate = rate
+        return FitResult(steps=1, seconds=1.0)
+
+    monkeypatch.setattr(tuning, "_fit", fit)
+    options, rows = read_options({}), transfer_data.table(1)
+    tuned = tuning.tune(
+        None, "transfer", lambda kept: torch.nn.Linear(1, 1), rows, rows, depth=1, rates=rates_for(options),
+        schedule=schedule_for(options, 4), options=options, choice=Nearest(),
+    )  # fmt: skip
+    assert [one["learning_rate"] for one in tuned.tried] == tried
+    assert tuned.learning_rate == tuned.model.rate == taken
+    assert tuned.seconds == len(tried)
+
+
+def test_fine_tuning_tries_what_training_from_scratch_does():
+    rates, fresh = (rates_for(read_options({}), fresh=fresh) for fresh in (False, True))
+    assert tuning.rate_beyond(rates, 2) == fresh[-1]
+    assert tuning.rate_beyond(rates, 1) is None
+    assert tuning.rate_beyond((0.5,), 0) is None

@@ -29,10 +29,10 @@ def train_from_scratch(
     options: Options,
     choice: Choice,
 ) -> Tuned:
-    """Train fresh weights with the same augmentation, the same search over three learning rates and no fewer steps.
+    """Train fresh weights with the same augmentation, the same search over learning rates and no fewer steps.
 
-    The three rates are higher than those of a trained network, for fresh weights have further to go, and all layers
-    learn at the same one. An unfitted head is part of starting from scratch.
+    The rates are higher than those of a trained network, for fresh weights have further to go, and all layers learn at
+    the same one. An unfitted head is part of starting from scratch.
 
     Args:
         run: The run.

@@ -145,8 +145,13 @@ def best_of(scores: Sequence[Scores]) -> int:
     """The best candidate; the middle one unless another is better by more than the standard error of the difference."""
     middle = len(scores) // 2
     best = max(range(len(scores)), key=lambda number: float(scores[number].mean()))
-    gain = scores[best] - scores[middle]
-    return best if gain.mean() > gain.std() / math.sqrt(len(gain)) else middle
+    return best if is_surely_better(scores[best], scores[middle]) else middle
+
+
+def is_surely_better(scores: Scores, than: Scores) -> bool:
+    """Whether a candidate is better than another by more than the standard error of the difference."""
+    gain = scores - than
+    return bool(gain.mean() > gain.std() / math.sqrt(len(gain)))
 
 
 def _losses(predictions: Predictions) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """Fine-tuning by a network's own loss: translators, language models, taggers, several tasks, and what plugins bring.
 
 What is new, a head or rows for new words, is trained alone first, so that its random weights do not spoil what the
-network knows; then the stages below it learn with it, at a learning rate chosen among three by the loss on rows held
-out. Where nothing is new, the training goes on.
+network knows; then the stages below it learn with it, at a learning rate chosen by the loss on rows held out.
+Where nothing is new, the training goes on.
 """
 
 from __future__ import annotations

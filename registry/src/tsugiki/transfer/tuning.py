@@ -1,4 +1,4 @@
-"""LP-FT: the head first on cached features, then the stages below it, at a learning rate chosen among three.
+"""LP-FT: the head first on cached features, then the stages below it, at a learning rate chosen among a few.
 
 Training everything from a random head spoils the features before the head has become sensible. Fitting the head first
 and then unfreezing does not (Kumar et al. 2022, Fine-tuning can distort pretrained features and underperform
@@ -20,7 +20,7 @@ from ..data.splitting import Rows, repeated
 from ..tensor_table import TensorTable
 from ..training.arguments import EARLY_STOPPING
 from ..training.job import FitResult
-from .choosing import Choice, best_of
+from .choosing import Choice, best_of, is_surely_better
 from .features import head_features
 from .graft import linear_layers
 from .heads import HIDDEN_SIZE, Head, fit_head
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RATES = (3e-4, 1e-3, 3e-3)  # of a trained network, for Adam
 FRESH_RATES = (1e-3, 3e-3, 1e-2)  # of fresh weights: they have further to go
+BEYOND = 10 / 3  # where the lowest or the highest rate is the best, from it to one more that is tried
 _OPTIMIZER_FACTORS = {"sgd": 30.0, "adagrad": 10.0, "lion": 0.1, "adafactor": 1.0}  # against Adam's rates
 DECAY = 0.8  # of the rate, from one stage to the next lower
 HELD_OUT = 0.25
@@ -106,13 +107,25 @@ def steps_of(schedule: Schedule, rows: int) -> int:
 
 
 def rates_for(options: Options, *, fresh: bool = False) -> tuple[float, ...]:
-    """The learning rates to choose among: three, or the one that the options name."""
+    """The learning rates to choose among at first: three, or the one that the options name."""
     given = options.training.get("learning_rate")
     if given is not None and not fresh:
         return (float(given),)
     optimizer = str(options.training.get("optim", "adamw"))
     factor = next((value for name, value in _OPTIMIZER_FACTORS.items() if name in optimizer), 1.0)
     return tuple(rate * factor for rate in (FRESH_RATES if fresh else RATES))
+
+
+def rate_beyond(rates: Sequence[float], best: int) -> float | None:
+    """One more rate to try where the best of several is the lowest or the highest; else None.
+
+    Args:
+        rates: From the lowest to the highest.
+        best: Number of the best one.
+    """
+    if len(rates) == 1 or 0 < best < len(rates) - 1:
+        return None
+    return float(f"{rates[0] / BEYOND if best == 0 else rates[-1] * BEYOND:.2g}")
 
 
 def number_of_views(rows: int) -> int:
@@ -191,6 +204,8 @@ def tune(
 ) -> Tuned:
     """Choose the learning rate on rows that are held out, then train on all.
 
+    Where the lowest or the highest of the rates is the best, one beyond it is tried as well.
+
     With validation rows of its own the best candidate is the result. Where a part of the training rows was held out,
     the network is trained once more, on all of them, at the rate that was best.
 
@@ -226,9 +241,17 @@ def tune(
         fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, new)
         candidates.append((model, fit))
     figures, scores = choice.judge([model for model, _ in candidates], outer)
+    rates, best = list(rates), best_of(scores)
+    if (beyond := rate_beyond(rates, best)) is not None:
+        model = copy.deepcopy(begin)
+        fit = _fit(run, f"{name}-rate-{len(rates)}", model, inner, outer, depth, beyond, schedule, options, new)
+        candidates.append((model, fit))
+        rates.append(beyond)
+        (figure,), (score,) = choice.judge([model], outer)
+        figures.append(figure)
+        best = len(candidates) - 1 if is_surely_better(score, scores[best]) else best
     tried = [{"learning_rate": rate, **shown} for rate, shown in zip(rates, figures, strict=True)]
-    best = best_of(scores)
-    rate, (model, fit) = float(tried[best]["learning_rate"]), candidates[best]
+    rate, (model, fit) = rates[best], candidates[best]
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
         model = start(None)
