@@ -12,7 +12,10 @@ import torch
 import tsugiki
 from datasets import Dataset
 from safetensors.torch import load_file
+from tsugiki import cli
+from tsugiki.errors import OptionError
 from tsugiki.evaluation import task_named
+from tsugiki.snapshots.provenance import Provenance
 from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 from tsugiki_vision.pictures.processing import ColorImageProcessor
@@ -121,6 +124,21 @@ def test_training_goes_on_and_the_head_alone_moves_where_that_is_asked_for(name,
     assert tsugiki.load_processor(result.path).get_vocab() == tsugiki.load_processor(base).get_vocab()
 
 
+def test_what_means_nothing_for_a_task_is_not_repeated_or_is_refused(tmp_path):
+    base = write_base(CASES["tagger"], tmp_path / "base")
+    for name in ("tagger", "translator", "recurrent"):
+        other = write_base(CASES[name], tmp_path / name)
+        with pytest.raises(OptionError, match="augmentation changes pictures"):
+            tsugiki.finetune(
+                other, CASES[name].data(), output_dir=tmp_path / "mine", augmentation={"flip": True}, **STEPS
+            )
+    tagged().save_to_disk(tmp_path / "data")
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in STEPS.items() if name != "progress"]
+    call = ["finetune", str(base), str(tmp_path / "data"), "--output-dir", str(tmp_path / "mine"), "--depth", "head"]
+    assert cli.main([*call, "--head", "logistic", *options]) == 0
+    assert "--head" not in Provenance.read(tmp_path / "mine").command
+
+
 def test_a_tag_that_the_base_does_not_know_takes_a_new_head(tmp_path):
     base = write_base(CASES["tagger"], tmp_path / "base")
     result = tsugiki.finetune(base, tagged("LOC"), output_dir=tmp_path / "mine", depth="head", **STEPS)
@@ -143,19 +161,22 @@ def test_a_new_head_is_trained_alone_before_what_is_below_it(tmp_path, monkeypat
     assert trained == ["new final", "transfer final"]
 
 
-def test_captions_of_other_pictures_leave_the_encoder_as_it_is(tmp_path):
+def write_captioner(folder: Path) -> Path:
     captions = [text for row in squares(4).remove_columns("image") for text in row.values()]
     tokenizer = learn_tokenizer([text.lower().rstrip(" .!") for text in captions], kind="word")
     processor = ImageCaptionerProcessor(ColorImageProcessor(size={"height": 32, "width": 32}), tokenizer)
     torch.manual_seed(0)
     model = tsugiki.create_model("image-captioner", "image-captioning", **{**SIZES, "vocab_size": len(tokenizer)})
     for part in (model, processor):
-        part.save_pretrained(tmp_path / "base")
+        part.save_pretrained(folder)
+    return folder
+
+
+def test_captions_of_other_pictures_leave_the_encoder_as_it_is(tmp_path):
+    base = write_captioner(tmp_path / "base")
     squares(8).save_to_disk(tmp_path / "data")
-    result = tsugiki.finetune(
-        tmp_path / "base", tmp_path / "data", output_dir=tmp_path / "mine", compare_scratch=True, **STEPS
-    )
-    changed = moved(tmp_path / "base", result.path)
+    result = tsugiki.finetune(base, tmp_path / "data", output_dir=tmp_path / "mine", compare_scratch=True, **STEPS)
+    changed = moved(base, result.path)
     assert changed
     assert not any(name.startswith("encoder.") for name in changed)
     frozen = result.report.scratch.model.encoder.state_dict()
@@ -212,14 +233,12 @@ def test_new_words_get_rows_that_are_trained_and_saved(name, tmp_path):
     assert wider and all(second[key].shape[0] == len(new) for key in wider)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "translator", "hred", "tagger", "bert", "recurrent"])
-def test_killed_with_new_words_and_resumed_gives_the_same_weights(name, tmp_path, monkeypatch):
+def check_killed_and_resumed(base: Path, data: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at its second training and called again, a fine-tuning gives the weights of one that nobody killed."""
     from tsugiki.transfer import resumable_run as runs
 
-    case = CASES[name]
-    base, data = write_base(case, tmp_path / "base"), other(FRENCH)[name]()
     options = {**STEPS, "depth": "all", "compare_scratch": True}
-    whole = tsugiki.finetune(base, data, output_dir=tmp_path / "whole", **options)
+    whole = tsugiki.finetune(base, data, output_dir=folder / "whole", **options)
     fit, calls = runs.fit, []
 
     def dies_at_the_second(*given, **named):
@@ -230,11 +249,26 @@ def test_killed_with_new_words_and_resumed_gives_the_same_weights(name, tmp_path
 
     monkeypatch.setattr(runs, "fit", dies_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **options)
-    assert (tmp_path / "mine.partial").exists() and not (tmp_path / "mine").exists()
+        tsugiki.finetune(base, data, output_dir=folder / "mine", **options)
+    assert (folder / "mine.partial").exists() and not (folder / "mine").exists()
     again = []
     monkeypatch.setattr(runs, "fit", lambda *given, **named: again.append(given[1].title) or fit(*given, **named))
-    resumed = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **options)
+    resumed = tsugiki.finetune(base, data, output_dir=folder / "mine", **options)
     assert again and calls[0] not in again
     assert moved(whole.path, resumed.path) == set()
     assert whole.metrics == resumed.metrics
+    assert whole.report.scratch_metrics == resumed.report.scratch_metrics
+
+
+@pytest.mark.parametrize("name", ["gpt2", "translator", "hred", "tagger", "bert", "recurrent"])
+def test_killed_with_new_words_and_resumed_gives_the_same_weights(name, tmp_path, monkeypatch):
+    check_killed_and_resumed(write_base(CASES[name], tmp_path / "base"), other(FRENCH)[name](), tmp_path, monkeypatch)
+
+
+def test_captions_killed_and_resumed_give_the_same_weights(tmp_path, monkeypatch):
+    check_killed_and_resumed(write_captioner(tmp_path / "base"), squares(8), tmp_path, monkeypatch)
+
+
+def test_a_translator_of_transformers_killed_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):
+    base = tiny_translators.save(tiny_translators.marian(), tmp_path / "base")
+    check_killed_and_resumed(base, tiny_translators.dataset(), tmp_path, monkeypatch)

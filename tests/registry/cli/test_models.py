@@ -153,7 +153,6 @@ def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsy
     assert options == {
         "output_dir": str(tmp_path),
         "depth": "auto",
-        "head": "logistic",
         "learning_rate": 0.1,
         "device": "cpu",
         "test": 0.3,

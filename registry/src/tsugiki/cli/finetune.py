@@ -30,8 +30,9 @@ def command(
         str, typer.Option("--depth", metavar="auto|head|all|K", help="How much to train: K counts stages from the top.")
     ] = "auto",
     head: Annotated[
-        str, typer.Option("--head", metavar="logistic|svm|mlp", help="The new head of a classifier.")
-    ] = "logistic",
+        str | None,
+        typer.Option("--head", metavar="logistic|svm|mlp", help="The new head of a classifier, by default logistic."),
+    ] = None,
     validation: Annotated[
         str | None, typer.Option("--validation", help="A split, or a share of the training rows, to choose on.")
     ] = None,
@@ -65,6 +66,7 @@ def command(
     refuse_options(name=name, data=data)
     options = parse_fields(context.args)
     given = {
+        "head": head,
         "validation": None if validation is None else parse_value(validation),
         "test": None if test is None else parse_value(test),
         "columns": parse_columns(columns),
@@ -77,7 +79,7 @@ def command(
         from ..training.processes import is_main_process
         from ..transfer.finetune import finetune
 
-        result = finetune(name, data, output_dir=output_dir, depth=depth, head=head, **options)
+        result = finetune(name, data, output_dir=output_dir, depth=depth, **options)
         main_process = is_main_process()
     if not main_process:
         return

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ..augmentation import Augmentation
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
 from ..data.load_data import local_paths
 from ..durations import Stopwatch
+from ..errors import OptionError
 from ..fingerprint import tensors_fingerprint
 from ..metrics import Metric, Metrics
 from ..output import check_output
 from ..public_record import public_model_name
 from ..records import plain
-from ..task import CountedTask
+from ..task import CountedTask, Task
 from ..tasks.classification import Classification
 from ..training.event_logs import keep_event_logs
 from ..training.processes import is_main_process, wait_for_all
@@ -28,7 +31,7 @@ from .classifier_transfer import transfer_classifier
 from .finished_training import command_of, finished_training
 from .loss_splits import read_loss_splits
 from .loss_transfer import options_by_loss, transfer_by_loss
-from .options import LIGHT, read_options
+from .options import LIGHT, Options, read_options
 from .outcome import Clock, Transfer
 from .report import Report
 from .resumable_run import ResumableRun, has_steps
@@ -123,8 +126,7 @@ def finetune(
             splits = read_splits(data, task, processor, chosen)
         else:
             splits = read_loss_splits(data, base, task, processor, chosen)
-    if chosen.augmentation is LIGHT and not (isinstance(task, CountedTask) and _may_shift(splits)):
-        chosen = replace(chosen, augmentation=None)
+    chosen = _with_suited_augmentation(chosen, task, splits)
     identity = {
         "base": tensors_fingerprint(base.state_dict()),
         "data": plain([splits.learning, splits.test_record]),
@@ -155,7 +157,7 @@ def finetune(
                 report,
                 chosen,
                 name=output.name,
-                command=command_of(str(name), data, output_dir, named, options),
+                command=command_of(str(name), data, output_dir, named, _that_matter(options, task)),
             )
             write_snapshot(folder, finished)
             keep_event_logs(place)
@@ -172,6 +174,25 @@ def finetune(
         path=output,
         seconds=stopwatch.seconds,
     )
+
+
+def _that_matter(options: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The options without the kind of a classifier's head where the task has none; read as such, it changed nothing."""
+    return {name: value for name, value in options.items() if name != "head" or isinstance(task, Classification)}
+
+
+def _with_suited_augmentation(options: Options, task: Task, splits: Splits) -> Options:
+    """The options without the default augmentation where it does not suit the rows.
+
+    Raises:
+        OptionError: An augmentation of pictures was asked for, and the rows have none.
+    """
+    if options.augmentation is LIGHT:
+        suits = isinstance(task, CountedTask) and _may_shift(splits)
+        return options if suits else replace(options, augmentation=None)
+    if isinstance(options.augmentation, Augmentation) and "pixel_values" not in splits.train.columns:
+        raise OptionError(f"augmentation changes pictures, and rows of {task.name} have none here")
+    return options
 
 
 def _may_shift(splits: Splits) -> bool:
