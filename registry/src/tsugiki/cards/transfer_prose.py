@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..metrics import Metric
 from ..snapshots.provenance import Provenance
-from ..snapshots.transfer_record import TransferRecord
+from ..snapshots.transfer_record import BaseChoice, TransferRecord
 from . import numbers
 from .results import table
 
@@ -73,6 +73,8 @@ def _story(transfer: TransferRecord) -> str:
         f"Depth `{transfer.depth}`: {how}.",
         f"Why: {why}",
     ]
+    if transfer.base_choice is not None:
+        points.insert(0, f"Base: `{transfer.base_choice.base}`, for {_sentence(transfer.base_choice.why)}")
     if transfer.adapted:
         points.insert(0, f"Against the base: {_sentence(transfer.adapted)}")
     if transfer.head is not None:
@@ -85,6 +87,8 @@ def _story(transfer: TransferRecord) -> str:
             f"{training.chosen_on}."
         )
     parts = ["\n".join(f"- {point}" for point in points)]
+    if transfer.base_choice is not None:
+        parts.append(_bases(transfer.base_choice))
     if transfer.choice is not None and transfer.choice.probes:
         rows = [(f"`{one.stage}`", numbers.metric_value("share", one.accuracy)) for one in transfer.choice.probes]
         parts.append(
@@ -98,6 +102,26 @@ def _story(transfer: TransferRecord) -> str:
             + table(("depth", "loss"), tried, right=("loss",))
         )
     return "\n\n".join(parts)
+
+
+def _bases(choice: BaseChoice) -> str:
+    tried = [(probe, probe.accuracy) for probe in choice.probes if probe.accuracy is not None]
+    rows = [
+        (
+            f"`{probe.base}`",
+            numbers.metric_value("share", accuracy.value),
+            numbers.metric_interval(accuracy),
+            numbers.count(accuracy.n),
+        )
+        for probe, accuracy in tried
+    ]
+    said = (
+        "The installed bases that were compared, by what a linear classifier makes of the best of each one's frozen "
+        "features, on training rows that it did not see; those that were clearly worse were left after fewer rows:\n\n"
+    )
+    skipped = [f"`{probe.base}` ({probe.skipped})" for probe in choice.probes if probe.skipped]
+    without = f"\n\nNot compared: {', '.join(skipped)}." if skipped else ""
+    return said + table(("base", "accuracy", "95 % interval", "rows"), rows, right=("accuracy", "rows")) + without
 
 
 def _comparison(metrics: Mapping[str, Mapping[str, Metric]]) -> str:

@@ -54,6 +54,40 @@ class DepthChoice:
 
 
 @dataclass(frozen=True)
+class BaseProbe:
+    """What a linear classifier on the frozen features of an installed base makes of the new classes.
+
+    Attributes:
+        base: Name of the base.
+        accuracy: Share of right answers on rows that the probe did not see; None where it was not tried.
+        stage: Whose features were the best; ``head`` stands for what the head sees.
+        seconds: What it took.
+        skipped: Why it was not tried, if it was not.
+    """
+
+    base: str
+    accuracy: Metric | None = None
+    stage: str = ""
+    seconds: float = 0.0
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class BaseChoice:
+    """A base and how it came about.
+
+    Attributes:
+        base: Name of the base.
+        probes: What was measured, the best first; bases that are clearly worse were left after few rows.
+        why: The reason, one sentence.
+    """
+
+    base: str
+    probes: list[BaseProbe]
+    why: str
+
+
+@dataclass(frozen=True)
 class HeadRecord:
     """The head that was fitted.
 
@@ -108,6 +142,7 @@ class TransferFacts:
         adapted: What is new against the base besides what was trained, one sentence; empty of a classifier, whose head
             is.
         caveats: What speaks against the figures, one sentence each.
+        base_choice: How ``auto`` chose the base, or None.
     """
 
     base: str
@@ -121,6 +156,7 @@ class TransferFacts:
     seconds: dict[str, float]
     adapted: str = ""
     caveats: list[str] = field(default_factory=list)
+    base_choice: BaseChoice | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

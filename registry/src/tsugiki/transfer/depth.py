@@ -137,17 +137,24 @@ def probe_stages(
     groups = None if table.groups is None else table.groups.numpy()
     splits = list(folds_of(labels, folds, options.seed, groups))[: 1 if once else None]
     features = stage_features(model, table, device=options.device)
-    names = [HEAD, *(stage.name for stage in stages_of(model)[-2::-1])]
-    return [Probe(depth, name, _accuracy(features[name], labels, splits)) for depth, name in enumerate(names)]
+    return [
+        Probe(depth, name, float(right_answers(features[name], labels, splits).mean()))
+        for depth, name in enumerate(probed_stages(model))
+    ]
 
 
-def _accuracy(features: Tensor, labels: NDArray[np.int64], splits: Sequence[tuple[Any, Any]]) -> float:
-    """Share of right answers of a ridge regression on one-hot labels, over the rows outside of each fold."""
+def probed_stages(model: PreTrainedModel) -> list[str]:
+    """Names of the stages whose features a probe looks at, from the head down."""
+    return [HEAD, *(stage.name for stage in stages_of(model)[-2::-1])]
+
+
+def right_answers(features: Tensor, labels: NDArray[np.int64], splits: Sequence[tuple[Any, Any]]) -> NDArray[np.bool_]:
+    """Which rows outside of each fold a ridge regression on one-hot labels answers right, fold by fold."""
     values = features.double().numpy()
     mean, deviation = standardisation(values)
     values = (values - mean) / deviation  # (N, D); labels play no part in it
     targets = np.eye(labels.max() + 1)[labels]  # (N, C)
-    right = total = 0
+    right = []
     for inside, outside in splits:
         x, offset = values[inside], targets[inside].mean(0)
         penalty = _RIDGE * len(inside)
@@ -155,6 +162,5 @@ def _accuracy(features: Tensor, labels: NDArray[np.int64], splits: Sequence[tupl
             weight = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(len(x)), targets[inside] - offset)
         else:
             weight = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (targets[inside] - offset))
-        right += int(((values[outside] @ weight + offset).argmax(1) == labels[outside]).sum())
-        total += len(outside)
-    return right / total
+        right.append((values[outside] @ weight + offset).argmax(1) == labels[outside])
+    return np.concatenate(right)

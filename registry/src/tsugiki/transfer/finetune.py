@@ -26,6 +26,8 @@ from ..tasks.classification import Classification
 from ..training.event_logs import keep_event_logs
 from ..training.processes import is_main_process, wait_for_all
 from ..training.resumable import resumable_output
+from .announce import say
+from .base_choice import AUTO, choose_base
 from .base_model import open_base
 from .classifier_transfer import transfer_classifier
 from .finished_training import command_of, finished_training
@@ -33,7 +35,7 @@ from .loss_splits import read_loss_splits
 from .loss_transfer import options_by_loss, transfer_by_loss
 from .options import LIGHT, Options, read_options
 from .outcome import Clock, Transfer
-from .report import Report
+from .report import Report, base_lines
 from .resumable_run import ResumableRun, has_steps
 from .splits import Splits, read_splits
 from .stages import check_stages, depth_name, parse_depth
@@ -89,7 +91,8 @@ def finetune(
     or not at all; a killed run continues with the same call.
 
     Args:
-        name: The base model, as `tsugiki.load` takes it.
+        name: The base model, as `tsugiki.load` takes it; or ``auto`` for the installed one whose frozen features tell
+            the classes of the training rows apart best. Bases that are not installed are named in the report.
         data: A Hub id, a folder (of class folders, parquet, csv or json files), a `Dataset` or a `DatasetDict`.
         output_dir: Folder of the new snapshot.
         depth: ``head``, the number of stages to train besides it, ``all``, or ``auto`` to choose by measurement.
@@ -112,13 +115,19 @@ def finetune(
     """
     stopwatch = Stopwatch()
     chosen = read_options(options)
-    reads = local_paths(data, name)
+    reads = local_paths(data) if name == AUTO else local_paths(data, name)
     foreign = foreign_part if chosen.overwrite else None
     output = check_output(output_dir, foreign=foreign, reads=reads)
+    clock, base_choice = Clock(), None
+    if name == AUTO:
+        with clock("base"):
+            base_choice = choose_base(data, chosen)
+        for line in base_lines(base_choice):
+            say(chosen, line)
+        name = base_choice.base
     base, processor, task = open_base(name, data, chosen)
     stages = [stage.name for stage in check_stages(base)]
     asked = parse_depth(depth, len(stages))
-    clock = Clock()
     if not isinstance(task, Classification):
         chosen = options_by_loss(base, task, chosen)
     with clock("data"):
@@ -138,7 +147,7 @@ def finetune(
     made = {"foreign": foreign, "reads": reads, "keep": has_steps, "replace": True}
     with resumable_output(output, identity, **made) as (place, is_in_place):
         run = ResumableRun(place.folder, task, progress=chosen.progress and is_main_process())
-        transfer = Transfer(run, public_model_name(name), base, task, splits, chosen, asked, stages, clock)
+        transfer = Transfer(run, public_model_name(name), base, task, splits, chosen, asked, stages, clock, base_choice)
         if isinstance(task, Classification):
             outcome = transfer_classifier(transfer, task)
         else:

@@ -16,7 +16,8 @@ from ..snapshots.provenance import LearningData
 from ..task import Task
 from .held_out import check_group, group_caveats, hold_rows_out
 from .options import Options
-from .splits import Splits, data_record, is_dataset, split_roles
+from .split_roles import is_dataset, split_roles
+from .splits import Splits, data_record
 from .unlike_base import unlike_base
 
 if TYPE_CHECKING:

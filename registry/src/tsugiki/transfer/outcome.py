@@ -13,7 +13,7 @@ from ..evaluation.caveats import caveats
 from ..evaluation.evaluate import predict_table
 from ..predictions import Predictions
 from ..records import plain, read_record
-from ..snapshots.transfer_record import DepthChoice
+from ..snapshots.transfer_record import BaseChoice, DepthChoice
 from ..task import Task
 from ..training.processes import of_main_process
 from .announce import say
@@ -71,6 +71,7 @@ class Transfer:
         asked: The depth that was asked for; None chooses it.
         stages: Names of the base's stages.
         clock: Takes the time of each phase.
+        base_choice: How the base was chosen, where nobody named it.
     """
 
     run: ResumableRun
@@ -82,6 +83,7 @@ class Transfer:
     asked: int | None
     stages: list[str]
     clock: Clock
+    base_choice: BaseChoice | None = None
 
     @property
     def most(self) -> int:
@@ -177,6 +179,7 @@ class Transfer:
             augmentation={} if options.augmentation is None else options.augmentation.to_dict(),
             seconds=self.clock.seconds,
             adapted=adapted,
+            base_choice=self.base_choice,
         )
         return Outcome(tuned.model, report, predictions)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..durations import rough_duration
 from ..file_tree import FileCount
 from ..metrics import Metric
-from ..snapshots.transfer_record import HeadRecord, TrainingRecord, TransferFacts, TransferRecord
+from ..snapshots.transfer_record import BaseChoice, HeadRecord, TrainingRecord, TransferFacts, TransferRecord
 from ..task import Picture
 from .estimate import Estimate
 from .heads import Head
@@ -78,6 +78,8 @@ class Report(TransferFacts):
             per_class = f", {few:,}" if few == most else f", {few:,} to {most:,}"
             per_class += " a class"
         lines = [f"Base {self.base}, {self.rows['train']:,} training rows{per_class}."]
+        if self.base_choice is not None:
+            lines += base_lines(self.base_choice)
         if self.adapted:
             lines.append(f"Against the base: {self.adapted}")
         if self.head is not None:
@@ -107,6 +109,19 @@ class Report(TransferFacts):
     def why(self) -> str:
         """Why this depth, one sentence."""
         return f"{self.asked!r} was asked for." if self.choice is None else self.choice.why
+
+
+def base_lines(choice: BaseChoice) -> list[str]:
+    """The table of what was compared, a line each."""
+    width = max(len(probe.base) for probe in choice.probes)
+    lines = []
+    for probe in choice.probes:
+        said = probe.skipped
+        if (accuracy := probe.accuracy) is not None:
+            shown = f"{100 * accuracy.value:5.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
+            said = f"{shown} of {accuracy.n:,} rows, {rough_duration(probe.seconds)}"
+        lines.append(f"  {probe.base:<{width}}  {said}")
+    return [f"Base {choice.base} because {choice.why}", *lines]
 
 
 def _head_record(head: Head) -> HeadRecord:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..adaptation import Adaptation
-from ..data.groups import read_groups, without_group
-from ..data.load_data import IN_MEMORY, file_count, load_split, splits
-from ..data.splitting import check_classes, hold_out, pick_examples
-from ..errors import DataError
+from ..data.load_data import IN_MEMORY, file_count, load_split
 from ..file_tree import FileCount
 from ..fingerprint import content_fingerprint
 from ..peak_memory import peak_memory
 from ..snapshots.provenance import DataRecord, LearningData, Selection
 from ..tasks.classification import Classification
 from ..tensor_table import TensorTable
-from .held_out import check_group, group_caveats, hold_rows_out
+from .held_out import group_caveats
+from .learning_rows import find_learning_rows
 from .options import Options
 from .unlike_base import unlike_base
 
@@ -70,14 +68,9 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         DataError: Data, a split or a column is missing, a class is empty, or nothing is left to measure on.
     """
     held_before = peak_memory()
-    names = splits(data)
-    train_name, validation_name, test_name = split_roles(names, options)
-    train_set = load_split(data, train_name, revision=options.revision)
-    given, group = without_group(options.columns)
-    columns = task.columns(train_set, given)
-    groups = None if group is None else read_groups(train_set, group)
-    check_group(groups, options)
-    label_names = task.label_names(train_set, columns)
+    found = find_learning_rows(data, task, options)
+    train_set, columns, groups, label_names = found.dataset, found.columns, found.groups, found.label_names
+    train_name, validation_name, test_name = found.splits
     unlike = unlike_base(train_set, columns, task, processor, options)
 
     def decoded(dataset: Dataset) -> TensorTable:
@@ -86,26 +79,14 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
     def record(dataset: Dataset, split: str | None, selection: Selection | None = None) -> DataRecord:
         return data_record(data, dataset, split, columns, options, selection)
 
-    train = decoded(train_set).with_groups(None if groups is None else groups.numbers)
-    check_classes(train.labels, label_names)
+    whole = decoded(train_set).with_groups(None if groups is None else groups.numbers)
+    train = whole if len(found.rows) == len(whole) else whole.select(found.rows)
     train_record = record(train_set, train_name)
     test_set = None
-    if options.leave_out or (test_name is None and not is_dataset(options.test)):
-        kept = hold_rows_out(
-            lambda share: hold_out(train.labels, share, seed=options.seed, groups=train.groups),
-            groups,
-            options,
-            by_class=True,
-        )
-        if not len(kept.held):
-            raise DataError(
-                "every class has one example, and nothing is left to measure the result on; add examples, or name "
-                "test data with test="
-            )
+    if (kept := found.kept) is not None:
         test_record = record(train_set.select(kept.held.tolist()), train_name, kept.selection)
-        train, test = train.select(kept.stay), train.select(kept.held)
+        test = whole.select(kept.held)
         measured_on = kept.measured_on
-        check_classes(train.labels, label_names)
     else:
         test_set = options.test if test_name is None else load_split(data, test_name, revision=options.revision)
         test = decoded(test_set)
@@ -118,7 +99,6 @@ def read_splits(data: Any, task: Classification, processor: Any, options: Option
         validation_set = load_split(data, validation_name, revision=options.revision)
         validation, validation_record = decoded(validation_set), record(validation_set, validation_name)
     if options.examples_per_class is not None:
-        train = train.select(pick_examples(train.labels, options.examples_per_class, seed=options.seed))
         selection = Selection(options.seed, examples_per_class=options.examples_per_class)
         train_record = replace(train_record, selection=selection)
     learning = LearningData(train_record, validation_record)
@@ -164,33 +144,6 @@ def data_record(
         columns=dict(columns) if options.columns else {},
         selection=selection,
     )
-
-
-def split_roles(names: Sequence[str], options: Options) -> tuple[str | None, str | None, str | None]:
-    """The splits to train, to choose and to measure on; None for none of its own."""
-    if not names:
-        for role in ("validation", "test"):
-            if isinstance(named := getattr(options, role), str):
-                raise DataError(f"the data has no splits, so {role}={named!r} names none; give a share such as 0.2")
-        return None, None, None
-    train = "train" if "train" in names else names[0] if len(names) == 1 else None
-    if train is None:
-        raise DataError(f"the data has the splits {', '.join(names)}, and none is called 'train'")
-    test: str | None = options.test if isinstance(options.test, str) else None
-    if options.test is None:
-        spare = [name for name in ("test", "validation") if name in names and name not in (train, options.validation)]
-        test = spare[0] if spare else None
-    validation: str | None = options.validation if isinstance(options.validation, str) else None
-    if options.validation is None and "validation" in names and "validation" not in (train, test):
-        validation = "validation"
-    if test is not None and test in (train, validation):
-        raise DataError(f"test={test!r} is the split that the model is trained or chosen on; name another")
-    return train, validation, test
-
-
-def is_dataset(value: Any) -> bool:
-    """Whether a value is a `datasets.Dataset`."""
-    return hasattr(value, "features")
 
 
 def _licence(data: Any) -> str | None:
