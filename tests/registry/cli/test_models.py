@@ -131,6 +131,7 @@ class FakeResult:
     seconds: float
     report: str
     caveats: list
+    base: str = "lenet5-mnist"
 
 
 def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsys):
@@ -142,6 +143,7 @@ def test_finetune_passes_options_on_and_prints_json_alone(calls, tmp_path, capsy
     assert code == 0
     assert json.loads(out) == {
         "path": str(tmp_path),
+        "base": "lenet5-mnist",
         "metrics": {"accuracy": ACCURACY},
         "caveats": ["Too few."],
         "depth": "head",

@@ -100,7 +100,7 @@ def command(
         return
     if json:
         metrics = {key: metric.to_dict() for key, metric in result.metrics.items()}
-        answer = {"path": str(result.path), "base": result.report.base, "metrics": metrics}
+        answer = {"path": str(result.path), "base": result.base, "metrics": metrics}
         print_json({**answer, "caveats": result.caveats, "depth": result.depth, "seconds": result.seconds})
         return
     print(result.path)

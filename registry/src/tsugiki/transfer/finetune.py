@@ -68,6 +68,11 @@ class FinetuneResult:
     seconds: float
 
     @property
+    def base(self) -> str:
+        """Name of the base model."""
+        return self.report.base
+
+    @property
     def caveats(self) -> list[str]:
         """What speaks against the figures, one sentence each; the report begins with them."""
         return self.report.caveats
