@@ -26,9 +26,11 @@ WITHOUT_DEVICE = {
 }
 QUICK = {"list", "info", "card", "cache", "new-plugin"}  # read and write small files
 BARS = {
+    "align": "align translate-ja-en-gru-attention 彼 走",
     "evaluate": "evaluate lenet5-mnist digits --split train",
     "explain": "explain lenet5-mnist a.png --steps 2",
     "predict": "predict lenet5-mnist a.png b.png",
+    "similar": "similar word2vec-novels king queen",
     "score": "score lm-word-novels river",
     "stylize": "stylize a.png b.png --size 32 --steps 1",
 }

@@ -28,10 +28,15 @@ NO_PIPELINE = {
 }  # fmt: skip
 OF_A_TASK = {"dialogue": "Hello. || What do you need?", "word-similarity": "king"}
 SEVERAL = {
+    "align": ["translate-ja-en-gru-attention", "彼", " ", "走"],
+    "explain": ["lenet5-mnist", "a.png", "bad.png", "c.png", "--method", "gradient"],
     "predict": ["sentiment-mean", "A good film.", "10/10", "A bad film."],
     "score": ["lm-word-novels", "the old house", " ", "the river"],
     "similar": ["word2vec-novels", "king", "zzyzx", "queen"],
+    "stylize": ["a.png", "bad.png", "c.png", "c.png", "--size", "32", "--steps", "1"],
 }
+
+LISTS = (list[str], list[str] | None)
 
 
 def good_input(task):
@@ -105,13 +110,17 @@ def test_commands_that_take_several_inputs_are_those_tried_here():
         name
         for name, reference in references.items()
         for hint in get_type_hints(import_string(reference), include_extras=True).values()
-        if get_args(hint)[1:] and get_args(hint)[0] == list[str] and isinstance(get_args(hint)[1], ArgumentInfo)
+        if get_args(hint)[1:] and get_args(hint)[0] in LISTS and isinstance(get_args(hint)[1], ArgumentInfo)
     }
-    assert several - {"compare-corpora"} == set(SEVERAL)  # that one compares what it is given
+    assert several - {"compare-corpora", "verify"} == set(SEVERAL)  # those take corpora and models
 
 
 @pytest.mark.parametrize("command", SEVERAL)
-def test_a_command_answers_the_others(command, capsys):
+def test_a_command_answers_the_others(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "c.png"):
+        good_input("image-classification").save(name)
+    (tmp_path / "bad.png").write_bytes(b"no picture")
     code = cli.main([command, *SEVERAL[command], "--json"])
     printed = capsys.readouterr()
     answers = json.loads(printed.out)

@@ -65,6 +65,21 @@ class InputKind:
             raise DataError(f"none of the {len(sources)} files of the folder is {self.called} by its suffix")
         return found
 
+    def read(self, content: Any, name: str, processor: Any = None) -> Any:
+        """Open what `find` gave, fetching it first where it is an address.
+
+        Args:
+            content: A path, bytes, an address, a word or line, or the DataError in their place.
+            name: What it is called in errors.
+            processor: That of the model, for recordings.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        if isinstance(content, DataError):
+            raise content
+        return self.open(content.read() if isinstance(content, Address) else content, name, processor)
+
     def holds(self, path: Path) -> bool:
         """Whether a file holds such an input, by its name."""
         return path.suffix.lower() in self.suffixes if self.reads is None else self.reads(path)

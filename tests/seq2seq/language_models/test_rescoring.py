@@ -160,7 +160,8 @@ def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
     )
     capsys.readouterr()
     for command, message in (
-        (["score", str(snapshot), " "], "tsugiki: text 1: the text is empty"),
+        (["score", str(snapshot), " "], "tsugiki: the input is empty; name a file, a folder, or give a text"),
+        (["score", str(snapshot), "nowhere.txt"], "tsugiki: no such file or folder: nowhere.txt"),
         (["score", str(classifier), "a pear"], "is no language model: its task is text-classification"),
     ):
         assert main(command) == 1
@@ -170,12 +171,29 @@ def test_command_errors_are_one_line(snapshot, tmp_path, capsys, tokenizer):
         assert printed.out == ""
 
 
+def test_command_scores_lines_of_files_and_columns_of_tables(snapshot, tmp_path, capsys, model, tokenizer):
+    (tmp_path / "lines.txt").write_text(f"{TEXTS[0]}\n\n\u00a0x\n")
+    rows = [{"number": number, "reading": text} for number, text in enumerate([TEXTS[1], "", TEXTS[2]])]
+    (tmp_path / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    names = [str(tmp_path / "lines.txt"), str(tmp_path / "table.jsonl")]
+    assert main(["score", str(snapshot), *names, "the pear", "--columns", "text=reading", "--json"]) == 1
+    printed = capsys.readouterr()
+    scores = json.loads(printed.out)
+    place = f"{names[1]}:2"
+    assert [one["text"] for one in scores] == [TEXTS[0], "\u00a0x", TEXTS[1], place, TEXTS[2], "the pear"]
+    assert printed.err == f"tsugiki: {place}: the row is empty\n" and scores[3]["error"] == f"{place}: the row is empty"
+    good = [one for one in scores if "error" not in one]
+    expected = score_texts(model, tokenizer, [one["text"] for one in good])
+    assert [one["log_probability"] for one in good] == pytest.approx([one.log_probability for one in expected])
+    assert [one["rank"] for one in good] == [one.rank for one in expected]
+
+
 def test_command_names_a_text_without_a_score(snapshot, capsys):
     assert main(["score", str(snapshot), TEXTS[0], " ", TEXTS[1], "--json"]) == 1
     printed = capsys.readouterr()
     first, empty, last = json.loads(printed.out)
     assert {first["rank"], last["rank"]} == {1, 2}
-    assert empty == {"text": " ", "error": "the text is empty; a language model scores texts of at least one token"}
-    assert printed.err == f"tsugiki: text 2: {empty['error']}\n"
+    assert empty == {"text": " ", "error": "input 2 is empty"}
+    assert printed.err == "tsugiki: input 2 is empty\n"
     assert main(["score", str(snapshot), TEXTS[0], " "]) == 1
     assert TEXTS[0] in capsys.readouterr().out

@@ -107,3 +107,29 @@ def test_the_command_leaves_nothing_behind_where_there_is_no_attention(tmp_path,
     assert main(["align", str(folder), SOURCES[0], "--output", str(tmp_path / "map.png")]) != 0
     assert "has no attention" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_command_draws_lines_of_files_and_rows_of_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = save(recurrent(), tmp_path / "model")
+    (tmp_path / "lines.txt").write_text(f"{SOURCES[0]}\n{SOURCES[1]}\the ran .\na\tb\tc\n")
+    (tmp_path / "pairs.csv").write_text(f"ja,en\n{SOURCES[0]},he ran .\n,he ran .\n")
+    capsys.readouterr()
+    words = ["align", str(folder), "lines.txt", "pairs.csv", "--columns", "source=ja,target=en", "--json"]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    answers = json.loads(printed.out)
+    assert [one.get("path") for one in answers] == [
+        "align/lines-1.png", "align/lines-2.png", None, "align/pairs-1.png", None,
+    ]  # fmt: skip
+    assert [one["target_tokens"] for one in (answers[1], answers[3])] == [["he", "ran", ".", "</s>"]] * 2
+    assert printed.err.splitlines() == [
+        "tsugiki: lines.txt:3 has 3 texts with tabs between them, not a source and a target",
+        "tsugiki: pairs.csv:2: the row is empty",
+    ]
+    drawn = sorted(path.name for path in (tmp_path / "align").iterdir())
+    assert drawn == ["lines-1.png", "lines-2.png", "pairs-1.png"]
+    assert main([*words[:3], "--output", "one.png"]) == 2
+    assert "--output names one file, and there are 3 inputs" in capsys.readouterr().err
+    assert main([*words[:3], "--target", "he ran ."]) == 2
+    assert main(words) == 1 and "exists already" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 import tsugiki
 from PIL import Image
 from tsugiki import cli
+from tsugiki.errors import OptionError
 from tsugiki.registry import registry
+from tsugiki_vision.explain import explanation
+from tsugiki_vision.explain.explanation import Explainer
 
 NAMES = ["cat", "dog", "fox"]
 
@@ -122,3 +126,75 @@ def test_an_older_picture_stays_when_the_new_one_fails(models, picture, tmp_path
     output.write_bytes(b"older")
     assert run(capsys, models / "cifar-resnet", picture, "--target", "none", "--output", output)[0] == 1
     assert output.read_bytes() == b"older"
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    for name, one in zip(("photos/a.jpg", "photos/b/a.png", "c.png"), pixels, strict=True):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(one).save(tmp_path / name)
+    (tmp_path / "photos" / "broken.png").write_bytes(b"no picture")
+    return tmp_path
+
+
+def test_several_pictures_are_explained_into_a_folder_as_they_come(models, pictures, capsys):
+    words = (models / "cifar-resnet", "photos", "c.png", "--method", "gradient")
+    code, out, err = run(capsys, *words)
+    files = ["explanation/a.png", "explanation/a-2.png", "explanation/c.png"]
+    assert (code, out.splitlines()) == (1, files)
+    assert len(err.splitlines()) == 1 and err.startswith("tsugiki: photos/broken.png does not decode")
+    assert sorted(path.name for path in (pictures / "explanation").iterdir()) == ["a-2.png", "a.png", "c.png"]
+    assert run(capsys, *words)[2].startswith("tsugiki: explanation/a.png exists already")
+    answers = json.loads(run(capsys, *words, "--json", "--output-dir", "new")[1])
+    assert [answer["input"] for answer in answers] == ["photos/a.jpg", "photos/b/a.png", "photos/broken.png", "c.png"]
+    assert [answer.get("path") for answer in answers] == ["new/a.png", "new/a-2.png", None, "new/c.png"]
+    (alone,) = json.loads(run(capsys, models / "cifar-resnet", "c.png", "--json", "--output-dir", "alone")[1])
+    assert alone["answer"] == answers[-1]["answer"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["photos", "--output", "one.png"], 2, "--output names one file, and there are 3 inputs; leave it out"),
+        (["c.png", "--output", "a.png", "--output-dir", "b"], 2, "--output-dir names a folder of them"),
+        (["photos", "--output-dir", "photos/out"], 1, "photos/out lies in photos, which is read; name another folder"),
+        (["nowhere/*.png"], 1, "no file matches nowhere/*.png"),
+    ],
+)
+def test_where_explanations_go_is_checked_first(words, code, said, models, pictures, capsys):
+    before = sorted(pictures.rglob("*"))
+    found = run(capsys, models / "cifar-resnet", *words, "--overwrite")
+    assert found[:2] == (code, "") and said in found[2]
+    assert sorted(pictures.rglob("*")) == before
+
+
+def test_an_explanation_is_a_picture_in_a_notebook(models, picture, tmp_path):
+    explainer = Explainer.open(str(models / "cifar-resnet"))
+    with Image.open(picture) as photograph:
+        found = explainer.explain(photograph, target="dog", method="grad-cam")
+        again = explainer.explain(photograph, target=1, method="grad-cam")
+    shown = Image.open(io.BytesIO(found._repr_png_()))
+    assert np.array_equal(shown, found.picture) and np.array_equal(found.picture, again.picture)
+    assert found.panels[1:] == ["Grad-CAM", "Grad-CAM over the input"] and found.target == {"label": "dog", "number": 1}
+    found.save(tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as saved:
+        assert np.array_equal(saved, found.picture) and "cifar-resnet" in saved.text["Description"]
+    with pytest.raises(OptionError, match="no picture to explain"):
+        explainer.explain()
+    with pytest.raises(OptionError, match="Did you mean 'grad-cam'"):
+        explainer.explain(found.picture, method="grad_cam")
+
+
+def test_the_input_that_a_class_would_like_best_is_computed_once(models, pictures, monkeypatch):
+    calls = []
+    own = explanation.best_input
+    monkeypatch.setattr(
+        explanation, "best_input", lambda *words, **options: calls.append(words) or own(*words, **options)
+    )
+    explainer = Explainer.open(str(models / "cifar-resnet"))
+    with Image.open(pictures / "c.png") as photograph:
+        found = [explainer.explain(photograph, target=target, steps=2) for target in ("dog", "dog", "fox")]
+    assert len(calls) == 2
+    assert np.array_equal(found[0].picture, found[1].picture)

@@ -69,7 +69,7 @@ def test_the_path_is_the_result_and_the_progress_is_not(vgg, files, tmp_path, ca
         (["--style-weights", "much"], 2, "--style-weights takes numbers"),
         (["--from", "chaos"], 2, "--from is noise or content"),
         (["--alpha", "0", "--beta", "0"], 1, "alpha or beta above it"),
-        (["--model", "stylize-x"], 2, "and not both"),
+        (["--model", "stylize-x"], 2, "--output names one file, and there are 2 inputs"),
         (["--size", "2"], 2, "--size"),
     ],
 )
@@ -99,13 +99,18 @@ def test_files_are_checked_before_the_network_is_loaded(files, tmp_path, capsys)
     assert code == 1 and "unknown model 'no-such-network'" in err
 
 
-def test_a_trained_stylizer_paints_in_one_pass(vgg, files, tmp_path, capsys):
+@pytest.fixture
+def model(vgg, tmp_path):
     save_paintings(tmp_path / "paintings")
-    model = tmp_path / "stylize-stripes"
+    folder = tmp_path / "stylize-stripes"
     tsugiki.create_model(
         "stylizer", "image-to-image", hidden_channels=(4, 4, 4), residual_blocks=1, style="Stripes (2024)",
         style_data=str(tmp_path / "paintings"), loss_network=str(vgg),
-    ).save_pretrained(model)  # fmt: skip
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def test_a_trained_stylizer_paints_in_one_pass(vgg, files, model, tmp_path, capsys):
     output = tmp_path / "out.png"
     code, out, _ = run(capsys, files[0], "--model", model, "--size", 36, "--output", output, "--json")
     assert code == 0
@@ -118,3 +123,18 @@ def test_a_trained_stylizer_paints_in_one_pass(vgg, files, tmp_path, capsys):
     code, _, err = run(capsys, files[0], "--model", vgg, "--output", output, "--overwrite")
     assert code == 1 and "is a VGGForImageClassification and no stylizer" in err
     assert run(capsys, files[0], "--model", model, "--steps", 3)[0] == 2
+
+
+def test_several_pictures_are_painted_into_a_folder(vgg, files, model, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    names = ["content.png", "broken.png", "style.jpg"]
+    code, out, err = run(capsys, *names, "--model", model, "--size", 32)
+    assert (code, out.splitlines()) == (1, ["stylized/content.png", "stylized/style.png"])
+    assert "broken.png does not decode" in err and err.count("took") == 2
+    words = ("content.png", "content.png", "style.jpg", "--network", vgg, "--size", 32, "--steps", 1)
+    facts = json.loads(run(capsys, *words, "--output-dir", "new", "--json")[1])
+    assert [one["path"] for one in facts] == ["new/content.png", "new/content-2.png"]
+    assert facts[0]["losses"] == facts[1]["losses"]
+    with Image.open("new/content.png") as one, Image.open("new/content-2.png") as other:
+        assert np.array_equal(one, other) and one.text["Description"] == facts[0]["caption"]

@@ -17,9 +17,13 @@ SEPARATOR = 3  # signs between two columns of a table
 WIDE = 10_000  # columns, where no terminal limits them
 
 
-def print_json(value: Any) -> None:
+def print_json(value: Any, file: TextIO | None = None) -> None:
     """Print one JSON value, readable by any parser: numbers that JSON does not know become null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    print(_json(value), file=file)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str)
 
 
 @contextlib.contextmanager
@@ -37,9 +41,8 @@ def json_list(file: TextIO | None = None) -> Iterator[Callable[[Any], None]]:
 
     def add(item: Any) -> None:
         nonlocal begun
-        text = json.dumps(_finite(item), indent=2, ensure_ascii=False, allow_nan=False, default=str)
         with above_bars():
-            print(",\n" if begun else "[\n", textwrap.indent(text, "  "), sep="", end="", flush=True, file=file)
+            print(",\n" if begun else "[\n", textwrap.indent(_json(item), "  "), sep="", end="", flush=True, file=file)
         begun = True
 
     try:

@@ -18,7 +18,6 @@ from ..inputs import InputKind, Source
 from ..output import write_bytes, write_text
 from ..output_path import check_output_path
 from ..progress import above_bars, progress_bar
-from ..web import Address
 from .errors import UsageError
 from .options import Columns, Device, Json, ModelName, Overwrite, parse_columns
 from .output import column_width, json_list, note, only_results_on_stdout, print_table
@@ -216,10 +215,7 @@ def _opened(
     pixels = 0
     for label, content in inputs:
         try:
-            if isinstance(content, DataError):
-                raise content
-            content = content.read() if isinstance(content, Address) else content
-            opened, error = kind.open(content, label, processor), None
+            opened, error = kind.read(content, label, processor), None
         except DataError as failure:
             opened, error = None, str(failure)
         if batch and (len(batch) == batch_size or pixels + pixels_of(opened) > PIXELS_AT_ONCE):

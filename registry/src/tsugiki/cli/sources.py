@@ -83,13 +83,13 @@ def find_inputs(words: Sequence[str]) -> list[Inputs]:
             cannot be read.
     """
     found: list[Inputs] = []
-    for word in words:
+    for number, word in enumerate(words, start=1):
         try:
             found += _behind(word)
         except DataError as error:
             if len(words) == 1:
                 raise
-            found.append(Inputs([(readable(word), error)]))
+            found.append(Inputs([(readable(word), error if word.strip() else DataError(f"input {number} is empty"))]))
     return found
 
 

@@ -1,86 +1,123 @@
-"""`tsugiki align`: a picture of which source tokens each target token looked at."""
+"""`tsugiki align`: pictures of which source tokens each target token looked at."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tsugiki.cli.options import Device, Json, ModelName, Overwrite
-from tsugiki.cli.output import note, only_results_on_stdout, print_json
-from tsugiki.output_path import check_output_path
+from tsugiki.cli.errors import UsageError
+from tsugiki.cli.options import Columns, Device, Json, ModelName, Overwrite, parse_columns
+from tsugiki.cli.output import note, only_results_on_stdout
+from tsugiki.cli.output_files import OutputFiles, OutputFolder, read_by
+from tsugiki.cli.sources import find_inputs, inputs_of_kind
+from tsugiki.errors import DataError
+from tsugiki.inputs import PAIRS
+
+USUAL = "align.png"
 
 
 def command(
     name: ModelName,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The source sentence.", show_default=False)],
+    texts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT…",
+            help="Source sentences, files with one a line, tables (.csv, .jsonl, …), or - for standard input.",
+            show_default=False,
+        ),
+    ],
     target: Annotated[
         str | None, typer.Option("--target", help="What to align it with; by default the model's own translation.")
     ] = None,
     layer: Annotated[int, typer.Option("--layer", help="Layer of the decoder; -1 is the last.")] = -1,
     head: Annotated[int | None, typer.Option("--head", min=0, help="One head; by default the mean of all.")] = None,
     beam: Annotated[int | None, typer.Option("--beam", min=1, help="Beams of the search.")] = None,
-    output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "align.png",
+    columns: Columns = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="FILE.png", help=f"The picture to write; by default {USUAL}.")
+    ] = None,
+    output_dir: OutputFolder = None,
     device: Device = None,
     overwrite: Overwrite = False,
     json: Json = False,
-) -> None:
-    """Draw the attention of a translation.
+) -> int:
+    """Draw the attention of translations.
 
     Columns are the source's tokens, rows those of the target; a dark field is a source token that the model looked at
-    while it wrote the target's. Tokens that no installed font can draw are shown by numbers and listed.
+    while it wrote the target's. Tokens that no installed font can draw are shown by numbers and listed. A line of a
+    file may have its target behind a tab, a row of a table in the column that --columns names.
 
     Example:
         tsugiki align translate-ja-en-gru-attention "彼 は 走 っ た 。"
         tsugiki align translate-ja-en-transformer "彼 は 走 っ た 。" --layer 0 --head 2 --output head2.png
+        tsugiki align translate-ja-en-transformer pairs.csv --columns source=ja,target=en --output-dir maps
     """
-    path = check_output_path(output, reads=[name], overwrite=overwrite)
-    with only_results_on_stdout():
-        facts = write_alignment(
-            name, text, path, target=target, layer=layer, head=head, beam=beam, device=device, overwrite=overwrite
+    with only_results_on_stdout() as stdout:
+        given = find_inputs(texts)
+        found = inputs_of_kind(given, PAIRS, lambda path: _pairs_of(path, parse_columns(columns)))
+        if target is not None and len(found) > 1:
+            raise UsageError(f"--target is that of one sentence, and there are {len(found)}")
+        reads = [name, *read_by(given)]
+        files = OutputFiles.of_options(
+            found, output, output_dir, kind=PAIRS, usual=USUAL, reads=reads, overwrite=overwrite
         )
-    if json:
-        print_json(facts)
-        return
-    print(facts["path"])
-    note(facts["text"])
-    if facts["stands_for"]:
-        places = ", ".join(f"{label} {token}" for label, token in facts["stands_for"].items())
-        note(f"no installed font has all characters, such as Noto Sans CJK JP does; numbers stand for tokens: {places}")
+        from tsugiki.devices import moved
+        from tsugiki.snapshots.snapshot import Snapshot
+
+        from .alignment import align, draw_alignment
+        from .open_translators import load_translator
+
+        model, tokenizer = load_translator(Snapshot.open(name))
+        moved(model, device)
+
+        def draw(label: str, pair: Any, path: Path) -> dict[str, Any]:
+            source, its_target = _split(pair, label)
+            drawn = align(model, tokenizer, source, its_target or target, layer=layer, head=head, num_beams=beam)
+            stands_for = draw_alignment(drawn, path, overwrite=overwrite)
+            return {
+                "path": str(path),
+                "name": name,
+                "text": drawn.text,
+                "source_tokens": drawn.source,
+                "target_tokens": drawn.target,
+                "weights": [[round(float(weight), 6) for weight in row] for row in drawn.weights],
+                "stands_for": stands_for,
+            }
+
+        def show(facts: dict[str, Any]) -> None:
+            print(facts["path"], file=stdout)
+            note(facts["text"])
+            if facts["stands_for"]:
+                places = ", ".join(f"{label} {token}" for label, token in facts["stands_for"].items())
+                note(
+                    "no installed font has all characters, such as Noto Sans CJK JP does; numbers stand for tokens: "
+                    f"{places}"
+                )
+
+        return files.write_each(found, draw, show, json=json, file=stdout, title="align")
 
 
-def write_alignment(
-    name: str,
-    text: str,
-    path: Path,
-    *,
-    target: str | None = None,
-    layer: int = -1,
-    head: int | None = None,
-    beam: int | None = None,
-    device: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write the picture; its path, the tokens, the weights and the text.
+def _split(pair: str | list[str], label: str) -> tuple[str, str | None]:
+    """A sentence and what it is aligned with, if that is given."""
+    if isinstance(pair, str):
+        return pair, None
+    if len(pair) != 2:
+        raise DataError(f"{label} has {len(pair)} texts with tabs between them, not a source and a target")
+    return pair[0], pair[1]
 
-    Raises:
-        TsugikiError: The model is unknown or has no attention, or the file cannot be written.
-    """
-    from tsugiki.devices import moved
-    from tsugiki.snapshots.snapshot import Snapshot
 
-    from .alignment import align, draw_alignment
-    from .open_translators import load_translator
+def _pairs_of(path: Path, columns: Mapping[str, str] | None) -> list[Any]:
+    """The sources of a table, each with its target where a column is named for it; None where a row lacks one."""
+    from tsugiki.columns import read_column
+    from tsugiki.data.load_data import load_split
 
-    model, tokenizer = load_translator(Snapshot.open(name))
-    found = align(moved(model, device), tokenizer, text, target, layer=layer, head=head, num_beams=beam)
-    stands_for = draw_alignment(found, path, overwrite=overwrite)
-    return {
-        "path": str(path),
-        "name": name,
-        "text": found.text,
-        "source_tokens": found.source,
-        "target_tokens": found.target,
-        "weights": [[round(float(weight), 6) for weight in row] for row in found.weights],
-        "stands_for": stands_for,
-    }
+    from .translation import ROLES, TextTranslation
+
+    task, dataset = TextTranslation(), load_split(path, None)
+    if ROLES[1] not in (columns or {}):
+        return task.table_inputs(dataset, columns)
+    found = task.columns(dataset, columns)
+    rows = zip(*(read_column(dataset, found[role]) for role in ROLES), strict=True)
+    return [list(row) if all(row) else None for row in rows]

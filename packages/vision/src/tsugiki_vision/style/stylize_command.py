@@ -1,20 +1,23 @@
-"""`tsugiki stylize`: paints one picture in the style of another."""
+"""`tsugiki stylize`: paints pictures in the style of another."""
 
 from __future__ import annotations
 
 import json as json_text
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Device, Json, Overwrite
-from tsugiki.cli.output import note, only_results_on_stdout, print_json
+from tsugiki.cli.output import note, only_results_on_stdout
+from tsugiki.cli.output_files import OutputFiles, OutputFolder, read_by
+from tsugiki.cli.sources import find_inputs, inputs_of_kind
 from tsugiki.durations import Stopwatch, duration
 from tsugiki.errors import DataError
-from tsugiki.output_path import check_output_path
+from tsugiki.inputs import PICTURES
 from tsugiki.public_record import public_name
-from tsugiki.web import TIMEOUT, is_address
+from tsugiki.web import Address, is_address
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,19 +26,25 @@ if TYPE_CHECKING:
 NETWORK = "vgg16bn-half-cifar10"
 SMALLEST = 32  # pixels of the longer side: below, the deepest convolutions of a VGG see nothing
 STARTS = ("noise", "content")
+USUAL = "stylized.png"
+# Takes what a picture is called and the picture; gives what was painted (3, H, W), from 0 to 1, and what made it.
+Painter = Callable[[str, "Image"], tuple["Tensor", dict[str, Any]]]
 
 
 def command(
-    content: Annotated[
-        str, typer.Argument(metavar="CONTENT", help="The picture to paint, or its address.", show_default=False)
-    ],
-    style: Annotated[
-        str | None,
+    pictures: Annotated[
+        list[str],
         typer.Argument(
-            metavar="STYLE", help="The painting to take the style of; none with --model.", show_default=False
+            metavar="CONTENT… STYLE",
+            help="The pictures to paint (files, folders, patterns, addresses) and last the painting to take the style "
+            "of; with --model the pictures alone.",
+            show_default=False,
         ),
+    ],
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="FILE.png", help=f"The picture to write; by default {USUAL}.")
     ] = None,
-    output: Annotated[str, typer.Option("--output", metavar="FILE.png", help="The picture to write.")] = "stylized.png",
+    output_dir: OutputFolder = None,
     overwrite: Overwrite = False,
     model: Annotated[
         str | None,
@@ -65,16 +74,19 @@ def command(
     seed: Annotated[int, typer.Option("--seed", help="Of the noise.")] = 0,
     device: Device = None,
     json: Json = False,
-) -> None:
-    """Paint one picture in the style of another.
+) -> int:
+    """Paint pictures in the style of another.
 
     A picture is optimised until a VGG network sees the content of CONTENT and the style of STYLE in it. With --model a
     network that was trained for one painting does it in one pass. The file says in its text chunks what made it.
+    Several pictures are painted into a folder that --output-dir names; one that cannot be read is named, the others are
+    painted, and the exit code is 1.
 
     Example:
         tsugiki stylize photograph.jpg painting.jpg --output result.png
         tsugiki stylize photograph.jpg painting.jpg --network timm/vgg19.tv_in1k --size 512 --steps 300
         tsugiki stylize photograph.jpg --model stylize-starry-night
+        tsugiki stylize photos/ --model stylize-starry-night --output-dir painted
     """
     optimisation = {
         "steps": steps,
@@ -88,62 +100,54 @@ def command(
     options = {name: value for name, value in optimisation.items() if value is not None}
     if start not in STARTS:
         raise UsageError(f"--from is noise or content, not {start!r}")
-    if (style is None) == (model is None):
-        raise UsageError("name the painting to take the style of, or a trained stylizer with --model, and not both")
+    contents, style = (pictures[:-1], pictures[-1]) if model is None else (pictures, None)
+    if not contents:
+        raise UsageError(
+            "name the painting to take the style of, behind the picture, or a trained stylizer with --model"
+        )
     if model is not None and options:
         raise UsageError("--model paints in one pass: options of the optimisation do not go with it")
-    path = check_output_path(output, reads=[content, style, model, network], overwrite=overwrite)
-    with only_results_on_stdout():
+    with only_results_on_stdout() as stdout:
+        given = find_inputs(contents)
+        found = inputs_of_kind(given, PICTURES)
+        reads = [style, model, network, *read_by(given)]
+        files = OutputFiles.of_options(
+            found, output, output_dir, kind=PICTURES, usual=USUAL, reads=reads, overwrite=overwrite
+        )
         if model is None:
             assert style is not None
-            facts = stylize(
-                content,
-                style,
-                path,
-                network,
-                size=size,
-                seed=seed,
-                start=start,
-                device=device,
-                overwrite=overwrite,
-                **options,
-            )
+            paint = optimised(style, network, size=size, seed=seed, start=start, device=device, **options)
         else:
-            facts = stylize_with(model, content, path, size=size, device=device, overwrite=overwrite)
-    if json:
-        print_json(facts)
-        return
-    print(facts["path"])
-    note(f"{facts['caption']}; took {duration(facts['seconds'])}")
+            paint = painted_by(model, size=size, device=device)
+
+        def make(label: str, photograph: Image, path: Path) -> dict[str, Any]:
+            stopwatch = Stopwatch()
+            picture, facts = paint(label, photograph)
+            return _write(path, picture, {**facts, "seconds": stopwatch.seconds}, overwrite=overwrite)
+
+        def show(facts: dict[str, Any]) -> None:
+            print(facts["path"], file=stdout)
+            note(f"{facts['caption']}; took {duration(facts['seconds'])}")
+
+        return files.write_each(found, make, show, json=json, file=stdout, title="stylize")
 
 
-def stylize(
-    content: str,
-    style: str,
-    output: Path,
-    network: str = NETWORK,
-    *,
-    size: int = 256,
-    device: str | None = None,
-    overwrite: bool = False,
-    **options: Any,
-) -> dict[str, Any]:
-    """Optimise a picture, write it, and return its path, what made it and its losses at the start and the end.
+def optimised(
+    style: str, network: str = NETWORK, *, size: int = 256, device: str | None = None, **options: Any
+) -> Painter:
+    """What paints a picture in the style of a painting by optimising it.
 
     Args:
-        content: File of the content picture.
-        style: File of the painting.
-        output: The PNG file to write.
+        style: File of the painting, or its address.
         network: Name of a registered VGG.
         size: Pixels of the longer side of the result, and of the painting.
         device: Where to compute.
-        overwrite: Replace a file that is there.
         **options: Of `tsugiki_vision.style.style_transfer.transfer_style`.
 
     Raises:
-        TsugikiError: A file or the network cannot be read, an option does not fit, or the output cannot be written.
+        TsugikiError: The painting or the network cannot be read, or, as it paints, an option does not fit.
     """
-    photograph, painting = _open(content), _open(style)
+    painting = PICTURES.read(Address(style) if is_address(style) else _file(style), style)
     from tsugiki.devices import moved
     from tsugiki.progress import progress_bar
 
@@ -151,42 +155,41 @@ def stylize(
     from .style_transfer import STEPS, StyleLosses, picture_of_size, transfer_style
 
     losses = moved(LossNetwork.load(network), device)
-    stopwatch = Stopwatch()
-    with progress_bar("stylize", options.get("steps", STEPS), unit="step") as bar:
+    wanted = moved(picture_of_size(_tensor(painting), size), device)
 
-        def progress(now: StyleLosses) -> None:
-            bar.set_postfix(content=f"{now.content:.3f}", style=f"{now.style:.4f}", refresh=False)
-            bar.update()
+    def paint(content: str, photograph: Image) -> tuple[Tensor, dict[str, Any]]:
+        with progress_bar(Path(content).name, options.get("steps", STEPS), unit="step") as bar:
 
-        pixels, wanted = (moved(picture_of_size(_tensor(one), size), device) for one in (photograph, painting))
-        painted = transfer_style(pixels, wanted, losses, progress=progress, **options)
-    first, last = painted.history[0], painted.history[-1]
-    caption = (
-        f"{Path(content).name} in the style of {Path(style).name}, as {public_name(network)} sees content and style"
-    )
-    facts = {
-        "caption": caption,
-        "network": network,
-        "content": content,
-        "style": style,
-        "size": list(painted.picture.shape[1:]),
-        "steps": len(painted.history) - 1,
-        "losses": {"start": vars(first), "end": vars(last)},
-        "style_loss_ratio": last.style / first.style if first.style > 0 else None,
-        "seconds": stopwatch.seconds,
-    }
-    return _write(output, painted.picture, facts, overwrite=overwrite)
+            def progress(now: StyleLosses) -> None:
+                bar.set_postfix(content=f"{now.content:.3f}", style=f"{now.style:.4f}", refresh=False)
+                bar.update()
+
+            pixels = moved(picture_of_size(_tensor(photograph), size), device)
+            painted = transfer_style(pixels, wanted, losses, progress=progress, **options)
+        first, last = painted.history[0], painted.history[-1]
+        caption = (
+            f"{Path(content).name} in the style of {Path(style).name}, as {public_name(network)} sees content and style"
+        )
+        return painted.picture, {
+            "caption": caption,
+            "network": network,
+            "content": content,
+            "style": style,
+            "size": list(painted.picture.shape[1:]),
+            "steps": len(painted.history) - 1,
+            "losses": {"start": vars(first), "end": vars(last)},
+            "style_loss_ratio": last.style / first.style if first.style > 0 else None,
+        }
+
+    return paint
 
 
-def stylize_with(
-    model: str, content: str, output: Path, *, size: int = 256, device: str | None = None, overwrite: bool = False
-) -> dict[str, Any]:
-    """Paint with a stylizer that was trained for one painting, and return the path and what made the picture.
+def painted_by(model: str, *, size: int = 256, device: str | None = None) -> Painter:
+    """What paints a picture with a stylizer that was trained for one painting.
 
     Raises:
-        TsugikiError: The file or the model cannot be read, the model is no stylizer, or the output cannot be written.
+        TsugikiError: The model cannot be read, or is no stylizer.
     """
-    picture = _open(content)
     import tsugiki
     from tsugiki.devices import moved
     from tsugiki.errors import OptionError
@@ -199,24 +202,24 @@ def stylize_with(
         raise OptionError(
             f"{model} is a {type(stylizer).__name__} and no stylizer; `tsugiki list` shows those there are"
         )
-    stopwatch = Stopwatch()
-    pixels = picture_of_size(_tensor(picture), size)
-    painted = paint(stylizer, pixels[None])[0]
     config = stylizer.config
-    caption = (
-        f"{Path(content).name} in the style of {config.style}, painted by {Path(model).name}, "
-        f"for which {public_name(config.loss_network)} saw content and style"
-    )
-    facts = {
-        "caption": caption,
-        "model": model,
-        "network": config.loss_network,
-        "content": content,
-        "style": config.style,
-        "size": list(painted.shape[1:]),
-        "seconds": stopwatch.seconds,
-    }
-    return _write(output, painted, facts, overwrite=overwrite)
+
+    def paint_one(content: str, photograph: Image) -> tuple[Tensor, dict[str, Any]]:
+        painted = paint(stylizer, picture_of_size(_tensor(photograph), size)[None])[0]
+        caption = (
+            f"{Path(content).name} in the style of {config.style}, painted by {Path(model).name}, "
+            f"for which {public_name(config.loss_network)} saw content and style"
+        )
+        return painted, {
+            "caption": caption,
+            "model": model,
+            "network": config.loss_network,
+            "content": content,
+            "style": config.style,
+            "size": list(painted.shape[1:]),
+        }
+
+    return paint_one
 
 
 def _write(path: Path, picture: Tensor, facts: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
@@ -243,16 +246,10 @@ def _numbers(text: str) -> list[float]:
         raise UsageError(f"--style-weights takes numbers with commas between them, not {text!r}") from error
 
 
-def _open(file: str) -> Image:
-    if is_address(file):
-        from tsugiki.images import fetch_image
-
-        return fetch_image(file, timeout=TIMEOUT)
-    if not Path(file).is_file():
-        raise DataError(f"no such file: {file}")
-    from tsugiki.images import open_image
-
-    return open_image(Path(file), name=file)
+def _file(name: str) -> Path:
+    if not Path(name).is_file():
+        raise DataError(f"no such file: {name}")
+    return Path(name)
 
 
 def _tensor(picture: Image) -> Tensor:
