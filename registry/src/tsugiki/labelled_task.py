@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .adaptation import GOES_ON, Adaptation
 from .columns import check_rows, listed
+from .errors import DataError
 from .picture import Picture
 from .predictions import Predictions
 from .task import Task
@@ -17,6 +18,7 @@ from .tensor_table import TensorTable
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from torch import Tensor
 
 
 class LabelledTask(Task):
@@ -116,6 +118,28 @@ class BoundTask:
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """The decoded rows; see `Task.table`."""
         return self.task.table(dataset, processor, columns, **self._labels())
+
+    def grouped_table(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], groups: Tensor | None
+    ) -> TensorTable:
+        """The decoded rows with the group of each.
+
+        Args:
+            dataset: The data, at least one row.
+            processor: The model's processor.
+            columns: Columns by role, as `Task.columns` returns them.
+            groups: Number of the group that each row of the data belongs to (N,); None where nothing belongs together.
+
+        Raises:
+            DataError: Rows of the task may hold several of the data's, and it cannot keep groups apart.
+        """
+        own = None if groups is None else self.task.grouped_rows(dataset, processor, columns, groups)
+        if own is not None:
+            return own
+        table = self.table(dataset, processor, columns)
+        if groups is not None and len(table) != len(groups):
+            raise DataError(f"rows of {self.task.name} are not those of the data, so that no group stays whole")
+        return table.with_groups(groups)
 
     def figures(self, predictions: Predictions, table: TensorTable, folder: Path) -> list[Picture]:
         """What the task draws; see `Task.figures`."""

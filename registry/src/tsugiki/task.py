@@ -134,6 +134,22 @@ class Task(ABC):
     def read_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str]) -> TensorTable:
         """What `table` makes of data that has rows, and of `columns` that were found in it."""
 
+    def grouped_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], groups: Tensor
+    ) -> TensorTable | None:
+        """What `read_rows` makes, with the group of each row, of a task whose rows are not those of the data.
+
+        Args:
+            dataset: The data.
+            processor: The model's processor.
+            columns: Columns by role, as `columns` returns them.
+            groups: Number of the group that each row of the data belongs to, int64 (N,).
+
+        Returns:
+            Rows of which none holds anything of two groups; None where each row of the table is one of the data.
+        """
+        return None
+
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor | list[Any]:
         """What evaluation keeps of a forward pass: the logits, unless a task says otherwise.
 

@@ -110,9 +110,7 @@ def prepare(recipe: Recipe) -> PreparedRecipe:
     columns = task.columns(learned, given)
     bound = BoundTask.to_data(task, learned, columns)
     processor = build_processor(recipe, learned, columns)
-    train, validation = bound.table(learned, processor, columns), None
-    if numbers is not None and len(numbers) == len(train):  # windows of a text are of no row
-        train = train.with_groups(numbers)
+    train, validation = bound.grouped_table(learned, processor, columns, numbers), None
     if isinstance(data.validation, str):
         validation = bound.table(loaded[data.validation], processor, columns)
     elif data.validation is not None:

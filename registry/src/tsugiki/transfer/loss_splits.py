@@ -79,9 +79,7 @@ def read_loss_splits(data: Any, base: PreTrainedModel, task: Task, processor: An
     def decoded(dataset: Dataset) -> Any:
         return bound.table(dataset, adaptation.processor, columns)
 
-    train = decoded(train_set)
-    if len(train) == len(train_set):  # windows of a text are of no row
-        train = train.with_groups(numbers)
+    train = bound.grouped_table(train_set, adaptation.processor, columns, numbers)
     validation, validation_record = None, None
     if validation_name is not None:
         validation_set = load_split(data, validation_name, revision=options.revision)

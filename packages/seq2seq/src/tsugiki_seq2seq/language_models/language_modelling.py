@@ -57,6 +57,10 @@ class TextGeneration(TextTask):
         """
         return window_table(read_texts(dataset, columns[ROLE]), processor)
 
+    def grouped_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str], groups: Tensor) -> TensorTable:
+        """Windows of which none holds tokens of two groups; see `Task.grouped_rows`."""
+        return window_table(read_texts(dataset, columns[ROLE]), processor, groups)
+
     def learning_rows(self, model: Any, table: TensorTable) -> TensorTable:
         """Windows in which every token is asked for, so that all that is read is learnt from."""
         return learning_windows(model, table)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.columns import TEXT_COLUMN, Role, read_texts
 from tsugiki.errors import DataError
@@ -51,6 +52,10 @@ class FillMask(TextTask):
             DataError: The tokenizer has no mask token, or there is no text.
         """
         return masked_table(read_texts(dataset, columns[ROLE]), processor)
+
+    def grouped_rows(self, dataset: Dataset, processor: Any, columns: Mapping[str, str], groups: Tensor) -> TensorTable:
+        """Windows of which none holds tokens of two groups; see `Task.grouped_rows`."""
+        return masked_table(read_texts(dataset, columns[ROLE]), processor, groups)
 
     def predictions(self, model: Any, table: TensorTable, *, batch_size: int) -> Predictions:
         """Guess the masked tokens of every row.

@@ -11,12 +11,12 @@ from tsugiki.augmentation import counter_uniform
 from tsugiki.errors import DataError
 from tsugiki.tensor_table import IGNORED, Batch, TensorTable
 
-from .token_windows import TokenWindows, window_table
+from .token_windows import PLACE, STOP, WINDOW, TokenWindows, window_table
 
-LENGTH = 128  # tokens of a row
+LENGTH = WINDOW  # tokens of a row
 CHOSEN = 0.15  # share of the tokens that are asked for
 MASKED, REPLACED = 0.8, 0.1  # of those the share that becomes `<mask>`, and another token; the rest stay
-PLACE, DRAWS = "place", "draws"
+DRAWS = "draws"
 DRAWS_A_TOKEN = 3  # which tokens, what becomes of each, and which other token it may become
 TRAINING_STREAM, EVALUATION_STREAM = 5, 6
 
@@ -57,7 +57,10 @@ class MaskedWindows:
         self.ordinary = everything[~torch.isin(everything, self.special)]
 
     def __call__(self, batch: Batch) -> Batch:
-        """``input_ids``, ``attention_mask`` and ``labels`` int64 (B, LENGTH); -100 where nothing is asked."""
+        """``input_ids``, ``attention_mask`` and ``labels`` int64 (B, LENGTH); -100 where nothing is asked.
+
+        Where the column `STOP` says how far a row's group goes, it reads no further.
+        """
         place = batch[PLACE]
         if self.stream.device != place.device:
             self.stream, self.special, self.ordinary = (
@@ -67,7 +70,7 @@ class MaskedWindows:
         if draws is None:
             draws = counter_uniform(place, DRAWS_A_TOKEN * LENGTH, seed=0, epoch=0, stream=EVALUATION_STREAM)
         index = place[:, None] + torch.arange(LENGTH, device=place.device)  # (B, LENGTH)
-        known = index < len(self.stream)
+        known = index < (batch[STOP][:, None] if STOP in batch else len(self.stream))
         tokens = self.stream[index.clamp(max=len(self.stream) - 1)].long()
         tokens = torch.where(known, tokens, self.pad_token_id)
         input_ids, labels = self.masked(tokens, draws.unflatten(1, (DRAWS_A_TOKEN, LENGTH)))
@@ -94,7 +97,7 @@ class MaskedWindows:
         return torch.where(asked, changed, tokens), torch.where(asked, tokens, IGNORED)
 
 
-def masked_table(texts: Sequence[str], tokenizer: Any) -> TensorTable:
+def masked_table(texts: Sequence[str], tokenizer: Any, groups: Tensor | None = None) -> TensorTable:
     """A table of windows over some texts, laid out in one stream with an end token between them.
 
     In training each epoch masks other tokens; evaluation masks the same ones always.
@@ -102,14 +105,18 @@ def masked_table(texts: Sequence[str], tokenizer: Any) -> TensorTable:
     Args:
         texts: Empty ones are left out.
         tokenizer: Of the model.
+        groups: As `token_windows.window_table` takes them.
 
     Raises:
         DataError: The tokenizer has no mask token, or there is no text.
     """
     if tokenizer.mask_token_id is None:
         raise DataError("the tokenizer has no mask token; learn one with mask_token: true")
-    windows = window_table(texts, tokenizer).transform
-    assert isinstance(windows, TokenWindows)
-    stream = windows.stream[1:]  # without the end token before the first text
-    places = torch.arange(0, len(stream), LENGTH)
-    return TensorTable({PLACE: places}, transform=MaskedWindows(stream, tokenizer), augmentation=MaskAnew())
+    windows = window_table(texts, tokenizer, groups)
+    assert isinstance(windows.transform, TokenWindows)
+    stream = windows.transform.stream[1:]  # without the end token before the first text
+    columns, numbers = {PLACE: torch.arange(0, len(stream), LENGTH)}, None
+    if windows.groups is not None:  # windows of the same length, so that only the places move
+        columns = {name: windows.columns[name] - 1 for name in (PLACE, STOP)}
+        numbers = windows.groups
+    return TensorTable(columns, transform=MaskedWindows(stream, tokenizer), augmentation=MaskAnew(), groups=numbers)

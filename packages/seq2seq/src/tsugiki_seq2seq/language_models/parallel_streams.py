@@ -11,7 +11,7 @@ from torch import Tensor
 from tsugiki.errors import DataError
 from tsugiki.tensor_table import IGNORED, TensorTable
 
-from .token_windows import WINDOW, TokenWindows
+from .token_windows import BEGIN, PLACE, STOP, WINDOW, TokenWindows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +44,24 @@ class ParallelStreams:
             raise DataError("a language model is trained on a table of token windows; make it with window_table")
         stream = table.transform.stream.cpu().long()
         asked = torch.zeros(len(stream), dtype=torch.bool)
-        asked[(table.columns["place"].cpu()[:, None] + torch.arange(WINDOW)).clamp(max=len(stream) - 1)] = True
+        columns = {name: column.cpu() for name, column in table.columns.items()}
+        stops = columns.get(STOP, torch.tensor([len(stream)]))[:, None]
+        asked[(columns[PLACE][:, None] + torch.arange(WINDOW)).minimum(stops - 1)] = True
+        if BEGIN in columns:  # groups of which the table has no row are not even read
+            read = torch.zeros(len(stream), dtype=torch.bool)
+            read[0] = True
+            for begin, stop in {*zip(columns[BEGIN].tolist(), columns[STOP].tolist(), strict=True)}:
+                read[begin:stop] = True
+            stream, asked = stream[read], asked[read]
         if len(stream) <= rows:
             raise DataError(
                 f"{len(stream) - 1} tokens are too few for {rows} parallel streams; take fewer or more text"
             )
-        columns = math.ceil((len(stream) - 1) / rows)
-        missing = rows * columns - (len(stream) - 1)
+        length = math.ceil((len(stream) - 1) / rows)
+        missing = rows * length - (len(stream) - 1)
         inputs = F.pad(stream[:-1], (0, missing), value=int(stream[0]))
         targets = F.pad(torch.where(asked, stream, IGNORED)[1:], (0, missing), value=IGNORED)
-        return cls(inputs.view(rows, columns), targets.view(rows, columns), bptt)
+        return cls(inputs.view(rows, length), targets.view(rows, length), bptt)
 
     def __len__(self) -> int:
         """Steps of an epoch."""

@@ -15,12 +15,12 @@ from tsugiki.tensor_table import Batch, TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
 
-from .token_windows import CONTEXT, WINDOW, TokenWindows
+from .token_windows import BEGIN, CONTEXT, PLACE, STOP, WINDOW, TokenWindows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-PLACE, WHOLE = "place", "whole"
+WHOLE = "whole"
 
 
 class WholeWindows(TokenWindows):
@@ -51,22 +51,26 @@ def whole_windows(table: TensorTable) -> TensorTable:
     windows = table.transform
     if not isinstance(windows, TokenWindows):
         raise DataError("a language model learns from a table of token windows, as its task makes it")
-    places, whole = [], []
+    rows = table.columns[PLACE].argsort()
+    places = table.columns[PLACE][rows].tolist()
+    stops = table.columns[STOP][rows].tolist() if STOP in table.columns else [len(windows.stream)] * len(rows)
+    kept, whole = [], []
     waiting: int | None = None  # a row that the next may be joined to
-    for place in sorted(table.columns[PLACE].tolist()):
-        if waiting is not None and waiting + CONTEXT == place:
-            places.append(place)
+    for row, (place, stop) in enumerate(zip(places, stops, strict=True)):
+        if waiting is not None and places[waiting] + CONTEXT == place and stops[waiting] == stop:
+            kept.append(row)
             whole.append(True)
             waiting = None
             continue
         if waiting is not None:
-            places.append(waiting)
+            kept.append(waiting)
             whole.append(False)
-        waiting = place
+        waiting = row
     if waiting is not None:
-        places.append(waiting)
+        kept.append(waiting)
         whole.append(False)
-    columns = {PLACE: torch.tensor(places), WHOLE: torch.tensor(whole)}
+    names = [name for name in (PLACE, BEGIN, STOP) if name in table.columns]
+    columns = {**{name: table.columns[name][rows[kept]] for name in names}, WHOLE: torch.tensor(whole)}
     return TensorTable(columns, transform=WholeWindows(windows.stream, windows.characters)).to(table.device)
 
 
