@@ -108,3 +108,15 @@ def test_rows_that_cannot_be_kept_apart_are_refused():
     data = Dataset.from_dict({"text": ["one", "two"]})
     with pytest.raises(DataError, match="no group stays whole"):
         BoundTask(Joins()).grouped_table(data, None, {}, torch.tensor([0, 1]))
+
+
+def test_a_language_model_has_figures_of_each_author(tmp_path):
+    base = write_base(CASES["recurrent"], tmp_path / "base")
+    texts = ["he ran in the rain .", "she sat .", "a cat sat in the rain ."]
+    data = Dataset.from_dict({"text": texts, "author": ["ada", "bob", "ada"]})
+    found = tsugiki.evaluate(base, data, columns={"group": "author"})
+    for author, rows in (("ada", [0, 2]), ("bob", [1])):
+        assert found.groups[author]["perplexity"].value == pytest.approx(
+            tsugiki.evaluate(base, data.select(rows))["perplexity"].value, rel=1e-6
+        )
+    assert found["perplexity"].n == sum(one["perplexity"].n for one in found.groups.values())

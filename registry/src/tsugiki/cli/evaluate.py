@@ -42,19 +42,28 @@ def command(
     sizes: Annotated[
         str, typer.Option("--sizes", help="Average over pictures resized to these sides, such as 28,32,36.")
     ] = "",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NAME", help="Measure on this group alone. May be given again.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure a model on data.
 
     Every figure comes with a 95 % interval, Wilson's of a share of rows, else from a bootstrap. With --flip, --crop and
     --sizes the model answers to several views of each picture, and the mean of its probabilities counts; with --with
-    several models answer together.
+    several models answer together. With --columns group=speaker each speaker has figures of their own too, and the mean
+    over speakers an interval that holds for new ones; --only NAME measures on the rows of that speaker.
 
     Example:
         tsugiki evaluate lenet5-mnist ylecun/mnist --split test
         tsugiki evaluate translate-ja-en-transformer pairs.csv --columns source=ja,target=en
     """
     with only_results_on_stdout():
+        from ..columns import GROUP
+        from ..evaluation.by_group import GroupedMetrics
         from ..evaluation.caveats import too_few_rows
         from ..evaluation.ensemble import evaluate_ensemble
         from ..evaluation.evaluate import evaluate
@@ -65,19 +74,26 @@ def command(
         members: dict[str, Mapping[str, Metric]] = {}
         if also and classes:
             raise OptionError("--classes is for one model; leave out --with")
+        if also and (only or GROUP in (options["columns"] or {})):
+            raise OptionError("groups are measured of one model; leave out --with")
         if also:
             result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
             metrics = dict(result.metrics)
             members = dict(result.members)
         else:
             chosen = parse_columns(classes, option="--classes")
+            options |= {"only": only} if only else {}
             metrics = evaluate(name, data, task=task, device=device, views=views, classes=chosen, **options)
+        grouped = metrics if isinstance(metrics, GroupedMetrics) else None
+        caveats = [*too_few_rows(metrics), *([] if grouped is None else grouped.caveats)]
     if json:
         answer: dict[str, Any] = {"name": name, "data": data, "split": split, "views": len(views)}
-        answer |= {"metrics": metrics, "caveats": too_few_rows(metrics)}
+        answer |= {"metrics": dict(metrics), "caveats": caveats}
+        if grouped is not None:
+            answer |= {"group": grouped.column, "mean_over_groups": dict(grouped.mean), "groups": grouped.groups}
         print_json(plain({**answer, "members": members} if members else answer))
         return
-    for caveat in too_few_rows(metrics):
+    for caveat in caveats:
         print(caveat)
     for member, found in members.items():
         for key, figure in found.items():
@@ -86,6 +102,12 @@ def command(
         print("together: ", end="")
     for key, figure in metrics.items():
         print(f"{format_metric(key, figure)}  (n = {figure.n:,})")
+    if grouped is not None:
+        for key, figure in grouped.mean.items():
+            print(f"mean over {figure.n:,} {grouped.column}: {format_metric(key, figure)}")
+        for group, of in grouped.groups.items():
+            for key, figure in of.items():
+                print(f"{grouped.column} {group}: {format_metric(key, figure)}  (n = {figure.n:,})")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,7 @@ def evaluate(
     device: str | None = None,
     views: Views | None = None,
     classes: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Metric]:
     """Measure a model on data.
 
@@ -140,12 +141,15 @@ def evaluate(
         task: The task's name; by default the one the model was made for.
         split: Which part of the data; by default ``test``, then ``validation``.
         processor: The model's processor; needed only when `model_or_name` is a model that was not loaded from a folder.
-        columns: Roles of columns that the task does not find by itself.
+        columns: Roles of columns that the task does not find by itself. With that of a ``group``, such as the speaker,
+            each group has figures of its own too, and the mean over groups an interval that holds for new ones; see
+            `tsugiki.evaluation.by_group.GroupedMetrics`.
         batch_size: Rows a forward pass.
         device: Where to compute.
         views: Views of each picture whose answers are averaged: mirrored, cut, resized.
         classes: The model's class that stands for each of the data's, ``{"ants": "ant", "bees": "bee"}``, of a
             classifier that knows more than those; it is then asked to choose among them.
+        only: Groups to measure on alone.
 
     Returns:
         Metric name -> figure with its 95 % interval.
@@ -159,18 +163,36 @@ def evaluate(
     model: PreTrainedModel = model_or_name if snapshot is None else snapshot.model(task)  # type: ignore[assignment]
     chosen = task_named(task or task_of(model))
     among = ChosenClasses.of(classes, model_label_names(model)) if classes else None
+    groups = None
+    if isinstance(only, str):
+        only = [only]
     if isinstance(data, TensorTable):
         table = data
     else:
+        from ..data.groups import read_groups, without_group
         from ..data.load_data import load_split
 
         if processor is None:
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
         dataset = load_split(data, pick_split(data, split))
+        given, group = without_group(columns)
+        if group is not None:
+            groups = read_groups(dataset, group)
+            if only:
+                dataset = dataset.select(groups.rows_of(only)[1].tolist())
+                groups = read_groups(dataset, group)
         names = model_label_names(model) if among is None else among.names
-        table = BoundTask(chosen, names).table(dataset, processor, columns)
+        bound, found_columns = BoundTask(chosen, names), chosen.columns(dataset, given)
+        table = bound.grouped_table(dataset, processor, found_columns, None if groups is None else groups.numbers)
+    if only and groups is None:
+        raise OptionError("only names groups; say with columns={'group': …} which column of the data holds them")
     found = predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views)
-    return Metrics(chosen.metrics(found if among is None else among.predictions(found)))
+    found = found if among is None else among.predictions(found)
+    if groups is None:
+        return Metrics(chosen.metrics(found))
+    from .by_group import grouped_metrics
+
+    return grouped_metrics(chosen, found, table.groups, groups)
 
 
 def task_of(model: PreTrainedModel) -> str:
