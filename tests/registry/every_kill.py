@@ -1,6 +1,6 @@
-"""Kills a training and four fine-tunings at every one of their file operations, and lets each continue.
+"""Kills two trainings and four fine-tunings at every one of their file operations, and lets each continue.
 
-    python -m tests.registry.every_kill [train|pictures|stopping|texts|spots ...] [--every N]
+    python -m tests.registry.every_kill [train|method|pictures|stopping|texts|spots ...] [--every N]
 
 What a run that was killed and started again leaves must equal what an undisturbed one does, byte for byte. Every run is
 a fork of this process, with a clock that stands still and memory that nobody measures, so that such figures are equal
@@ -34,7 +34,7 @@ from tsugiki.transfer.cache import FeatureCache
 
 from . import transfer_data
 from .kills import KILLED, contents, in_fork, killed_at
-from .stripes_recipe import write_recipe
+from .stripes_recipe import write_method_recipe, write_recipe
 from .tiny_snapshots import write_snapshot, write_spots
 from .toy_alone import toy_alone
 
@@ -48,6 +48,12 @@ def train_recipe(given: Path) -> Run:
     fields = yaml.safe_load((recipe / "recipe.yaml").read_text())
     fields["training"]["num_train_epochs"] = 2
     (recipe / "recipe.yaml").write_text(yaml.safe_dump(fields))
+    return lambda output: train(recipe, output_dir=output, progress=False)
+
+
+def train_by_method(given: Path) -> Run:
+    """`tsugiki train` by a method of a plugin that has two phases."""
+    recipe = write_method_recipe(given)
     return lambda output: train(recipe, output_dir=output, progress=False)
 
 
@@ -106,6 +112,7 @@ def word_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 COMMANDS = {
     "train": train_recipe,
+    "method": train_by_method,
     "pictures": finetune_pictures,
     "stopping": stop_early,
     "texts": finetune_texts,

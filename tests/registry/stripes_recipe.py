@@ -18,6 +18,7 @@ from tsugiki.fingerprint import content_fingerprint
 from tsugiki.recipes import train_recipe
 from tsugiki.training.fit import fit
 from tsugiki.training.processes import is_main_process, wait_for_all
+from tsugiki_toy import squares
 
 from . import training_script
 
@@ -75,6 +76,42 @@ def write_recipe(folder: Path) -> Path:
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     (folder / "card.md").write_text(PROSE)
     return folder
+
+
+def write_method_recipe(folder: Path) -> Path:
+    """Write the recipe with the toy's `distil` in the place of `fit`, for one seed; returns the recipe's folder."""
+    folder = write_recipe(folder)
+    fields = yaml.safe_load((folder / "recipe.yaml").read_text())
+    fields |= {"method": "toy:distil", "augmentation": {"kind": "mosaic", "whole": 0.5}, "seeds": [0]}
+    fields["training"] |= {"num_train_epochs": 2, "share": 0.7}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(fields))
+    return folder
+
+
+def distil(folder: Path) -> None:
+    """``tsugiki train`` of that recipe into ``out``, on as many processes as there are; it continues a killed one."""
+    if is_main_process() and not (folder / "stripes-mlp").exists():
+        write_method_recipe(folder)
+    wait_for_all()
+    with patch.dict(os.environ, {"TSUGIKI_DATASETS": str(folder / "mirror")}):
+        assert cli.main(["train", str(folder / "stripes-mlp"), "--output-dir", str(folder / "out")]) == 0
+
+
+class KillStudent(TrainerCallback):
+    """Ends the process in the second epoch of the second of two trainings, of ten steps each."""
+
+    begun = 0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.begun += 1
+        if self.begun == 17:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def distil_and_be_killed(folder: Path) -> None:
+    """The job that SIGKILL ends: `distil`, while the student learns from a teacher that is done."""
+    squares.fit = partial(fit, callbacks=[KillStudent()])
+    distil(folder)
 
 
 def train_by_two(folder: Path) -> None:

@@ -22,7 +22,7 @@ from tsugiki.training.job import TrainingJob
 from tsugiki.training.weight_average import WeightAverage
 from tsugiki_toy.squares import Mosaic
 
-from .. import hooks_script
+from .. import hooks_script, stripes_recipe
 from ..stripes_recipe import write_recipe
 from ..training_script import network, stripes
 
@@ -175,6 +175,35 @@ def test_a_method_takes_the_place_of_fit(recipe_folder, tmp_path):
     assert provenance.recipe.method == "toy:distil"
     assert provenance.recipe.augmentation == {"kind": "mosaic", "whole": 0.9}
     assert max(entry["epoch"] for entry in provenance.history) == 8  # of the teacher and of the student
+
+
+@pytest.fixture(scope="module")
+def distilled_by_one(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("distilled")
+    stripes_recipe.distil(folder)
+    return folder
+
+
+@pytest.mark.two_processes(job=stripes_recipe.distil)
+def test_two_processes_learn_by_a_method_what_one_learns(distilled_by_one, made_by_two):
+    one, two = (Provenance.read(folder / "out") for folder in (distilled_by_one, made_by_two))
+    assert (one.hardware.processes, two.hardware.processes) == (1, 2)
+    losses = [[entry["loss"] for entry in made.history if "loss" in entry] for made in (one, two)]
+    assert len(losses[0]) == 4 and losses[1] == pytest.approx(losses[0], rel=2e-3)  # of the teacher and of the student
+    weights = [load_file(folder / "out" / "model.safetensors") for folder in (distilled_by_one, made_by_two)]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.killed(job=stripes_recipe.distil_and_be_killed)
+def test_a_method_that_is_killed_in_its_second_phase_continues_bit_equal(distilled_by_one, left_by_killed, tmp_path):
+    folder = shutil.copytree(left_by_killed, tmp_path / "run")
+    assert not (folder / "out").exists() and (folder / "out.partial").exists()
+    stripes_recipe.distil(folder)
+    weights = [(made / "out" / "model.safetensors").read_bytes() for made in (distilled_by_one, folder)]
+    assert weights[0] == weights[1]
+    first, second = (Provenance.read(made / "out").history for made in (distilled_by_one, folder))
+    assert [entry.get("loss") for entry in first] == [entry.get("loss") for entry in second]
 
 
 @pytest.mark.parametrize(
