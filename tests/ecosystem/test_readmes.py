@@ -71,6 +71,14 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "reviews.csv", ["text", "label"], [[f"{text} {number}", label] for number in range(8) for text, label in said]
     )
     write_rows("pairs.csv", ["ja", "en"], [["彼 は 走 っ た 。", "he ran ."], ["私 は 歩 い た 。", "i walked ."]])
+    write_rows(
+        "french.csv",
+        ["en", "fr"],
+        [["a man walks .", "un homme marche ."], ["two dogs run .", "deux chiens courent ."]],
+    )
+    write_rows(
+        "stories.csv", ["text", "author"], [[f"猫は鳴いた。{number}", name] for number, name in enumerate("abab")]
+    )
     tagged = [{"tokens": [name, "ran"], "tags": ["B-PER", "O"]} for name in ("Ann", "Bob", "Eve", "Tom") * 2]
     Path("sentences.json").write_text(json.dumps(tagged), encoding="utf-8")
     Path("glove.6B.100d.txt").write_text("one " + "0.5 " * 99 + "0.5\ntwo " + "1.5 " * 99 + "1.5\n")
