@@ -6,7 +6,7 @@ Listing models reads figures, so numpy is imported where one is computed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -46,15 +46,28 @@ class Metric:
 
 
 class Metrics(dict[str, Metric]):
-    """Figures by their names; a notebook shows them as a table."""
+    """Figures by their names; a notebook shows them as a table.
+
+    Args:
+        figures: The figures.
+        caveats: See the attribute.
+
+    Attributes:
+        caveats: What speaks against the figures, one sentence each.
+    """
+
+    def __init__(self, figures: Mapping[str, Metric], caveats: Iterable[str] = ()) -> None:
+        super().__init__(figures)
+        self.caveats = list(caveats)
 
     def _repr_html_(self) -> str:
-        from .notebook import html_table
+        from .notebook import html_lines, html_table
 
         rows = [
             (name, f"{one.value:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.n:,}") for name, one in self.items()
         ]
-        return html_table(("metric", "value", "95 % interval", "n"), rows)
+        table = html_table(("metric", "value", "95 % interval", "n"), rows)
+        return table + "".join(map(html_lines, self.caveats))
 
 
 def bootstrap_interval(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import tsugiki
 from tsugiki import cli
 
 from ..card_snapshots import provenance_record
@@ -133,6 +134,14 @@ def test_info_of_a_model(rose, capsys):
     facts = json.loads(run(capsys, "info", "rose-10", "--json")[1])
     assert facts["parameters"] == 61706
     assert facts["made_for"] == {"kind": "pictures", "height": 28, "width": 28, "channels": 1}
+
+
+def test_info_shows_the_first_of_many_labels(tmp_path, capsys):
+    labels = {number: f"kind {number}" for number in range(1000)}
+    tsugiki.create_model("plain", id2label=labels, label2id={}).save_pretrained(tmp_path / "many")
+    out = run(capsys, "info", str(tmp_path / "many"))[1]
+    assert "kind 18, kind 19 and 980 more (all of them with --json)\n" in out and "kind 20" not in out
+    assert len(json.loads(run(capsys, "info", str(tmp_path / "many"), "--json")[1])["labels"]) == 1000
 
 
 def test_info_of_a_family_imports_none_of_its_classes(rose, capsys):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import datasets
 import numpy as np
 import pytest
+import tsugiki
 from tsugiki.evaluation import task_named
-from tsugiki.evaluation.caveats import caveats, too_few_rows
+from tsugiki.evaluation.caveats import caveats, learned_rows, too_few_rows
+from tsugiki.fingerprint import content_fingerprint
 from tsugiki.metrics import Metric, counted_share
 from tsugiki.predictions import Predictions
+from tsugiki.snapshots.provenance import Provenance
+
+from .. import transfer_data
+from ..card_snapshots import provenance_record
+from ..tiny_snapshots import write_snapshot
 
 
 @pytest.mark.parametrize(
@@ -55,3 +63,24 @@ def test_losing_to_scratch_is_said_with_whether_it_may_be_chance():
     far = said_of(150, scratch=190)
     assert far.startswith("Worse than the same network from scratch: accuracy 0.7500 [")
     assert "chance" not in far
+
+
+def test_rows_that_a_model_learned_from_tell_nothing_of_new_ones(tmp_path):
+    rows = datasets.Dataset.from_dict({"image": [3, 1, 2], "label": [0, 1, 0]})
+    record = provenance_record()
+    for use, part in (("train", rows), ("validation", rows.select([2, 0, 1]))):
+        given = {"id": "photos", "split": use, "revision": None, "license": None}
+        record["data"][use] = {**given, "fingerprint": content_fingerprint(part), "rows": 3}
+    known = Provenance.from_dict(record)
+    assert "learned from these rows" in learned_rows(known, rows)[0]
+    assert "was chosen by these rows" in learned_rows(known, rows.select([2, 0, 1]))[0]
+    assert learned_rows(known, rows.select([0, 1])) == learned_rows(known, rows.select([1, 0, 2])) == []
+    assert learned_rows(None, rows) == []
+
+
+def test_evaluate_says_that_a_model_learned_from_the_rows(tmp_path):
+    base, data = write_snapshot(tmp_path / "base"), transfer_data.dataset(12)
+    tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="head", progress=False)
+    found = tsugiki.evaluate(tmp_path / "mine", data)
+    assert found.caveats and "learned from these rows" in found._repr_html_()
+    assert tsugiki.evaluate(tmp_path / "mine", transfer_data.dataset(12, seed=1)).caveats == []

@@ -85,7 +85,7 @@ def command(
             options |= {"only": only} if only else {}
             metrics = evaluate(name, data, task=task, device=device, views=views, classes=chosen, **options)
         grouped = metrics if isinstance(metrics, GroupedMetrics) else None
-        caveats = [*too_few_rows(metrics), *([] if grouped is None else grouped.caveats)]
+        caveats = [*too_few_rows(metrics), *getattr(metrics, "caveats", ())]
     if json:
         answer: dict[str, Any] = {"name": name, "data": data, "split": split, "views": len(views)}
         answer |= {"metrics": dict(metrics), "caveats": caveats}

@@ -14,6 +14,8 @@ from ..registry import RegisteredFamily, registry
 from .options import Json, ModelName
 from .output import format_bytes, format_metric, print_facts, print_json
 
+LABELS_SHOWN = 20
+
 
 def command(name: ModelName, json: Json = False) -> None:
     """Show what is known of one model or family.
@@ -121,6 +123,10 @@ def _readable(key: str, value: Any) -> str:
                 + ", ".join(format_metric(name, metric) for name, metric in one.metrics.items())
                 for one in value
             )
+        case "labels" if len(value) > LABELS_SHOWN:
+            return f"{', '.join(value[:LABELS_SHOWN])} and {len(value) - LABELS_SHOWN:,} more (all of them with --json)"
+        case "distributed":
+            return f"with {value['name']} {value['version']}, as {value['file']}"
         case _ if isinstance(value, Mapping):
             return ", ".join(f"{name}: {item}" for name, item in value.items())
         case _ if isinstance(value, list):

@@ -40,17 +40,17 @@ class GroupedMetrics(Metrics):
         self.column, self.groups = column, dict(groups)
         figures = {name: [one[name] for one in groups.values() if name in one] for name in metrics}
         self.mean = Metrics({name: mean_over_groups(of) for name, of in figures.items() if len(of) > 1})
+        self.caveats.append(self._caveat())
 
-    @property
-    def caveats(self) -> list[str]:
-        """What an interval over rows leaves out, one sentence."""
+    def _caveat(self) -> str:
+        """What an interval over rows leaves out."""
         if not self.mean:
-            return [f"All rows are of one {self.column}: how the figure differs from one to another is not known."]
+            return f"All rows are of one {self.column}: how the figure differs from one to another is not known."
         one, many = self.column, len(self.groups)
-        return [
+        return (
             f"Rows of one {one} may be right or wrong together: what a new {one} may expect is the mean over {many:,} "
             "of them and its interval, for that over rows is too narrow."
-        ]
+        )
 
     def _repr_html_(self) -> str:
         from ..notebook import html_table

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from ..fingerprint import content_fingerprint
 from ..metrics import Metric
 from ..predictions import Predictions
+from ..snapshots.provenance import Provenance
 from ..task import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 WIDEST = 0.2  # of a share's interval: ten points either way
 WIDEST_PART = 0.5  # of any other figure's interval, as a part of the figure
@@ -27,6 +33,20 @@ def too_few_rows(metrics: Mapping[str, Metric]) -> list[str]:
             few = metric.n < FEWEST_ROWS or width > WIDEST_PART * abs(metric.value)
         if few:
             return [f"Too few rows to tell: {name} {metric} of {metric.n:,}."]
+    return []
+
+
+def learned_rows(provenance: Provenance | None, dataset: Dataset) -> list[str]:
+    """One sentence where a model was trained on just these rows, else none.
+
+    Args:
+        provenance: Of the model; None where it has none.
+        dataset: The rows that it is measured on.
+    """
+    for use, record in ({} if provenance is None or provenance.data is None else provenance.data.by_use()).items():
+        if record.rows == len(dataset) and record.fingerprint == content_fingerprint(dataset):
+            how = "learned from these rows, or most of them" if use == "training" else "was chosen by these rows"
+            return [f"The model {how}: the figures say nothing of new ones; those of its card do."]
     return []
 
 

@@ -152,18 +152,20 @@ def evaluate(
         only: Groups to measure on alone.
 
     Returns:
-        Metric name -> figure with its 95 % interval.
+        Metric name -> figure with its 95 % interval, and what speaks against them as their `caveats`.
 
     Raises:
         TsugikiError: The name, the data or a column is unknown.
     """
     from ..snapshots.snapshot import Snapshot
+    from .caveats import learned_rows
 
     snapshot = Snapshot.open(model_or_name) if isinstance(model_or_name, str | Path) else None
     model: PreTrainedModel = model_or_name if snapshot is None else snapshot.model(task)  # type: ignore[assignment]
     chosen = task_named(task or task_of(model))
     among = ChosenClasses.of(classes, model_label_names(model)) if classes else None
     groups = None
+    against: list[str] = []
     if isinstance(only, str):
         only = [only]
     if isinstance(data, TensorTable):
@@ -181,6 +183,7 @@ def evaluate(
             if only:
                 dataset = dataset.select(groups.rows_of(only)[1].tolist())
                 groups = read_groups(dataset, group)
+        against = learned_rows(None if snapshot is None else snapshot.provenance, dataset)
         names = model_label_names(model) if among is None else among.names
         bound, found_columns = BoundTask(chosen, names), chosen.columns(dataset, given)
         table = bound.grouped_table(dataset, processor, found_columns, None if groups is None else groups.numbers)
@@ -189,10 +192,12 @@ def evaluate(
     found = predict_table(model, table, batch_size=batch_size, device=device, task=chosen, views=views)
     found = found if among is None else among.predictions(found)
     if groups is None:
-        return Metrics(chosen.metrics(found))
+        return Metrics(chosen.metrics(found), against)
     from .by_group import grouped_metrics
 
-    return grouped_metrics(chosen, found, table.groups, groups)
+    grouped = grouped_metrics(chosen, found, table.groups, groups)
+    grouped.caveats[:0] = against
+    return grouped
 
 
 def task_of(model: PreTrainedModel) -> str:
