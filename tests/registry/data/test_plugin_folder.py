@@ -6,10 +6,16 @@ import re
 
 import pytest
 from PIL import Image as Pillow
+from tsugiki import cli
 from tsugiki.data import plugin_folder
+from tsugiki.data.formats import reading_as
 from tsugiki.data.load_data import file_count, load_split, splits
-from tsugiki.errors import DataError, PluginError
+from tsugiki.errors import DataError, OptionError, PluginError
 from tsugiki.plugin import Plugin
+from tsugiki.snapshots.provenance import Provenance
+
+from .. import transfer_data
+from ..tiny_snapshots import write_snapshot
 
 READER = """
     from tsugiki.plugin import Plugin
@@ -79,8 +85,16 @@ def test_what_a_reader_says_of_a_file_is_the_error(marked):
 def test_two_plugins_that_know_a_folder_are_both_named(marked, install_reader):
     install_reader("boxes", "take", "corners")
     with pytest.raises(
-        DataError, match=r"is corners as plugin 'boxes' reads it and marked as plugin 'toy' reads it; move"
+        DataError,
+        match=r"is corners as plugin 'boxes' reads it and marked as plugin 'toy' reads it; "
+        r"say which with --format \(format=\): "
+        r"boxes:corners or toy:marked",
     ):
+        load_split(marked, None)
+    for name in ("marked", "toy:marked"):
+        with reading_as(name):
+            assert len(load_split(marked, None)) == 2
+    with reading_as("corners"), pytest.raises(PluginError, match=r"'boxes'.*fails to read corners"):
         load_split(marked, None)
 
 
@@ -112,3 +126,52 @@ def test_a_reader_that_fails_at_the_rows_is_named(tmp_path, install_reader):
 def test_a_reference_of_a_reader_is_checked():
     with pytest.raises(PluginError, match=r"reader 'coco' of plugin 'boxes' must be written 'package.module:Name'"):
         Plugin("boxes", readers={"coco": "reading.coco"})
+
+
+# ---------------------------------------------------------------- a format that a person names
+
+
+def test_a_folder_is_read_in_the_format_that_is_named(marked):
+    (marked / "README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files: rows.csv\n---\n")
+    (marked / "rows.csv").write_text("text,label\nhello,1\n")
+    with reading_as("marked"):
+        assert load_split(marked, None).column_names == ["image", "boxes"]
+        assert file_count(marked).numbers["read"] == 2
+        with reading_as(None):
+            assert splits(marked) == ["train"] and load_split(marked, None).column_names == ["image", "boxes"]
+    with reading_as("class-folders"):
+        assert load_split(marked, None).column_names == ["image"] and len(load_split(marked, None)) == 3
+    assert load_split(marked, None).column_names == ["text", "label"]
+
+
+def test_a_format_that_does_not_fit_is_one_error(marked, tmp_path):
+    with reading_as("marked"), pytest.raises(DataError, match="is no folder in the format marked; leave the format"):
+        load_split(marked.parent, None)
+    (tmp_path / "rows.csv").write_text("text,label\nhello,1\n")
+    for data in (str(tmp_path / "rows.csv"), "org/unknown"):
+        with reading_as("tables"), pytest.raises(DataError, match="is no folder on this machine, and a format"):
+            load_split(data, None)
+    said = r"'mark', only class-folders, tables, marked\. Did you mean 'marked'"
+    with pytest.raises(OptionError, match=said), reading_as("mark"):
+        pass
+
+
+def test_a_model_of_a_folder_in_a_named_format_is_verified_in_it(tmp_path, capsys, monkeypatch):
+    base = write_snapshot(tmp_path / "base")
+    for row, one in enumerate(transfer_data.dataset(6)):
+        place = tmp_path / "photos" / f"kind {one['label']}" / f"{row}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        one["image"].save(place)
+    (tmp_path / "photos" / "marks.txt").write_text("train kind 0/0.png 1 2 3 4\n")
+    monkeypatch.chdir(tmp_path)
+    words = ["finetune", str(base), "photos", "--depth", "head", "--output-dir", "mine"]
+    assert cli.main(words) == 1
+    assert cli.main([*words, "--format", "picture"]) == 1
+    assert "unknown format 'picture', only class-folders, tables, marked" in capsys.readouterr().err
+    assert cli.main([*words, "--format", "class-folders"]) == 0
+    known = Provenance.read(tmp_path / "mine")
+    assert known.command.endswith("--format class-folders")
+    assert known.data.train.format == known.evaluations[0].format == "class-folders"
+    assert cli.main(["evaluate", "mine", "photos", "--format", "class-folders"]) == 0
+    assert cli.main(["evaluate", "mine", "photos"]) == 1
+    assert cli.main(["verify", "mine"]) == 0

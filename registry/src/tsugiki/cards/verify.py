@@ -179,6 +179,7 @@ class _Measurement:
             self._measure(dataset, evaluation, found)
 
     def _dataset(self, evaluation: Evaluation, data: Any) -> Dataset:
+        from ..data.formats import reading_as
         from ..data.groups import read_groups
         from ..data.load_data import IN_MEMORY, load_split
         from ..data.splitting import hold_out, hold_out_at_random
@@ -189,12 +190,13 @@ class _Measurement:
             raise DataError("the card was measured on data in memory; give the same data with data=")
         if data is None and not is_hub_id(name) and not Path(name).exists():
             raise DataError(f"a card does not tell in which folder {name!r} lies; say it with data= or --data")
-        dataset = load_split(
-            name if data is None else data,
-            evaluation.split,
-            revision=evaluation.revision if data is None else None,
-            source=next((source for source in [evaluation.source, *sources] if source), None),
-        )
+        with reading_as(evaluation.format or None):
+            dataset = load_split(
+                name if data is None else data,
+                evaluation.split,
+                revision=evaluation.revision if data is None else None,
+                source=next((source for source in [evaluation.source, *sources] if source), None),
+            )
         selection = evaluation.selection
         if selection is None:
             return dataset

@@ -10,7 +10,7 @@ import typer
 from ..errors import OptionError
 from ..metrics import Metric
 from ..records import plain
-from .options import Columns, Data, Device, Json, ModelName, parse_columns
+from .options import Columns, Data, Device, Format, Json, ModelName, parse_columns
 from .output import format_metric, only_results_on_stdout, print_json
 
 
@@ -21,6 +21,7 @@ def command(
         str | None, typer.Option("--split", help="Which part of the data; by default test, then validation.")
     ] = None,
     columns: Columns = None,
+    format_name: Format = None,
     task: Annotated[str | None, typer.Option("--task", help="By default the one the model was made for.")] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Rows a forward pass.")] = 256,
     device: Device = None,
@@ -63,6 +64,7 @@ def command(
     """
     with only_results_on_stdout():
         from ..columns import GROUP
+        from ..data.formats import reading_as
         from ..evaluation.by_group import GroupedMetrics
         from ..evaluation.caveats import too_few_rows
         from ..evaluation.ensemble import evaluate_ensemble
@@ -77,12 +79,14 @@ def command(
         if also and (only or GROUP in (options["columns"] or {})):
             raise OptionError("groups are measured of one model; leave out --with")
         if also:
-            result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
+            with reading_as(format_name):
+                result = evaluate_ensemble([name, *also], data, device=device, views=views, **options)
             metrics = dict(result.metrics)
             members = dict(result.members)
         else:
             chosen = parse_columns(classes, option="--classes")
             options |= {"only": only} if only else {}
+            options |= {"format": format_name} if format_name else {}
             metrics = evaluate(name, data, task=task, device=device, views=views, classes=chosen, **options)
         grouped = metrics if isinstance(metrics, GroupedMetrics) else None
         caveats = [*too_few_rows(metrics), *getattr(metrics, "caveats", ())]

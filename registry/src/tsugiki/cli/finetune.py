@@ -10,6 +10,7 @@ from .options import (
     Columns,
     Data,
     Device,
+    Format,
     Json,
     OutputDir,
     model_names,
@@ -48,6 +49,7 @@ def command(
         str | None, typer.Option("--test", help="A split, or a share of the training rows, to measure on.")
     ] = None,
     columns: Columns = None,
+    format_name: Format = None,
     task: Annotated[
         str | None,
         typer.Option("--task", help="What the model is to do, where that is not what the base does."),
@@ -85,6 +87,7 @@ def command(
         "test": None if test is None else parse_value(test),
         "columns": parse_columns(columns),
         "task": task,
+        "format": format_name,
         "compare_scratch": compare_scratch or None,
         "device": device,
         "overwrite": overwrite or None,

@@ -46,6 +46,15 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="How the folder is read: class-folders, tables, or a plugin's format; by default found by what it holds.",
+        show_default=False,
+    ),
+]
 OutputDir = Annotated[
     str,
     typer.Option(

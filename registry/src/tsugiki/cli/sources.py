@@ -26,7 +26,7 @@ STANDARD_INPUT = "-"
 InputWords = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT…",
+        metavar="INPUT",
         help="Files, folders, patterns such as 'scans/**/*.png', addresses, - for standard input, or texts.",
         show_default=False,
     ),

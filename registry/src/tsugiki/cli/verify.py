@@ -18,7 +18,7 @@ def command(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME...", help="Models, by name or folder.", show_default=False, autocompletion=model_names
+            metavar="NAME", help="Models, by name or folder.", show_default=False, autocompletion=model_names
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All installed models.")] = False,

@@ -12,9 +12,8 @@ from ..errors import DataError, did_you_mean
 from ..file_tree import FileCount
 from ..mirror import HUB_ID, MIRROR_VARIABLE, mirror_folder
 from .csv_tables import load_table
-from .media_folder import read_media_folder, says_how_to_read
-from .plugin_folder import SortedFolder, read_plugin_folder
-from .table_folder import ABOUT, TABLE_KINDS, count_declared, read_table_folder
+from .formats import refuse_no_folder, sorted_folder
+from .table_folder import ABOUT, TABLE_KINDS, count_declared
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,6 +62,8 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
     if isinstance(data, str) and (folder := mirror_folder(data)) is not None:
         path = folder
     try:
+        if not path.is_dir():
+            refuse_no_folder(data)
         if path.is_file():
             if path.suffix.lower() not in TABLE_KINDS:
                 raise DataError(f"{data}: a data file must end in {', '.join(TABLE_KINDS)}")
@@ -72,7 +73,7 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
             if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
                 loaded = datasets.load_from_disk(str(path))
                 return loaded if isinstance(loaded, dict) else datasets.DatasetDict(train=loaded)
-            found = None if config is not None else _sorted_folder(path)
+            found = None if config is not None else sorted_folder(path)
             _tell(_declared(path, config) if found is None else found.count)
             return load_table(str(path), name=config, cache_dir=_cache_of(path)) if found is None else found.dataset()
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
@@ -86,13 +87,6 @@ def _load(data: str | Path, revision: str | None, config: str | None, source: st
         return load_table(text, name=config, revision=revision)
     except Exception as error:  # offline, refused, unknown: hub and httpx errors of many kinds
         raise DataError(missing_message(text, source)) from error
-
-
-def _sorted_folder(folder: Path) -> SortedFolder | None:
-    """The files of a folder by split; None where its card says itself which files make which."""
-    if says_how_to_read(folder):
-        return None
-    return read_plugin_folder(folder) or read_media_folder(folder) or read_table_folder(folder)
 
 
 def _declared(folder: Path, config: str | None) -> FileCount:
@@ -161,7 +155,7 @@ def file_count(data: Any) -> FileCount | None:
     path = mirror_folder(str(data)) or Path(data)
     if not path.is_dir() or (path / "dataset_dict.json").exists() or (path / "state.json").exists():
         return None
-    found = _sorted_folder(path)
+    found = sorted_folder(path)
     return _declared(path, None) if found is None else found.count
 
 
@@ -197,6 +191,7 @@ def load_split(
         DataError: It cannot be found or read, or has no such split.
     """
     if (make := _maker(data)) is not None:
+        refuse_no_folder(data)
         return make(_pick(data, split, make.splits))
     loaded = _load(data, revision, config, source) if isinstance(data, str | Path) else data
     if not isinstance(loaded, dict):

@@ -69,11 +69,15 @@ class PluginFolder:
             raise PluginError(_failure(self.plugin, self.format, error)) from error
 
 
-def read_plugin_folder(folder: Path) -> PluginFolder | None:
+def read_plugin_folder(folder: Path, chosen: str | None = None) -> PluginFolder | None:
     """The folder as the one installed plugin that knows its format reads it; None where none does.
 
+    Args:
+        folder: The folder.
+        chosen: The only format that is asked for, by its name or as ``plugin:name``; by default every one.
+
     A reader that fails costs one warning that names its plugin, for the folder may be none of its own;
-    ``TSUGIKI_STRICT=1`` makes it the error.
+    ``TSUGIKI_STRICT=1``, or asking for its format, makes it the error.
 
     Raises:
         DataError: A reader says what is wrong with the folder, or several know it.
@@ -81,13 +85,15 @@ def read_plugin_folder(folder: Path) -> PluginFolder | None:
     found = []
     for plugin in registry().plugins.values():
         for name, reference in plugin.manifest.readers.items():
+            if chosen not in (None, name, f"{plugin.name}:{name}"):
+                continue
             try:
                 read = plugin.import_reference(reference)(folder)
             except DataError:
                 raise
             except Exception as error:
                 failure = PluginError(_failure(plugin, name, error))
-                if os.environ.get("TSUGIKI_STRICT") == "1":
+                if chosen is not None or os.environ.get("TSUGIKI_STRICT") == "1":
                     raise failure from error
                 _warn_once(str(failure))
                 continue
@@ -95,9 +101,8 @@ def read_plugin_folder(folder: Path) -> PluginFolder | None:
                 found.append(PluginFolder(plugin, name, read))
     if len(found) > 1:
         claims = " and ".join(f"{one.format} as plugin {one.plugin.name!r} reads it" for one in found)
-        raise DataError(
-            f"{folder} is {claims}; move the files of one format out of it, or leave a plugin out by TSUGIKI_PLUGINS"
-        )
+        names = " or ".join(f"{one.plugin.name}:{one.format}" for one in found)
+        raise DataError(f"{folder} is {claims}; say which with --format (format=): {names}")
     return found[0] if found else None
 
 

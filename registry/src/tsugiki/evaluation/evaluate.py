@@ -132,6 +132,7 @@ def evaluate(
     views: Views | None = None,
     classes: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
+    format: str | None = None,
 ) -> dict[str, Metric]:
     """Measure a model on data.
 
@@ -150,6 +151,8 @@ def evaluate(
         classes: The model's class that stands for each of the data's, ``{"ants": "ant", "bees": "bee"}``, of a
             classifier that knows more than those; it is then asked to choose among them.
         only: Groups to measure on alone.
+        format: In which the folder of the data is read, such as ``class-folders``, ``tables`` or one of a plugin's; by
+            default it is found by what the folder holds.
 
     Returns:
         Metric name -> figure with its 95 % interval, and what speaks against them as their `caveats`.
@@ -171,12 +174,14 @@ def evaluate(
     if isinstance(data, TensorTable):
         table = data
     else:
+        from ..data.formats import reading_as
         from ..data.groups import read_groups, without_group
         from ..data.load_data import load_split
 
         if processor is None:
             processor = (snapshot or Snapshot.open(model.config._name_or_path)).processor()
-        dataset = load_split(data, pick_split(data, split))
+        with reading_as(format):
+            dataset = load_split(data, pick_split(data, split))
         given, group = without_group(columns)
         if group is not None:
             groups = read_groups(dataset, group)

@@ -67,6 +67,7 @@ class DataRecord:
         source: Address and commit it comes from.
         columns: Roles of columns that the user named.
         selection: Which rows were taken, where not all were.
+        format: In which the folder was read, where a person named it.
     """
 
     id: str
@@ -78,6 +79,7 @@ class DataRecord:
     source: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     selection: Selection | None = None
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Evaluation:
         selection: Which rows were measured on, where not all were.
         signatures: By metric, the line that says to readers of the field exactly how it is computed.
         classes: The model's class that stands for each of the data's, where only those were to be told apart.
+        format: In which the folder was read, where a person named it.
     """
 
     dataset: str
@@ -148,6 +151,7 @@ class Evaluation:
     selection: Selection | None = None
     signatures: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    format: str = ""
 
 
 @dataclass(frozen=True)

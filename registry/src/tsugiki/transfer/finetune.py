@@ -13,6 +13,7 @@ from torch import Tensor
 from ..augmentation import Augmentation
 from ..cards.snapshot_files import foreign_part
 from ..cards.snapshot_writer import write_snapshot
+from ..data.formats import reading_as
 from ..data.load_data import local_paths
 from ..durations import Stopwatch
 from ..errors import OptionError
@@ -118,6 +119,13 @@ def finetune(
         >>> result = tsugiki.finetune("lenet5-mnist", "photos/", output_dir="my-model")
         >>> print(result.report)
     """
+    with reading_as(read_options(options).format):
+        return _finetune(name, data, output_dir, depth, options)
+
+
+def _finetune(
+    name: str | Path, data: Any, output_dir: str | Path, depth: str | int, options: Mapping[str, Any]
+) -> FinetuneResult:
     stopwatch = Stopwatch()
     chosen = read_options(options)
     reads = local_paths(data) if name == AUTO else local_paths(data, name)

@@ -67,7 +67,9 @@ def finished_training(
     )
     signatures = task.signatures(processor)
     evaluation = replace(
-        evaluation, signatures={name: line for name, line in signatures.items() if name in evaluation.metrics}
+        evaluation,
+        signatures={name: line for name, line in signatures.items() if name in evaluation.metrics},
+        format=test.format,
     )
     facts = TrainingFacts(
         name=name,

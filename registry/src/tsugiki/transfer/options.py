@@ -9,6 +9,7 @@ from typing import Any
 from ..augmentation import Augmentation, AugmentationFields
 from ..augmentation_kinds import read_augmentation
 from ..cards.licenses import check_license
+from ..data.formats import check_format
 from ..devices import check_device
 from ..errors import OptionError, did_you_mean
 from ..training.arguments import argument_names, check_arguments
@@ -39,6 +40,8 @@ class Options:
         device: Where to compute, such as ``cpu`` or ``cuda``.
         license: Licence of the resulting weights.
         revision: Commit of a Hub data set.
+        format: In which the folder of the data is read, such as ``class-folders``, ``tables`` or one of a plugin's; by
+            default it is found by what the folder holds.
         overwrite: Replace a snapshot that this program wrote.
         progress: Show progress and the estimate.
         seed: Of everything that is drawn.
@@ -57,6 +60,7 @@ class Options:
     device: str | None = None
     license: str | None = None
     revision: str | None = None
+    format: str | None = None
     overwrite: bool = False
     progress: bool = True
     seed: int = 0
@@ -116,6 +120,8 @@ def _check_values(options: Options) -> None:
     for name in ("compare_scratch", "overwrite", "progress"):
         if not isinstance(flag := getattr(options, name), bool):
             raise OptionError(f"{name} must be true or false, not {flag!r}")
+    if options.format is not None:
+        check_format(options.format)
     if options.license is not None:
         check_license(options.license, None)
     if isinstance(options.seed, bool) or not isinstance(options.seed, int) or options.seed < 0:

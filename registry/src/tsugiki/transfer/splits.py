@@ -143,6 +143,7 @@ def data_record(
         license=_licence(data),
         columns=dict(columns) if options.columns else {},
         selection=selection,
+        format=options.format or "",
     )
 
 

@@ -14,7 +14,7 @@ from .corpus_comparison import CORPORA, Neighbors, TrainingSettings, compare, co
 
 
 def command(
-    words: Annotated[list[str], typer.Argument(metavar="WORD…", help="The words to look up.", show_default=False)],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="The words to look up.", show_default=False)],
     corpora: Annotated[
         list[str] | None,
         typer.Option(

@@ -26,7 +26,7 @@ def command(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="WORD…",
+            metavar="WORD",
             help="Words, files with one a line, tables (.csv, .jsonl, …), or - for standard input.",
             show_default=False,
         ),

@@ -24,7 +24,7 @@ def command(
     texts: Annotated[
         list[str],
         typer.Argument(
-            metavar="TEXT…",
+            metavar="TEXT",
             help="Texts, files with one a line, tables (.csv, .jsonl, …), or - for standard input.",
             show_default=False,
         ),

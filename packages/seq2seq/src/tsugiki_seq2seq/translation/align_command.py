@@ -23,7 +23,7 @@ def command(
     texts: Annotated[
         list[str],
         typer.Argument(
-            metavar="TEXT…",
+            metavar="TEXT",
             help="Source sentences, files with one a line, tables (.csv, .jsonl, …), or - for standard input.",
             show_default=False,
         ),

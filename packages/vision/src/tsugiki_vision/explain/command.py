@@ -24,7 +24,7 @@ def command(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE…",
+            metavar="IMAGE",
             help="Pictures, folders, patterns such as 'scans/*.png', or addresses; none for --method best-input.",
             show_default=False,
         ),
