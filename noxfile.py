@@ -26,7 +26,7 @@ DIST = ROOT / "dist"
 VENV = ROOT / ".venv"
 # A worker a core; each takes neighbouring tests, so that what they share is made once, and helps the others at the end.
 WORKERS = ["-n", "logical", "--maxprocesses", "8", "--dist", "worksteal"]
-EXTRAS = {"vision": "imagenet"}
+EXTRAS = {"embeddings": "minilm", "vision": "imagenet"}
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 

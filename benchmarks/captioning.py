@@ -35,8 +35,8 @@ from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, hold_ou
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.recipes.train_recipe import train_seed
 from tsugiki.tensor_table import TensorTable
+from tsugiki_seq2seq.captions.caption_pairs import encoder_features
 from tsugiki_seq2seq.captions.caption_scores import CiderD, bleu_of, caption_words, consensus_caption
-from tsugiki_seq2seq.captions.image_captioner_training import encoder_features
 from tsugiki_seq2seq.captions.image_captioning import PICTURE, caption_counts, captioned
 from tsugiki_seq2seq.captions.image_encoder import load_encoder
 

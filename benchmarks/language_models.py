@@ -33,20 +33,13 @@ from tsugiki.data.load_data import load_split
 from tsugiki.recipes.prepared_recipe import hold_out
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model, load, load_processor
-from tsugiki.tensor_table import TensorTable
+from tsugiki.tensor_table import IGNORED, TensorTable
 from tsugiki.training.job import TrainingJob
 from tsugiki_seq2seq.language_models import kneser_ney
 from tsugiki_seq2seq.language_models.language_model_training import OWN_OPTIONS, TAKEN, train_language_model
-from tsugiki_seq2seq.language_models.language_modelling import (
-    CONTEXT,
-    IGNORED,
-    WINDOW,
-    TextGeneration,
-    TokenWindows,
-    token_nats,
-    window_table,
-)
+from tsugiki_seq2seq.language_models.language_modelling import TextGeneration, token_nats
 from tsugiki_seq2seq.language_models.rescoring import score_texts
+from tsugiki_seq2seq.language_models.token_windows import CONTEXT, WINDOW, TokenWindows, window_table
 from tsugiki_seq2seq.texts.named_texts import named_texts
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
 

@@ -19,6 +19,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from tsugiki.augmentation_kinds import read_augmentation
 from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.recipes.recipe import Recipe
@@ -26,7 +27,6 @@ from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
-from tsugiki.waveform_augmentation import read_augmentation
 from tsugiki_vision.multi_task.multi_task import MISSING
 from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification
 from tsugiki_vision.pictures.processing import BackboneImageProcessor

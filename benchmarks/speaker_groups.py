@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 from transformers import set_seed
+from tsugiki.augmentation_kinds import read_augmentation
 from tsugiki.data.groups import read_groups
 from tsugiki.data.load_data import load_split
 from tsugiki.data.splitting import folds_of
@@ -28,7 +29,6 @@ from tsugiki.registry import registry
 from tsugiki.snapshots.loading import create_model
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
-from tsugiki.waveform_augmentation import read_augmentation
 
 RECIPE = Path(__file__).parents[1] / "hub_cards" / "conv1d-digits"
 FOLDS = 5

@@ -20,6 +20,7 @@ OF_WORDS = {  # what the Hub calls the tasks of models that read, hear or write 
     "audio-classification",
     "feature-extraction",
     "image-to-text",
+    "sentence-similarity",
     "text-classification",
     "text-generation",
     "token-classification",

@@ -23,10 +23,14 @@ from typer.models import ArgumentInfo
 MODELS = {info.task: info.name for info in sorted(list_models(), key=lambda info: -(info.parameters or 0))}  # smallest
 # Without a pipeline, or with one that needs a decoder of films.
 NO_PIPELINE = {
-    "image-reconstruction", "pattern-recall", "tree-classification", "unconditional-image-generation",
-    "video-classification", "word-similarity",
+    "image-reconstruction", "pattern-recall", "sentence-similarity", "tree-classification",
+    "unconditional-image-generation", "video-classification", "word-similarity",
 }  # fmt: skip
-OF_A_TASK = {"dialogue": "Hello. || What do you need?", "word-similarity": "king"}
+OF_A_TASK = {
+    "dialogue": "Hello. || What do you need?",
+    "sentence-similarity": ["the king spoke .", "said the old king ."],
+    "word-similarity": "king",
+}
 SEVERAL = {
     "align": ["translate-ja-en-gru-attention", "彼", " ", "走"],
     "explain": ["lenet5-mnist", "a.png", "bad.png", "c.png", "--method", "gradient"],
@@ -112,7 +116,9 @@ def test_commands_that_take_several_inputs_are_those_tried_here():
         for hint in get_type_hints(import_string(reference), include_extras=True).values()
         if get_args(hint)[1:] and get_args(hint)[0] in LISTS and isinstance(get_args(hint)[1], ArgumentInfo)
     }
-    assert several - {"compare-corpora", "verify"} == set(SEVERAL)  # those take corpora and models
+    assert several - {"compare-corpora", "search", "verify"} == set(
+        SEVERAL
+    )  # those take corpora, files of lines, models
 
 
 @pytest.mark.parametrize("command", SEVERAL)

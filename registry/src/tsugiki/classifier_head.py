@@ -25,9 +25,11 @@ class ClassifierHeadConfig(ListFields):
             raise ValueError(f"classifier_hidden_size must be at least 1, not {self.classifier_hidden_size}.")
 
     def validate_dropout(self) -> None:
-        """Refuse a number that is no share in a field whose name ends in `dropout`; switches of that name are none."""
+        """Refuse a number that is no share in a field whose name ends in `dropout`; switches, and None, are none."""
         for name, share in vars(self).items():
-            if name.endswith("dropout") and not isinstance(share, bool) and not 0 <= share < 1:
+            if not name.endswith("dropout") or share is None or isinstance(share, bool):
+                continue
+            if not 0 <= share < 1:
                 raise ValueError(f"{name} must be at least 0 and below 1, not {share}.")
 
 

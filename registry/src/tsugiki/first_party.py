@@ -40,6 +40,7 @@ FAMILIES: dict[str, str] = {
     "resnet": "tsugiki-vision",
     "rntn": "tsugiki-embeddings",
     "scdv": "tsugiki-embeddings",
+    "sentence-bert": "tsugiki-embeddings",
     "sppnet": "tsugiki-vision",
     "stylizer": "tsugiki-vision",
     "vae": "tsugiki-vision",
@@ -49,6 +50,7 @@ FAMILIES: dict[str, str] = {
 }
 
 CHECKPOINTS: dict[str, str] = {
+    "all-minilm-l6-v2": "tsugiki-embeddings",
     "autoencoder-mnist": "tsugiki-vision",
     "caption-flickr8k-mini": "tsugiki-seq2seq",
     "conv1d-digits": "tsugiki-vision",
@@ -99,6 +101,7 @@ TASKS: dict[str, str] = {
     "multi-task-image-classification": "tsugiki-vision",
     "pattern-recall": "tsugiki-vision",
     "search-errors": "tsugiki-seq2seq",
+    "sentence-similarity": "tsugiki-embeddings",
     "text-generation": "tsugiki-seq2seq",
     "text-translation": "tsugiki-seq2seq",
     "token-classification": "tsugiki-seq2seq",

@@ -130,7 +130,7 @@ def test_where_the_best_rate_is_the_highest_or_the_lowest_one_beyond_it_is_tried
         model.rate = rate
         return FitResult(steps=1, seconds=1.0)
 
-    monkeypatch.setattr(tuning, "_fit", fit)
+    monkeypatch.setattr(tuning, "fit_candidate", fit)
     options, rows = read_options({}), transfer_data.table(1)
     tuned = tuning.tune(
         None, "transfer", lambda kept: torch.nn.Linear(1, 1), rows, rows, depth=1, rates=rates_for(options),

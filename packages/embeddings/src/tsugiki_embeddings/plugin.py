@@ -6,10 +6,13 @@ from typing import Any
 
 from tsugiki import Family, Plugin
 
+from tsugiki_embeddings.sentences.minilm_weights import MINILM
+
 TOKENIZER = "transformers:PreTrainedTokenizerFast"
 WORDS = "tsugiki_embeddings.words.word_tokenizer:train_tokenizer"
 MEAN = "tsugiki_embeddings.sentiment.embedding_mean"
 LSTM = "tsugiki_embeddings.sentiment.embedding_lstm"
+SENTENCE = "tsugiki_embeddings.sentences.sentence_bert"
 SENTIMENT = "tsugiki_embeddings.sentiment.sentiment_training:train_from_vectors"
 WORDS_AND_VECTORS = "tsugiki_embeddings.sentiment.sentiment_training:train_tokenizer_with_vectors"
 
@@ -102,6 +105,26 @@ plugin = Plugin(
             trainers={"text-classification": SENTIMENT},
             example={"vocab_size": 50, "hidden_size": 6, "lstm_size": 5, "num_layers": 2, "bidirectional": True},
         ),
+        Family(
+            "sentence-bert",
+            config=f"{SENTENCE}:SentenceBertConfig",
+            models={
+                "sentence-similarity": f"{SENTENCE}:SentenceBertModel",
+                "base": f"{SENTENCE}:SentenceBertModel",
+                "text-classification": f"{SENTENCE}:SentenceBertForSequenceClassification",
+            },
+            processor=TOKENIZER,
+            paper="Reimers and Gurevych 2019, Sentence-BERT: sentence embeddings using Siamese BERT-networks",
+            stages=("sentence_bert.embeddings", "sentence_bert.encoder.layer.*"),
+            example={
+                "vocab_size": 50,
+                "hidden_size": 16,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "intermediate_size": 32,
+                "max_position_embeddings": 128,
+            },
+        ),
         words(
             "recursive-autoencoder",
             config="tsugiki_embeddings.sentiment.recursive_autoencoder:RecursiveAutoencoderConfig",
@@ -133,6 +156,7 @@ plugin = Plugin(
         ),
     ),
     tasks={
+        "sentence-similarity": "tsugiki_embeddings.sentences.sentence_similarity:SentenceSimilarity",
         "tree-classification": "tsugiki_embeddings.sentiment.tree_classification:TreeClassification",
         "word-analogy": "tsugiki_embeddings.word_tasks.word_analogy:WordAnalogy",
         "word-prediction": "tsugiki_embeddings.training.word_prediction:WordPrediction",
@@ -143,7 +167,9 @@ plugin = Plugin(
         "compare-corpora": "tsugiki_embeddings.maps.compare_command:command",
         "import-vectors": "tsugiki_embeddings.vectors.import_vectors_command:command",
         "map": "tsugiki_embeddings.maps.map_command:command",
+        "search": "tsugiki_embeddings.sentences.search_command:command",
         "similar": "tsugiki_embeddings.vectors.similar_command:command",
     },
     pretrained="tsugiki_embeddings/pretrained",
+    distributed_weights=MINILM,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,7 @@ def make_distributed(recipe: Recipe, recipe_folder: Path, output: Path, *, forei
         write_json(file, read_json(file) | {"dtype": "float32"})
         checkpoint = Checkpoint(recipe.name, plugin.name, plugin.distribution, model_folder, weights)
         version = convert(checkpoint, weights, model_folder)
-        if not weights.files:
-            save_part(build_processor(recipe, None, {}), model_folder)
+        _add_processor(model_folder, recipe, list(weights.files))
         snapshot = Snapshot.of_folder(model_folder, recipe.name)
         model, processor = snapshot.model(), snapshot.processor()
         names = model_label_names(model)
@@ -121,6 +121,19 @@ def make_distributed(recipe: Recipe, recipe_folder: Path, output: Path, *, forei
             for name in (WEIGHTS, *weights.files):  # the distribution brings them
                 (folder / name).unlink()
     return output
+
+
+def _add_processor(folder: Path, recipe: Recipe, brought: list[str]) -> None:
+    """Write the processor's files that the distribution does not bring: all of them, or what stands beside those."""
+    if not brought:
+        save_part(build_processor(recipe, None, {}), folder)
+    elif recipe.processor:
+        processor_class: Any = registry().family(recipe.family).processor_class()
+        with tempfile.TemporaryDirectory() as place:
+            save_part(processor_class.from_pretrained(folder, **recipe.processor), Path(place))
+            for file in Path(place).iterdir():
+                if file.name not in brought:
+                    shutil.copyfile(file, folder / file.name)
 
 
 def _labels(recipe: Recipe, recipe_folder: Path) -> dict[str, Any]:

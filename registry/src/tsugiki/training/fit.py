@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import OptionError, did_you_mean
+from ..freed_memory import keep_freed_memory
 from ..output import quiet_transformers
 from ..predictions import Predictions
 from ..task import Task
+from ..tensor_table import TensorTable
 from .arguments import EARLY_STOPPING, FitOptions, training_arguments
 from .job import FitResult, TrainingJob
 
@@ -74,7 +76,8 @@ def fit(
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(TrainingTime)
         checkpoint = get_last_checkpoint(str(job.output_dir)) if job.resume and job.output_dir.is_dir() else None
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with keep_freed_memory(args.device.type == "cpu" and _is_large(table, args.per_device_train_batch_size)):
+            trainer.train(resume_from_checkpoint=checkpoint)
         if trainer.average is not None:
             trainer.average.take(model)
     model.eval()
@@ -87,6 +90,11 @@ def fit(
         precision="bf16" if args.bf16 else "fp16" if args.fp16 else "fp32",
         device=str(args.device),
     )
+
+
+def _is_large(table: TensorTable, rows: int) -> bool:
+    """Whether a batch holds more inputs than one pass takes best."""
+    return table.rows_of_pass(rows, "cpu") < min(rows, len(table))
 
 
 def _validating(job: TrainingJob, own: FitOptions) -> dict[str, Any]:

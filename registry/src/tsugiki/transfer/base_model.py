@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ..data.load_data import load_split, splits
 from ..errors import DataError, OptionError, did_you_mean
 from ..evaluation import task_named
 from ..evaluation.evaluate import task_of
-from ..registry import registry
+from ..registry import RegisteredFamily, registry
 from ..snapshots.processors import complete_processor
 from ..snapshots.snapshot import Snapshot
 from ..task import Task
@@ -27,7 +28,7 @@ def open_base(name: str | Path, data: Any, options: Options) -> tuple[PreTrained
     """The base model, its processor and its task.
 
     A bare network gets a fresh head for the task; so does a model that does another task, where its architecture has
-    models of transformers for both.
+    models for both. A model without a loss, such as one that compares sentences, becomes a classifier of its inputs.
 
     Args:
         name: As `tsugiki.load` takes it.
@@ -41,7 +42,8 @@ def open_base(name: str | Path, data: Any, options: Options) -> tuple[PreTrained
     processor = snapshot.processor()
     own = snapshot.task if snapshot.task in registry().tasks() else None
     task = options.task or own
-    if options.task is None and (own is None or (own in WITHOUT_LABELS and snapshot.provenance is None)):
+    unlabelled = own in WITHOUT_LABELS and snapshot.provenance is None
+    if options.task is None and (own is None or unlabelled or not has_loss(snapshot.family_for(own), own)):
         task = _inferred(snapshot, processor, data, options) or own
     if task is None:
         raise OptionError(
@@ -64,6 +66,12 @@ def open_base(name: str | Path, data: Any, options: Options) -> tuple[PreTrained
     if getattr(processor, "pad_token_id", None) is not None:
         base.config.pad_token_id = processor.pad_token_id
     return base, processor, task_named(task)
+
+
+def has_loss(family: RegisteredFamily, task: str | None) -> bool:
+    """Whether a family's models of a task can learn."""
+    known = task in family.declaration.models
+    return known and "labels" in inspect.signature(family.model_class(str(task)).forward).parameters
 
 
 def _inferred(snapshot: Snapshot, processor: Any, data: Any, options: Options) -> str | None:

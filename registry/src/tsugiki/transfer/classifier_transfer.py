@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ..data.splitting import class_counts
 from ..tasks.classification import Classification
+from . import short_search
 from .choosing import ByAnswers
 from .depth import choose_depth
 from .estimate import estimate
 from .graft import fresh, graft
 from .outcome import SECONDS_WORTH_A_CHECKPOINT, Outcome, Transfer
+from .short_search import costs_much, short_schedule_for, trial_steps
+from .stages import depth_name
 from .tuning import TRANSFER, HeadFitter, Tuned, rates_for, schedule_for, tune
 
 
@@ -24,21 +27,28 @@ def transfer_classifier(transfer: Transfer, task: Classification) -> Outcome:
     choice = ByAnswers(task, len(splits.label_names), options.seed)
     fields, num_labels = task.config_fields(splits.label_names), len(splits.label_names)
     grafted = graft(base, fields)
-    schedule = schedule_for(options, len(splits.train))
+    trainings = transfer.trainings(choice)
+    short = costs_much(grafted, splits.train, options, trainings)
+    make_schedule = short_schedule_for if short else schedule_for
+    rates = rates_for(options, usual=short_search.RATES) if short else rates_for(options)
+    schedule = make_schedule(options, len(splits.train))
+    tries = short and (splits.validation is not None or choice.can_hold_out(splits.train))
+    tries = tries and (len(rates) > 1 or transfer.asked is None)
     cost = transfer.estimate(
         lambda: estimate(
             grafted,
             splits.train,
             depth=transfer.most,
             schedule=schedule,
-            trainings=transfer.trainings(choice),
+            trainings=1 if tries else trainings,
+            trials=(len(rates), trial_steps(schedule, len(splits.train))) if tries else (0, 0),
             device=options.device,
             exact=transfer.asked is not None,
             taken=splits.memory,
         )
     )
     if cost.trainings and cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
-        schedule = schedule_for(options, len(splits.train), checkpoints=True)
+        schedule = make_schedule(options, len(splits.train), checkpoints=True)
     depth, chosen = transfer.choose_depth(lambda: choose_depth(grafted, splits.train, options, num_labels=num_labels))
     with clock("head"):
         heads = HeadFitter(grafted, splits.train, options, num_labels)
@@ -46,6 +56,21 @@ def transfer_classifier(transfer: Transfer, task: Classification) -> Outcome:
     with clock("training"):
         if depth == 0:
             tuned = Tuned(heads.start(None), None, [], "", None, 0.0)
+        elif tries:
+            tuned, chosen = short_search.search(
+                run,
+                heads.start,
+                splits.train,
+                splits.validation,
+                depth=depth,
+                chosen=chosen,
+                called=depth_name(depth, len(transfer.stages)),
+                rates=rates,
+                schedule=schedule,
+                options=options,
+                choice=choice,
+            )
+            depth = depth if chosen is None else chosen.depth
         else:
             tuned = tune(
                 run,
@@ -54,7 +79,7 @@ def transfer_classifier(transfer: Transfer, task: Classification) -> Outcome:
                 splits.train,
                 splits.validation,
                 depth=depth,
-                rates=rates_for(options),
+                rates=rates,
                 schedule=schedule,
                 options=options,
                 choice=choice,

@@ -37,6 +37,8 @@ class Estimate:
         memory_bytes: The most that is taken beyond what the process held when it started: libraries, the data and its
             decoding, weights, gradients, optimizer states, and activations of one batch.
         exact: Whether the depth was known; else it is that of training everything, the most there can be.
+        trials: Short trainings before those.
+        trial_steps: Optimizer steps of one.
     """
 
     seconds: float
@@ -45,6 +47,8 @@ class Estimate:
     trainings: int
     memory_bytes: int
     exact: bool
+    trials: int = 0
+    trial_steps: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -57,8 +61,9 @@ class Estimate:
                 f"estimate: {rough_duration(self.seconds)} for the features of the rows, then the head, "
                 f"{_megabytes(self.memory_bytes)}"
             )
+        trials = f"{self.trials} x {self.trial_steps:,} and " if self.trials else ""
         return (
-            f"estimate: {most}{rough_duration(self.seconds)} ({self.trainings} x {self.steps:,} steps of "
+            f"estimate: {most}{rough_duration(self.seconds)} ({trials}{self.trainings} x {self.steps:,} steps of "
             f"{1000 * self.seconds_per_step:.1f} ms), {most}{_megabytes(self.memory_bytes)}"
         )
 
@@ -75,6 +80,7 @@ def estimate(
     taken: int = 0,
     new: Sequence[str] = (),
     caches_features: bool = True,
+    trials: tuple[int, int] = (0, 0),
 ) -> Estimate:
     """Run a few steps on a copy of the model.
 
@@ -89,6 +95,7 @@ def estimate(
         taken: Bytes that were taken for the data at the fullest moment of decoding it.
         new: Names of parameters that are trained at any depth.
         caches_features: Whether a head alone is fitted on features, as a classifier's is, and not trained by steps.
+        trials: How many short trainings there will be before, and the steps of each.
     """
     target = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
     trial = copy.deepcopy(model).to(target)  # type: ignore[arg-type]
@@ -144,12 +151,14 @@ def estimate(
     steps = steps_of(schedule, len(table))
     states = _STATES * sum(parameter.numel() * parameter.element_size() for parameter in trained)
     return Estimate(
-        seconds=round(per_step * steps * trainings, 1),
+        seconds=round(per_step * (steps * trainings + trials[0] * trials[1]), 1),
         seconds_per_step=round(per_step, 5),
         steps=steps,
         trainings=trainings,
         memory_bytes=fixed + states + activations,
         exact=exact,
+        trials=trials[0],
+        trial_steps=trials[1],
     )
 
 

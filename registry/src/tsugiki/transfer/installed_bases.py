@@ -8,6 +8,7 @@ from ..errors import TsugikiError
 from ..registry import registry
 from ..snapshots.listing import ModelInfo, list_models
 from ..snapshots.made_for import MadeFor, made_for
+from .base_model import has_loss
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def installed_bases(task: str, kind: str, *, words: bool = True) -> list[Install
     names = [info.name for info in infos]
     found = []
     for info in infos:
-        if info.task != task and not _gets_head(info.family, task):
+        if info.task != task and not _gets_head(info.family, info.task, task):
             continue
         name = info.name if names.count(info.name) == 1 else f"{info.plugin}:{info.name}"
         reads = made_for(registry().checkpoint(name).path, words=words)
@@ -51,12 +52,15 @@ def installed_bases(task: str, kind: str, *, words: bool = True) -> list[Install
     return found
 
 
-def _gets_head(family: str | None, task: str) -> bool:
-    """Whether a model of a family for another task gets a head for this one, as transformers' architectures do."""
+def _gets_head(family: str | None, own: str | None, task: str) -> bool:
+    """Whether a model of a family for another task gets a head for this one.
+
+    Those of transformers' architectures do, and those that have no loss of their own, such as what compares sentences.
+    """
     if family is None:
         return False
     try:
-        declaration = registry().family(family).declaration
+        found = registry().family(family)
+        return task in found.declaration.models and (found.declaration.is_builtin or not has_loss(found, own))
     except TsugikiError:
         return False
-    return declaration.is_builtin and task in declaration.models

@@ -106,14 +106,20 @@ def steps_of(schedule: Schedule, rows: int) -> int:
     return math.ceil(float(arguments.get("num_train_epochs", 3)) * math.ceil(rows * schedule.repeats / batch))
 
 
-def rates_for(options: Options, *, fresh: bool = False) -> tuple[float, ...]:
-    """The learning rates to choose among at first: three, or the one that the options name."""
+def rates_for(options: Options, *, fresh: bool = False, usual: Sequence[float] = RATES) -> tuple[float, ...]:
+    """The learning rates to choose among at first: three, or the one that the options name.
+
+    Args:
+        options: The options.
+        fresh: For fresh weights, whatever the options name.
+        usual: Those of a trained network, for Adam.
+    """
     given = options.training.get("learning_rate")
     if given is not None and not fresh:
         return (float(given),)
     optimizer = str(options.training.get("optim", "adamw"))
     factor = next((value for name, value in _OPTIMIZER_FACTORS.items() if name in optimizer), 1.0)
-    return tuple(rate * factor for rate in (FRESH_RATES if fresh else RATES))
+    return tuple(rate * factor for rate in (FRESH_RATES if fresh else usual))
 
 
 def rate_beyond(rates: Sequence[float], best: int) -> float | None:
@@ -230,7 +236,7 @@ def tune(
     if outer is None:
         rate = rates[len(rates) // 2]
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
+        fit = fit_candidate(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
         few = "rows" if train.groups is None else "rows or groups"
         return Tuned(model, rate, [], f"nothing: too few {few} to hold some out", fit, fit.seconds)
 
@@ -238,13 +244,15 @@ def tune(
     candidates: list[tuple[PreTrainedModel, FitResult]] = []
     for number, rate in enumerate(rates):
         model = copy.deepcopy(begin)
-        fit = _fit(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, new)
+        fit = fit_candidate(run, f"{name}-rate-{number}", model, inner, outer, depth, rate, schedule, options, new)
         candidates.append((model, fit))
     figures, scores = choice.judge([model for model, _ in candidates], outer)
     rates, best = list(rates), best_of(scores)
     if (beyond := rate_beyond(rates, best)) is not None:
         model = copy.deepcopy(begin)
-        fit = _fit(run, f"{name}-rate-{len(rates)}", model, inner, outer, depth, beyond, schedule, options, new)
+        fit = fit_candidate(
+            run, f"{name}-rate-{len(rates)}", model, inner, outer, depth, beyond, schedule, options, new
+        )
         candidates.append((model, fit))
         rates.append(beyond)
         (figure,), (score,) = choice.judge([model], outer)
@@ -255,7 +263,7 @@ def tune(
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
         model = start(None)
-        fit = _fit(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
+        fit = fit_candidate(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
         seconds += fit.seconds
     rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"
     return Tuned(model, rate, tried, rows, fit, seconds)
@@ -279,7 +287,7 @@ def held_out_share(options: Options) -> float:
     return options.validation if isinstance(options.validation, float) else HELD_OUT
 
 
-def _fit(
+def fit_candidate(
     run: ResumableRun,
     key: str,
     model: PreTrainedModel,
@@ -289,8 +297,9 @@ def _fit(
     rate: float,
     schedule: Schedule,
     options: Options,
-    new: Sequence[str],
+    new: Sequence[str] = (),
 ) -> FitResult:
+    """Train one candidate in place, as `ResumableRun.fit` does, on rows as the Trainer gets them."""
     arguments = dict(schedule.arguments)
     validates = EARLY_STOPPING in arguments or str(arguments.get("eval_strategy", "no")) != "no"
     if validation is None:

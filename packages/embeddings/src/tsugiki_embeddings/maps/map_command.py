@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import note, only_results_on_stdout, print_json
 from tsugiki.durations import Stopwatch, duration
-from tsugiki.errors import DataError, OptionError
+from tsugiki.errors import DataError
 from tsugiki.output_path import check_output_path
 
 if TYPE_CHECKING:
-    import numpy as np
     from datasets import Dataset
-    from numpy.typing import NDArray
 
     from .tsne_map import Map
 
 SUFFIXES = (".png", ".html")
 WORDS, NEIGHBORS, DOCUMENTS = 1_000, 300, 10_000  # how many points by default
-BATCH = 64  # documents whose vectors are computed at once
 
 
 def command(
@@ -140,6 +137,7 @@ def documents_map(
     from tsugiki.evaluation.evaluate import pick_split
     from tsugiki.public_record import public_name
 
+    from ..sentences.text_vectors import text_vectors
     from .tsne_map import map_of_documents
 
     dataset = load_split(data, pick_split(data, split))
@@ -151,7 +149,7 @@ def documents_map(
     classes = np.asarray(dataset.with_format(None)[labels[0]]) if len(labels) == 1 else None
     called = public_name(data) if isinstance(data, str) else "documents"
     return map_of_documents(
-        document_vectors(name, texts, device=device),
+        text_vectors(name, texts, device=device),
         texts,
         title=f"{Path(name).name}: {len(texts):,} documents of {called}",
         classes=classes,
@@ -177,40 +175,6 @@ def text_column(dataset: Dataset) -> str:
             f"the data has {len(found)} columns of texts, out of {', '.join(dataset.features)}; call one text"
         )
     return found[0]
-
-
-def document_vectors(name: str | Path, texts: list[str], *, device: str | None = None) -> NDArray[np.float32]:
-    """What a model makes of texts as a whole, (N, D): the mean of word vectors, or SCDV's document vectors.
-
-    Raises:
-        OptionError: The model gives no vector for a text.
-    """
-    import numpy as np
-    import torch
-    from tsugiki.devices import moved
-    from tsugiki.progress import track
-    from tsugiki.snapshots.snapshot import Snapshot
-
-    snapshot = Snapshot.open(name)
-    model, tokenizer = moved(snapshot.model("base").float(), device), snapshot.processor()
-    found: list[NDArray[Any]] = []
-    with torch.inference_mode():
-        for start in track(range(0, len(texts), BATCH), "vectors of texts", unit="batch"):
-            batch = texts[start : start + BATCH]
-            encoded = tokenizer(batch, padding=True, return_tensors="pt")
-            ids = encoded["input_ids"].long()  # of texts without a word, floats of no width
-            mask = encoded["attention_mask"].long()
-            if ids.shape[1] == 0:
-                ids, mask = torch.zeros(len(batch), 1, dtype=torch.long), torch.zeros(len(batch), 1, dtype=torch.long)
-            pooled = getattr(
-                model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)), "pooler_output", None
-            )
-            if pooled is None or pooled.ndim != 2:
-                raise OptionError(
-                    f"{name} is a {type(model).__name__}, which has no vector for a text; name word vectors"
-                )
-            found.append(pooled.float().cpu().numpy())
-    return np.concatenate(found)
 
 
 def write_map(drawn: Map, path: Path, *, overwrite: bool = False) -> int:

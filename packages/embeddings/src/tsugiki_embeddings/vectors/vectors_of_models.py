@@ -135,7 +135,7 @@ def _open(name: str | Path) -> Snapshot:
     if snapshot.family.name not in FAMILIES:
         raise DataError(
             f"{name} is of the family {snapshot.family.name!r} and no table of word vectors; tsugiki list --task "
-            "word-similarity names those that are"
+            "word-similarity names those that are; in texts, look with tsugiki search"
         )
     return snapshot
 

@@ -80,7 +80,7 @@ class WordSimilarity(WordTask):
             return text_table(texts, pad_token_id=processor.pad_token_id or 0)
         vocabulary = Vocabulary(processor)
         words = [vocabulary.numbers(spelled) for spelled in self.read_words(dataset, columns)]
-        scores = _read_scores(dataset, columns["score"])
+        scores = read_scores(dataset, columns["score"])
         return TensorTable({"input_ids": torch.from_numpy(np.stack(words, axis=1)), "labels": torch.from_numpy(scores)})
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
@@ -177,7 +177,12 @@ def spearman(first: NDArray[np.number], second: NDArray[np.number]) -> float:
     return float(ranks[0] @ ranks[1] / lengths) if lengths > 0 else 0.0
 
 
-def _read_scores(dataset: Dataset, column: str) -> NDArray[np.float32]:
+def read_scores(dataset: Dataset, column: str) -> NDArray[np.float32]:
+    """The judgements of a column (N,).
+
+    Raises:
+        DataError: A row has no number.
+    """
     values = read_column(dataset, column)
     for row, value in enumerate(values):
         if not isinstance(value, int | float) or not np.isfinite(value):
