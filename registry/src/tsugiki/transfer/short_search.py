@@ -2,8 +2,8 @@
 
 A small network is trained at three rates to the end, and once more. With a network of photographs or a BERT that takes
 hours on a CPU, and often buys nothing: what has seen a million pictures tells new ones apart as it is. There the rates
-are tried by a fifth of the steps, on rows held out, and the stages are trained only where one of these short trainings
-already beats the head alone.
+are tried by a fifth of the steps, and the stages are trained only where one of these short trainings already beats the
+head alone on rows held out: in right answers, and by more than the standard error of what candidates are compared by.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..snapshots.transfer_record import DepthChoice, DepthTrial
 from ..tensor_table import TensorTable
 from ..training.arguments import EARLY_STOPPING
-from .choosing import Choice, best_of, is_surely_better
+from .choosing import ByAnswers, best_of, is_surely_better
 from .options import Options
 from .resumable_run import ResumableRun, Schedule
 from .tuning import TRANSFER, Start, Tuned, fit_candidate, held_out_share, schedule_for, short_schedule, steps_of
@@ -95,7 +95,7 @@ def search(
     rates: tuple[float, ...],
     schedule: Schedule,
     options: Options,
-    choice: Choice,
+    choice: ByAnswers,
 ) -> tuple[Tuned, DepthChoice | None]:
     """Try the rates by short trainings, then train at the best on all rows, unless the head alone is as good.
 
@@ -136,7 +136,8 @@ def search(
     rows = f"{len(outer):,} rows {kind}, after {steps:,} steps each"
     if chosen is not None:
         trials = [DepthTrial("head", figures[0]["loss"]), DepthTrial(called, tried[best]["loss"])]
-        if is_surely_better(scores[1 + best], scores[0]):
+        metric = choice.task.main_metric
+        if figures[1 + best][metric] > figures[0][metric] and is_surely_better(scores[1 + best], scores[0]):
             why = f"{chosen.why} Already {steps:,} steps of it beat the head alone on {len(outer):,} rows {kind}."
             chosen = replace(chosen, why=why, trials=trials)
         else:
