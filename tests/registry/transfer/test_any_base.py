@@ -135,6 +135,24 @@ def test_a_base_of_transformers_alone_is_fine_tuned_asked_and_verified(
     assert tsugiki.evaluate(out, data)["accuracy"].n == 18
 
 
+@pytest.mark.parametrize("batch_size", [11, 1])  # of 12 rows: the last batch holds one
+def test_a_last_batch_of_one_row_passes_batch_norms(batch_size: int, tmp_path: Path) -> None:
+    sizes = {"image_size": 32, "width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320}  # 1280 / 4
+    base = saved(tmp_path / "base", tiny("EfficientNetForImageClassification", "EfficientNetConfig", **sizes))
+    options = {"num_train_epochs": 1, "learning_rate": 1e-3, "progress": False, "augmentation": False}
+    result = tsugiki.finetune(
+        base,
+        dataset(4, classes=3),
+        test=dataset(2, classes=3, seed=1),
+        output_dir=tmp_path / "out",
+        depth="all",
+        per_device_train_batch_size=batch_size,
+        **options,
+    )
+    assert result.report.tuned.fit is not None
+    assert result.metrics["accuracy"].n == 6
+
+
 def model_type(config: str) -> str:
     return getattr(transformers, config).model_type
 

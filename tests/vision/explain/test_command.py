@@ -71,6 +71,25 @@ def test_one_picture_holds_all_maps(models, family, panels, picture, tmp_path, c
         assert min(drawn.size) > 300
 
 
+def test_a_network_of_transformers_alone_is_explained_by_the_folder_it_lies_in(picture, tmp_path, capsys):
+    from transformers import ViTConfig, ViTForImageClassification
+    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: number for number, name in enumerate(NAMES)}}
+    model, folder = (
+        ViTForImageClassification(ViTConfig(**sizes, image_size=32, patch_size=8, **labels)),
+        tmp_path / "vit",
+    )
+    model.save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    code, out, _ = run(capsys, folder, picture, "--steps", 2, "--output", tmp_path / "out.png", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert facts["panels"][1:3] == ["gradient", "guided backprop"]
+    assert list(facts["skipped"]) == ["grad-cam"]  # tokens are no maps
+
+
 def test_the_answer_is_that_of_predict(models, picture, tmp_path, capsys):
     model = models / "cifar-resnet"
     words = (model, picture, "--method", "gradient", "--output", tmp_path / "out.png", "--json")

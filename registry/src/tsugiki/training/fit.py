@@ -16,6 +16,7 @@ from ..task import Task
 from ..tensor_table import TensorTable
 from .arguments import EARLY_STOPPING, FitOptions, training_arguments
 from .job import FitResult, TrainingJob
+from .single_rows import single_rows_normalised
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
@@ -55,7 +56,11 @@ def fit(
     own, job = job.split_options(FitOptions)
     args = training_arguments(job.output_dir, _validating(job, own))
     table = job.train.to(args.device)
-    with _training_mode(model, own, frozen), quiet_transformers():  # making a Trainer sets the config's use_cache
+    with (
+        _training_mode(model, own, frozen),
+        single_rows_normalised(model),
+        quiet_transformers(),
+    ):  # making a Trainer sets the config's use_cache
         trainer = TableTrainer(
             model=model,
             args=args,

@@ -11,6 +11,7 @@ import torch
 
 from ..durations import Stopwatch, rough_duration
 from ..tensor_table import TensorTable, on_device
+from ..training.single_rows import single_rows_normalised
 from .resumable_run import Schedule
 from .stages import only_top_trained
 from .tuning import number_of_views, steps_of
@@ -126,7 +127,7 @@ def estimate(
         return tensor
 
     random_state = torch.get_rng_state()
-    with only_top_trained(trial, depth, new) as frozen:
+    with only_top_trained(trial, depth, new) as frozen, single_rows_normalised(trial):
         trial.train()
         for module in frozen:
             module.eval()
