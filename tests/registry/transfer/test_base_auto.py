@@ -14,11 +14,14 @@ from tsugiki import cli
 from tsugiki.distributed_weights import DistributedFile, DistributedWeights
 from tsugiki.errors import DataError, OptionError
 from tsugiki.registry import Checkpoint, Registry, registry
+from tsugiki.snapshots.listing import ModelInfo
+from tsugiki.snapshots.made_for import MadeFor
 from tsugiki.snapshots.provenance import Provenance
 from tsugiki.transfer import base_choice as module
 from tsugiki.transfer import features
 from tsugiki.transfer.base_choice import choose_base
 from tsugiki.transfer.cache import FeatureCache
+from tsugiki.transfer.installed_bases import InstalledBase
 from tsugiki.transfer.learning_rows import find_learning_rows
 from tsugiki.transfer.options import read_options
 
@@ -114,6 +117,21 @@ def test_what_is_clearly_worse_is_left_after_few_rows(bases, data, monkeypatch):
     assert [probe.accuracy.n for probe in choice.probes if probe.accuracy is not None] == [16, 16]  # one stays: no more
 
 
+def contender(name: str, right: list[int], seconds: float) -> module._Contender:
+    info = ModelInfo(name, "toy", None, None, 10, 0)
+    base = InstalledBase(name, info, MadeFor("pictures"))
+    return module._Contender(base, seconds=seconds, right=np.array(right * 8, bool))
+
+
+def test_time_must_be_worth_its_while():
+    slow, other = contender("slow", [1, 1, 1, 0], 50), contender("other", [1, 1, 1, 0], 30)
+    near, quick = contender("near", [1, 0, 1, 1], 12), contender("quick", [0, 0, 0, 1], 1)
+    assert module._going_on([slow, other, near, quick]) == [other, near]  # four times near's time for as much
+    assert module._going_on([other, quick]) == [other]  # clearly better
+    soon = contender("soon", [1, 1, 1, 0], 9)
+    assert module._going_on([soon, contender("at once", [1, 0, 1, 1], 1)])[0] is soon  # seconds are not worth a choice
+
+
 def test_nothing_is_probed_twice(bases, data, monkeypatch):
     computed: list[int] = []
     original = features._compute
@@ -138,11 +156,11 @@ def test_the_first_rows_hold_some_of_every_class_and_later_ones_follow():
     labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 4 + [3])
     found = type("Found", (), {"labels": labels, "rows": torch.arange(len(labels))})
     order, sizes = module._rounds(found, seed=0)
-    assert sizes == [128, 512, 994]  # the class with one example is left out
+    assert sizes == [64, 256, 994]  # the class with one example is left out
     assert sorted(order) == list(range(994))
-    first = np.bincount(labels.numpy()[order[:128]])
+    first = np.bincount(labels.numpy()[order[:64]])
     assert first.min() >= 3
-    assert 100 < first[0] < 118
+    assert 50 < first[0] < 58
     assert all(np.all(np.diff(part) > 0) for part in np.split(order, sizes[:-1]))
 
 

@@ -1,11 +1,13 @@
 """Which installed base to begin with: those that read such inputs are compared by linear probes on the training rows.
 
-A fine-tuning of each would tell it better and take hours. Probes are begun on few rows; bases that are clearly worse,
-and the worse half of the rest, are left before the next, larger part.
+A fine-tuning of each would tell it better and take hours. Probes are begun on few rows. Left before the next, larger
+part are bases that are clearly worse, those that do no better than one of a quarter of their time, and, once there are
+rows enough to tell, the worse half.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -25,11 +27,13 @@ from ..registry import registry
 from ..shared_tasks import SHARED_TASKS
 from ..snapshots.transfer_record import BaseChoice, BaseProbe
 from ..tasks.classification import Classification
+from ..tensor_table import TensorTable
 from ..training.processes import of_main_process
 from .announce import say
 from .base_model import open_base
+from .cache import FeatureCache
 from .depth import FOLDS, probed_stages, right_answers
-from .features import stage_features
+from .features import feature_key, stage_features
 from .graft import graft
 from .installed_bases import InstalledBase, installed_bases
 from .learning_rows import LearningRows, find_learning_rows
@@ -41,12 +45,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 AUTO = "auto"
-FIRST, TIMES, MOST = 128, 4, 1000  # rows of the first round, times as many in the next, rows of the last at most
+FIRST, TIMES, MOST = 64, 4, 1000  # rows of the first round, times as many in the next, rows of the last at most
+_ENOUGH = 128  # rows on which the worse half is left too
 _EACH = 3  # rows of a class in the first round, where it has them
 _SURE = 2  # standard errors by which a base is clearly worse
+_SLOWER, _SLOW = 4, 10  # times the time of another, and seconds, which must be worth more than one standard error
 
 
-@dataclass
+@dataclass(eq=False)
 class _Contender:
     """A base that is compared.
 
@@ -97,17 +103,18 @@ def choose_base(data: Any, options: Options) -> BaseChoice:
         hints = "".join(f"; {probe.base} is {probe.skipped}" for probe in absent)
         raise OptionError(f"no base for {task.name} is installed{hints}; `tsugiki list` shows what is")
     probes = _compare(ready, found, task, options)
-    best, *others = [probe for probe in probes if probe.accuracy is not None]
-    assert best.accuracy is not None
-    rows = f"{best.accuracy.n:,} training rows by cross-validation"
+    best, *others = [probe.accuracy for probe in probes if probe.accuracy is not None]
+    rows = f"{best.n:,} training rows by cross-validation"
     if others:
+        slow = any(one.n == best.n and one.value > best.value for one in others)
+        how = "as well as any, but for chance, in a quarter of the time" if slow else "best"
         why = (
             f"of {len(others) + 1} installed bases, a linear classifier on its frozen features tells the classes apart "
-            f"best: {100 * best.accuracy.value:.1f} % of {rows}."
+            f"{how}: {100 * best.value:.1f} % of {rows}."
         )
     else:
-        why = f"it is the only installed base that reads these rows: {100 * best.accuracy.value:.1f} % of {rows}."
-    choice = BaseChoice(best.base, [*probes, *absent], why)
+        why = f"it is the only installed base that reads these rows: {100 * best.value:.1f} % of {rows}."
+    choice = BaseChoice(probes[0].base, [*probes, *absent], why)
     return read_record(BaseChoice, of_main_process(plain(choice)), "base", OptionError)
 
 
@@ -159,13 +166,12 @@ def _compare(
                 say(options, f"{contender.base.name} is left out: {_reason(error)}")
         if not staying:
             raise DataError(f"none of the {len(bases)} installed bases for {task.name} reads these rows")
-        staying.sort(key=lambda contender: contender.rank, reverse=True)
-        if size != sizes[-1]:
-            keep = _staying(staying)
-            left = [*staying[keep:], *left]
-            staying = staying[:keep]
-            if keep == 1:
-                break
+        going_on = _going_on(sorted(staying, key=lambda contender: contender.rank, reverse=True))
+        dropped = [contender for contender in staying if contender not in going_on]
+        left = [*sorted(dropped, key=lambda contender: contender.rank, reverse=True), *left]
+        staying = going_on
+        if len(staying) == 1:
+            break
         start = size
     return [*(contender.probe() for contender in (*staying, *left)), *failed]
 
@@ -200,7 +206,7 @@ def _probe(
     options: Options,
 ) -> None:
     """Compute features of more rows and measure anew on all of them."""
-    clock = Stopwatch(contender.seconds)
+    clock = Stopwatch()
     if contender.model is None:
         base, contender.processor, _ = open_base(contender.base.name, found.dataset, options)
         check_stages(base)
@@ -221,18 +227,40 @@ def _probe(
         right = right_answers(torch.cat(contender.features[name]), labels, parts)[order]
         if not len(contender.right) or right.mean() > contender.right.mean():
             contender.right, contender.stage = right, name
-    contender.seconds = clock.seconds
+    contender.seconds += _as_first(model, table, clock.seconds)
 
 
-def _staying(ranked: Sequence[_Contender]) -> int:
-    """How many of the best go on: at most half, two at least, and none that is clearly worse than the best."""
-    keep = 1
-    for contender in ranked[1 : max(2, -(-len(ranked) // 2))]:
-        behind = ranked[0].right.astype(float) - contender.right
-        if behind.mean() > _SURE * behind.std() / np.sqrt(len(behind)):
-            break
-        keep += 1
-    return keep
+def _as_first(model: PreTrainedModel, table: TensorTable, seconds: float) -> float:
+    """The time of a probe when its features were not cached, so that a run that goes on chooses as it did."""
+    key = feature_key(model, table)
+    if key is None:
+        return seconds
+    cache, key = FeatureCache.default(), hashlib.sha256(f"{key} seconds".encode()).hexdigest()
+    if (known := cache.get(key)) is None:
+        cache.put(key, known := torch.tensor(seconds))
+    return float(known)
+
+
+def _going_on(ranked: Sequence[_Contender]) -> list[_Contender]:
+    """The bases that are worth more rows, the best first.
+
+    Args:
+        ranked: All that were compared on the same rows, the best first.
+    """
+    close = [one for one in ranked if not _is_ahead(ranked[0], one, _SURE)]
+    worth = [
+        one
+        for one in close
+        if one.seconds < _SLOW
+        or not any(_SLOWER * quick.seconds <= one.seconds and not _is_ahead(one, quick, 1) for quick in close)
+    ]
+    return worth[: max(2, -(-len(ranked) // 2))] if len(ranked[0].right) >= _ENOUGH else worth
+
+
+def _is_ahead(first: _Contender, second: _Contender, errors: float) -> bool:
+    """Whether one answers more of the same rows right than another, by more than so many standard errors."""
+    ahead = first.right.astype(float) - second.right
+    return bool(ahead.mean() > errors * ahead.std() / np.sqrt(len(ahead)))
 
 
 def _reason(error: Exception) -> str:
