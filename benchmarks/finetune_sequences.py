@@ -1,8 +1,8 @@
 """What a trained sequence model is worth on other data: fine-tuned, beside the same network from fresh weights.
 
-    python benchmarks/finetune_sequences.py [--only NAME] [--steps 300] [--rows 500]
+    python benchmarks/finetune_sequences.py [--only NAME] [--steps 300] [--batch 32] [--rows 500]
 
-Depth, steps and rates are those that a user gets who names none; `--steps` cuts all trainings short alike.
+Depth, steps and rates are those that a user gets who names none; `--steps` and `--batch` cut all trainings short alike.
 
 Lines, each with the interval of the task's own metric on rows that took no part:
 
@@ -145,8 +145,15 @@ LINES = {
 }
 
 
-def run(name: str, line: Line, *, steps: int | None, rows: int) -> str:
-    """Fine-tune, train afresh, and the row of the table."""
+def run(name: str, line: Line, *, rows: int, **arguments: int | None) -> str:
+    """Fine-tune, train afresh, and the row of the table.
+
+    Args:
+        name: Of the line.
+        line: The line.
+        rows: To measure on, at most.
+        **arguments: Of the training, by transformers' names; those that are None are left to it.
+    """
     started = time.perf_counter()
     data = line.data(rows)
     with tempfile.TemporaryDirectory() as folder:
@@ -157,7 +164,7 @@ def run(name: str, line: Line, *, steps: int | None, rows: int) -> str:
             columns=line.columns or None,
             compare_scratch=True,
             progress=False,
-            **({} if steps is None else {"max_steps": steps}),
+            **{argument: value for argument, value in arguments.items() if value is not None},
         )
     task = task_named(task_of(result.model))
     scratch = result.report.scratch_metrics
@@ -180,10 +187,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", choices=LINES, help="one line alone")
     parser.add_argument("--steps", type=int, help="of each training")
+    parser.add_argument("--batch", type=int, help="rows of a step")
     parser.add_argument("--rows", type=int, default=500, help="to measure on, at most")
     options = parser.parse_args()
     lines = [options.only] if options.only else list(LINES)
-    rows = [run(name, LINES[name], steps=options.steps, rows=options.rows) for name in lines]
+    short = {"max_steps": options.steps, "per_device_train_batch_size": options.batch}
+    rows = [run(name, LINES[name], rows=options.rows, **short) for name in lines]
     print("| line | rows learnt / measured | metric | fine-tuned | from scratch | depth | time |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     print("\n".join(rows))
