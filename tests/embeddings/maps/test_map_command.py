@@ -8,7 +8,8 @@ from datasets import ClassLabel, Dataset, Features, Value
 from PIL import Image
 from tsugiki.cli.dispatch import main
 from tsugiki.errors import DataError
-from tsugiki_embeddings.maps.map_command import document_vectors, documents_map, words_map
+from tsugiki_embeddings.maps.map_command import documents_map, words_map
+from tsugiki_embeddings.sentences.text_vectors import text_vectors
 from tsugiki_embeddings.vectors.word_vectors import WordVectors
 
 
@@ -47,11 +48,11 @@ def test_neighborhood_is_that_of_the_word(vectors):
 def test_documents_are_where_the_means_of_their_words_are(vectors):
     loaded = WordVectors.load(vectors)
     texts = ["ag bh bh", "nothing known", "", "cj dk"]
-    found = document_vectors(vectors, texts)
+    found = text_vectors(vectors, texts)
     mean = (loaded.vector("ag") + 2 * loaded.vector("bh")) / 3
     np.testing.assert_allclose(found[0], mean, atol=1e-6)
     assert not found[1:3].any()
-    assert not document_vectors(vectors, ["", "?"]).any()
+    assert not text_vectors(vectors, ["", "?"]).any()
 
 
 def test_title_names_the_folder_of_the_documents_and_none_above_it(vectors, tmp_path):
