@@ -13,6 +13,7 @@ from tsugiki.evaluation import task_named
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki_embeddings.sentences.sentence_bert import SentenceBertConfig, SentenceBertModel
 from tsugiki_embeddings.sentences.text_vectors import nearest_texts, text_vectors, vectors_of
+from tsugiki_embeddings.vectors.nearest_rows import unit_length
 
 WORDS = ["[PAD]", "[UNK]", "a", "cat", "dog", "sat", "ran", "house", "tree", "blue"]
 DATA = Dataset.from_dict(
@@ -83,7 +84,7 @@ def test_the_nearest_texts_are_those_of_all_cosines(small):
     *_, folder = small
     texts = DATA["sentence1"][:] + DATA["sentence2"][:]
     [found] = nearest_texts(folder, ["a blue dog"], texts, top_k=3)
-    vectors = text_vectors(folder, ["a blue dog", *texts])
+    vectors = unit_length(text_vectors(folder, ["a blue dog", *texts]))
     cosines = vectors[1:] @ vectors[0]
     assert [row for row, _ in found] == np.argsort(-cosines)[:3].tolist()
     np.testing.assert_allclose([score for _, score in found], np.sort(cosines)[::-1][:3], atol=1e-6)

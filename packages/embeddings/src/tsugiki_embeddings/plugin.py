@@ -105,7 +105,7 @@ plugin = Plugin(
             trainers={"text-classification": SENTIMENT},
             example={"vocab_size": 50, "hidden_size": 6, "lstm_size": 5, "num_layers": 2, "bidirectional": True},
         ),
-        Family(
+        words(
             "sentence-bert",
             config=f"{SENTENCE}:SentenceBertConfig",
             models={
@@ -113,9 +113,9 @@ plugin = Plugin(
                 "base": f"{SENTENCE}:SentenceBertModel",
                 "text-classification": f"{SENTENCE}:SentenceBertForSequenceClassification",
             },
-            processor=TOKENIZER,
             paper="Reimers and Gurevych 2019, Sentence-BERT: sentence embeddings using Siamese BERT-networks",
             stages=("sentence_bert.embeddings", "sentence_bert.encoder.layer.*"),
+            heads={"sentence-similarity": ""},
             example={
                 "vocab_size": 50,
                 "hidden_size": 16,

@@ -17,7 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..snapshots.transfer_record import DepthChoice, DepthTrial
-from ..tensor_table import TensorTable
+from ..tensor_table import TensorTable, on_device
 from ..training.arguments import EARLY_STOPPING
 from .choosing import ByAnswers, best_of, is_surely_better
 from .options import Options
@@ -57,10 +57,10 @@ def costs_much(model: PreTrainedModel, table: TensorTable, options: Options, tra
 def forward_work(model: PreTrainedModel, table: TensorTable) -> float:
     """Floating-point operations of a forward pass of one row, in the mean of a few; what torch does not count is 0."""
     rows = torch.linspace(0, len(table) - 1, min(_COUNTED, len(table))).long()
-    batch = {name: value.to(model.device) for name, value in table.batch(rows).items() if name != "labels"}
+    batch = {name: value for name, value in table.batch(rows).items() if name != "labels"}
     was_training = model.training
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.eval()(**batch)
+        model.eval()(**on_device(batch, model.device))
     model.train(was_training)
     return counter.get_total_flops() / len(rows)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor
-from torch.nn.functional import normalize
 from transformers import BertConfig, BertModel, BertPreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from tsugiki.classifier_head import ClassifierHeadConfig
@@ -18,11 +17,9 @@ from tsugiki.text_classifier import TextClassifier
 
 @strict
 class SentenceBertConfig(ClassifierHeadConfig, BertConfig):
-    """BERT's sizes and choices, and those of the vector."""
+    """BERT's sizes and choices, and those of a classifier."""
 
     model_type = "tsugiki_sentence_bert"
-
-    normalize: bool = True  # scale vectors of texts to length 1; a classifier sees them as they are
 
     @property
     def dropout(self) -> float:
@@ -75,8 +72,8 @@ class SentenceBertModel(SentenceBertPreTrainedModel, BertModel):
             output_attentions: Return the attentions as well; the config's value if `None`.
 
         Returns:
-            `last_hidden_state` `(B, L, D)`, `pooler_output` `(B, D)`, the mean over the tokens, of length 1 where the
-            config says `normalize`; `hidden_states`; `attentions`, each `(B, heads, L, L)`.
+            `last_hidden_state` `(B, L, D)`; `pooler_output` `(B, D)`, the mean over the tokens, whose cosines tell how
+            alike texts are; `hidden_states`; `attentions`, each `(B, heads, L, L)`.
         """
         mask = token_mask(input_ids, attention_mask, self.config.pad_token_id)
         outputs: Any = BertModel.forward(
@@ -88,10 +85,9 @@ class SentenceBertModel(SentenceBertPreTrainedModel, BertModel):
             output_attentions=output_attentions,
             return_dict=True,
         )
-        vectors = mean_of_tokens(outputs.last_hidden_state, mask)
         return BaseModelOutputWithPooling(
             last_hidden_state=outputs.last_hidden_state,
-            pooler_output=normalize(vectors, dim=-1) if self.config.normalize else vectors,
+            pooler_output=mean_of_tokens(outputs.last_hidden_state, mask),
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
@@ -101,11 +97,6 @@ class SentenceBertForSequenceClassification(TextClassifier, SentenceBertPreTrain
     """The network with a classifier on the mean over the tokens."""
 
     network_class = SentenceBertModel
-
-    def features(self, outputs: Any, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """The mean over the tokens `(B, D)`, whatever its length."""
-        mask = token_mask(input_ids, attention_mask, self.config.pad_token_id)
-        return mean_of_tokens(outputs.last_hidden_state, mask)
 
 
 def token_mask(input_ids: Tensor, attention_mask: Tensor | None, pad_token_id: int | None) -> Tensor:
