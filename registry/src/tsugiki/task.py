@@ -242,8 +242,11 @@ class Task(ABC):
         Args:
             answers: As `predict` gives them.
             content: The input that they are the answers to, as `answer` takes it.
+
+        Raises:
+            OptionError: They are words, as of a task without `shown_as`.
         """
-        raise NotImplementedError(f"answers of {self.name} are shown as no file")
+        raise OptionError(f"answers of {self.name} are shown as no file")
 
     def table_inputs(self, dataset: Dataset, columns: Mapping[str, str] | None = None) -> list[Any]:
         """What `predict` takes of each row of a table, where a task of texts is given a CSV or the like.
