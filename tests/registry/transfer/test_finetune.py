@@ -22,16 +22,6 @@ from ..tiny_snapshots import write_snapshot
 SHORT = {"max_steps": 12, "per_device_train_batch_size": 8, "augmentation": False, "progress": False}
 
 
-@pytest.fixture
-def base(tmp_path):
-    return write_snapshot(tmp_path / "base")
-
-
-@pytest.fixture
-def data():
-    return datasets.DatasetDict(train=transfer_data.dataset(8), test=transfer_data.dataset(6, seed=1))
-
-
 def test_head_alone_is_a_whole_snapshot_with_card(base, data, tmp_path):
     result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="head", **SHORT)
     names = {path.name for path in result.path.iterdir()}

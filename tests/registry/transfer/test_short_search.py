@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datasets
 import pytest
 import torch
 import tsugiki
@@ -15,19 +14,8 @@ from tsugiki.transfer.options import read_options
 from tsugiki.transfer.tuning import schedule_for, steps_of
 
 from .. import transfer_data
-from ..tiny_snapshots import write_snapshot
 
 QUICK = {"per_device_train_batch_size": 8, "augmentation": False, "progress": False}
-
-
-@pytest.fixture
-def base(tmp_path):
-    return write_snapshot(tmp_path / "base")
-
-
-@pytest.fixture
-def data():
-    return datasets.DatasetDict(train=transfer_data.dataset(8), test=transfer_data.dataset(6, seed=1))
 
 
 @pytest.fixture
@@ -125,3 +113,12 @@ def test_killed_in_a_trial_it_continues_with_the_same_weights(base, data, tmp_pa
     result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", depth="all", **QUICK)
     weights = [load_file(one.path / "model.safetensors") for one in (unbroken, result)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_probes_that_find_a_lower_stage_better_are_believed(base, data, tmp_path, costly, monkeypatch):
+    monkeypatch.setattr(short_search, "RATES", (1e-9, 1e-8))  # which learn nothing
+    monkeypatch.setattr(short_search, "lacking_depth", lambda probes, rows: 1)
+    result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **QUICK)
+    assert result.depth == 3
+    assert "did not beat" not in result.report.choice.why
+    assert len(result.report.choice.trials) == 2

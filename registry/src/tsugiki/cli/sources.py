@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..columns import Role, check_roles, find_column, read_column
 from ..errors import DataError
 from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
 from ..heic import heic_hint
@@ -121,6 +122,28 @@ def rows_of(task: Task, columns: Mapping[str, str] | None) -> Callable[[Path], l
         from ..data.load_data import load_split
 
         return task.table_inputs(load_split(path, None), columns)
+
+    return read
+
+
+def column_of(
+    role: Role, called: str, columns: Mapping[str, str] | None, *, command: str
+) -> Callable[[Path], list[Any]]:
+    """What reads a table's inputs for a command that has no task, as `inputs_of_kind` takes it: those of one column.
+
+    Args:
+        role: What the column holds.
+        called: Its name in `columns`.
+        columns: As the user named it; found when None.
+        command: How a message calls the command.
+    """
+
+    def read(path: Path) -> list[Any]:
+        from ..data.load_data import load_split
+
+        dataset = load_split(path, None)
+        check_roles(columns, (called,), task=command)
+        return read_column(dataset, find_column(dataset, called, role, columns))
 
     return read
 

@@ -4,6 +4,7 @@ A small network is trained at three rates to the end, and once more. With a netw
 hours on a CPU, and often buys nothing: what has seen a million pictures tells new ones apart as it is. There the rates
 are tried by a fifth of the steps, and the stages are trained only where one of these short trainings already beats the
 head alone on rows held out: in right answers, and by more than the standard error of what candidates are compared by.
+Where the probes have already found a lower stage that tells the classes apart better, they are trained anyway.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..snapshots.transfer_record import DepthChoice, DepthTrial
 from ..tensor_table import TensorTable, on_device
 from ..training.arguments import EARLY_STOPPING
 from .choosing import ByAnswers, best_of, is_surely_better
+from .depth import MOST_ROWS, lacking_depth
 from .options import Options
 from .resumable_run import ResumableRun, Schedule
 from .tuning import TRANSFER, Start, Tuned, fit_candidate, held_out_share, schedule_for, short_schedule, steps_of
@@ -83,6 +85,14 @@ def trial_steps(schedule: Schedule, rows: int) -> int:
     return min(steps, max(FEWEST_TRIAL_STEPS, math.ceil(TRIAL * steps)))
 
 
+def lower_is_better(chosen: DepthChoice, rows: int) -> bool:
+    """Whether the features of a lower stage tell the classes apart better than what the head sees, as probes found.
+
+    Then it is known that the head alone falls short, and a short training would only show it later.
+    """
+    return bool(chosen.probes) and lacking_depth(chosen.probes, min(rows, MOST_ROWS)) > 0
+
+
 def search(
     run: ResumableRun,
     start: Start,
@@ -97,7 +107,7 @@ def search(
     options: Options,
     choice: ByAnswers,
 ) -> tuple[Tuned, DepthChoice | None]:
-    """Try the rates by short trainings, then train at the best on all rows, unless the head alone is as good.
+    """Try the rates by short trainings, then train at the best on all rows, unless the head alone seems as good.
 
     Args:
         run: The run.
@@ -137,7 +147,9 @@ def search(
     if chosen is not None:
         trials = [DepthTrial("head", figures[0]["loss"]), DepthTrial(called, tried[best]["loss"])]
         metric = choice.task.main_metric
-        if figures[1 + best][metric] > figures[0][metric] and is_surely_better(scores[1 + best], scores[0]):
+        if lower_is_better(chosen, len(train)):
+            chosen = replace(chosen, trials=trials)
+        elif figures[1 + best][metric] > figures[0][metric] and is_surely_better(scores[1 + best], scores[0]):
             why = f"{chosen.why} Already {steps:,} steps of it beat the head alone on {len(outer):,} rows {kind}."
             chosen = replace(chosen, why=why, trials=trials)
         else:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Columns, Device, Json, ModelName, parse_columns
 from tsugiki.cli.output import note, only_results_on_stdout, print_json, print_table
-from tsugiki.cli.sources import find_inputs, inputs_of_kind
-from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, find_column, read_column
+from tsugiki.cli.sources import column_of, find_inputs, inputs_of_kind
+from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS
 
@@ -77,7 +76,8 @@ def search(
     from .text_vectors import nearest_texts
 
     lines: list[tuple[str, str]] = []
-    for place, content in inputs_of_kind(find_inputs(files), TEXTS, lambda path: _texts_of(path, columns)):
+    texts_of = column_of(Role(TEXT_COLUMN, TEXT_COLUMNS), "text", columns, command="search")
+    for place, content in inputs_of_kind(find_inputs(files), TEXTS, texts_of):
         if isinstance(content, DataError):
             note(f"tsugiki: {content}")
         else:
@@ -86,15 +86,6 @@ def search(
         raise DataError(f"{files[0]} holds no line of text")
     [near] = nearest_texts(name, [query], [text for _, text in lines], top_k=top_k, device=device)
     return [{"place": lines[row][0], "text": lines[row][1], "score": score} for row, score in near]
-
-
-def _texts_of(path: Path, columns: Mapping[str, str] | None) -> list[Any]:
-    """The texts of a table, None where a row has none."""
-    from tsugiki.data.load_data import load_split
-
-    dataset = load_split(path, None)
-    check_roles(columns, ("text",), task="search")
-    return read_column(dataset, find_column(dataset, "text", Role(TEXT_COLUMN, TEXT_COLUMNS), columns))
 
 
 def _short(text: str, width: int) -> str:

@@ -14,6 +14,8 @@ from tsugiki.classifier_head import ClassifierHeadConfig
 from tsugiki.forward_options import forward_options
 from tsugiki.text_classifier import TextClassifier
 
+from ..sentiment.word_inputs import word_mask
+
 
 @strict
 class SentenceBertConfig(ClassifierHeadConfig, BertConfig):
@@ -74,8 +76,11 @@ class SentenceBertModel(SentenceBertPreTrainedModel, BertModel):
         Returns:
             `last_hidden_state` `(B, L, D)`; `pooler_output` `(B, D)`, the mean over the tokens, whose cosines tell how
             alike texts are; `hidden_states`; `attentions`, each `(B, heads, L, L)`.
+
+        Raises:
+            ValueError: Tokens or mask have another shape.
         """
-        mask = token_mask(input_ids, attention_mask, self.config.pad_token_id)
+        mask = word_mask(input_ids, attention_mask, self.config.pad_token_id)
         outputs: Any = BertModel.forward(
             self,
             input_ids=input_ids,
@@ -97,13 +102,6 @@ class SentenceBertForSequenceClassification(TextClassifier, SentenceBertPreTrain
     """The network with a classifier on the mean over the tokens."""
 
     network_class = SentenceBertModel
-
-
-def token_mask(input_ids: Tensor, attention_mask: Tensor | None, pad_token_id: int | None) -> Tensor:
-    """1 for tokens and 0 for padding `(B, L)`: the attention mask, or without one all but padding."""
-    if attention_mask is not None:
-        return attention_mask
-    return (input_ids != (-1 if pad_token_id is None else pad_token_id)).long()
 
 
 def mean_of_tokens(states: Tensor, mask: Tensor) -> Tensor:

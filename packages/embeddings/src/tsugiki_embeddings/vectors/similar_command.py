@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, TextIO
 
 import typer
 from tsugiki.answers import ERROR, Answers, answered, error_of
 from tsugiki.cli.options import Columns, Json, ModelName, parse_columns
 from tsugiki.cli.output import json_list, note, only_results_on_stdout, print_table
-from tsugiki.cli.sources import find_inputs, inputs_of_kind
-from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role, check_roles, find_column, read_column
+from tsugiki.cli.sources import column_of, find_inputs, inputs_of_kind
+from tsugiki.columns import TEXT_COLUMN, TEXT_COLUMNS, Role
 from tsugiki.errors import DataError
 from tsugiki.inputs import TEXTS, Source
 from tsugiki.progress import above_bars, progress_bar
@@ -48,7 +47,8 @@ def command(
     """
     failed = False
     with only_results_on_stdout() as stdout:
-        asked = inputs_of_kind(find_inputs(words), TEXTS, lambda path: _words_of(path, parse_columns(columns)))
+        words_of = column_of(Role(TEXT_COLUMN, (WORD, *TEXT_COLUMNS)), WORD, parse_columns(columns), command="similar")
+        asked = inputs_of_kind(find_inputs(words), TEXTS, words_of)
         with json_list(stdout) if json else _tables(stdout, several=len(asked) > 1) as show:
             for answer in similar(name, asked, top_k=top_k):
                 if "error" in answer:
@@ -88,15 +88,6 @@ def similar(name: str, words: Sequence[Source], *, top_k: int) -> Iterator[dict[
                 why = error_of(near)
                 yield {"word": word, "neighbors": near} if why is None else {"word": word, "error": why}
             bar.update(len(batch))
-
-
-def _words_of(path: Path, columns: Mapping[str, str] | None) -> list[Any]:
-    """The words of a table, None where a row has none."""
-    from tsugiki.data.load_data import load_split
-
-    dataset = load_split(path, None)
-    check_roles(columns, (WORD,), task="similar")
-    return read_column(dataset, find_column(dataset, WORD, Role(TEXT_COLUMN, (WORD, *TEXT_COLUMNS)), columns))
 
 
 @contextlib.contextmanager
