@@ -117,6 +117,7 @@ def isolated(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", *options, "torch", str(core), str(wheel), external=True)
         session.run(python, "-m", "tsugiki", "check-plugin", plugin.name, external=True)
         session.run(python, str(ROOT / "tests" / "isolated" / f"{plugin.name.replace('-', '_')}.py"), external=True)
+        shutil.rmtree(folder)  # 2 GB each
 
 
 @nox.session

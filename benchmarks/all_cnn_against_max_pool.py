@@ -31,11 +31,11 @@ from tsugiki.evaluation import task_named
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.metrics import bootstrap_interval, share_metric
 from tsugiki.output import write_json
+from tsugiki.picture_processing import ColorImageProcessor
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
-from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 ALL_CNN = "all_conv"
 MEAN, DEVIATION = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]

@@ -28,10 +28,10 @@ from tsugiki.augmentation import Augmentation
 from tsugiki.data.load_data import load_split
 from tsugiki.evaluation import task_named
 from tsugiki.metrics import share_metric
+from tsugiki.picture_processing import ColorImageProcessor
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
-from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 PATCH = 2
 WHITENED = 2 * 3 * PATCH**2  # every direction of the patches and its opposite

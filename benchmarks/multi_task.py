@@ -22,6 +22,7 @@ import torch
 from tsugiki.augmentation_kinds import read_augmentation
 from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.picture_processing import BackboneImageProcessor
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tensor_table import TensorTable
@@ -29,7 +30,6 @@ from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
 from tsugiki_vision.multi_task.multi_task import MISSING
 from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification
-from tsugiki_vision.pictures.processing import BackboneImageProcessor
 
 RECIPE = Path(__file__).parent.parent / "hub_cards" / "multitask-fashion"
 

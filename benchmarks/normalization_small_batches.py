@@ -19,12 +19,12 @@ from statistics import mean
 import torch
 from tsugiki.data.load_data import load_split
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.picture_processing import ColorImageProcessor
 from tsugiki.snapshots.loading import create_model
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import TrainingJob
-from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 NORMALIZATIONS = ("batch", "layer", "instance", "group", "none")
 BATCH_SIZES = (2, 8, 64)

@@ -15,7 +15,7 @@ from tsugiki import cli
 from tsugiki.deep_pixels import eight_bit_array, eight_bits
 from tsugiki.errors import DataError
 from tsugiki.images import decode_images, fetch_image, open_image
-from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
+from tsugiki.picture_processing import ColorImageProcessor, GrayscaleImageProcessor
 from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)

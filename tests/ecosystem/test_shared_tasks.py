@@ -42,7 +42,7 @@ FLOWER = """
                 "FLOWER",
                 config="fake_FLOWER.net:FLOWERConfig",
                 models={"image-classification": "fake_FLOWER.net:FLOWERForImageClassification"},
-                processor="tsugiki_vision.pictures.processing:GrayscaleImageProcessor",
+                processor="tsugiki.picture_processing:GrayscaleImageProcessor",
             )
         ],
     )

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import tsugiki
 from transformers import PreTrainedTokenizerFast
+from tsugiki.picture_processing import BackboneImageProcessor, ColorImageProcessor, GrayscaleImageProcessor
 from tsugiki_embeddings.words.word_tokenizer import train_word_tokenizer
 from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor
 from tsugiki_seq2seq.texts.tokenizer_training import KINDS, learn_tokenizer
 from tsugiki_seq2seq.texts.word_shapes import learn_word_shapes
-from tsugiki_vision.pictures.processing import BackboneImageProcessor, ColorImageProcessor, GrayscaleImageProcessor
 from tsugiki_vision.waves_clips.waveform_processing import WaveformFeatureExtractor
 
 from . import transformers_tests

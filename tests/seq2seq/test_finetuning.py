@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 from tsugiki import cli
 from tsugiki.errors import OptionError
 from tsugiki.evaluation import task_named
+from tsugiki.picture_processing import ColorImageProcessor
 from tsugiki.snapshots.provenance import Provenance
 from tsugiki_seq2seq.captions.image_captioner_processor import ImageCaptionerProcessor
 from tsugiki_seq2seq.texts.tokenizer_training import learn_tokenizer
-from tsugiki_vision.pictures.processing import ColorImageProcessor
 
 from . import tiny_translators
 from .captions.captioned_squares import SIZES, squares

@@ -48,7 +48,7 @@ from tsugiki_vision.classifiers.cifar_resnet import CifarResNetConfig, CifarResN
 from tsugiki.tasks.image_classification import ImageClassification
 from tsugiki_vision.classifiers.lenet import LeNetConfig, LeNetForImageClassification
 from tsugiki_vision.classifiers.mlp import MLPConfig, MLPForImageClassification
-from tsugiki_vision.pictures.processing import ColorImageProcessor
+from tsugiki.picture_processing import ColorImageProcessor
 model = CifarResNetForImageClassification(CifarResNetConfig(depth=8))
 answers = ImageClassification().predict(model, ColorImageProcessor(), [np.zeros((5, 6, 3), dtype=np.uint8)])
 assert len(answers[0]) == 2

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.picture_processing import GrayscaleImageProcessor
 from tsugiki.predictions import Predictions
 from tsugiki_vision.generative.image_generation import UnconditionalImageGeneration
 from tsugiki_vision.generative.pixelcnn import PixelCNNConfig, PixelCNNForImageGeneration
 from tsugiki_vision.generative.vae import VAEConfig, VAEForImageGeneration
-from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 
 SIDE = 6
 PROCESSOR = GrayscaleImageProcessor(size={"height": SIDE, "width": SIDE}, image_mean=[0.0], image_std=[1.0])

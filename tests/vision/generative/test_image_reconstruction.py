@@ -8,11 +8,11 @@ from PIL import Image
 from tsugiki.errors import DataError
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.labelled_task import BoundTask, LabelledTask
+from tsugiki.picture_processing import GrayscaleImageProcessor
 from tsugiki.predictions import Predictions
 from tsugiki.task import CountedTask
 from tsugiki_vision.generative.autoencoder import AutoencoderConfig, AutoencoderForImageReconstruction
 from tsugiki_vision.generative.image_reconstruction import ImageReconstruction
-from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 
 SIDE = 6
 

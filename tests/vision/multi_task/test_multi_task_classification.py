@@ -8,10 +8,10 @@ import tsugiki
 from datasets import ClassLabel, Dataset, Features, Image, Value
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.picture_processing import BackboneImageProcessor
 from tsugiki.predictions import Predictions
 from tsugiki_vision.multi_task.multi_task import MultiTaskConfig, MultiTaskForImageClassification
 from tsugiki_vision.multi_task.multi_task_classification import MultiTaskImageClassification, logits_by_task
-from tsugiki_vision.pictures.processing import BackboneImageProcessor
 
 PROCESSOR = BackboneImageProcessor(size={"height": 16, "width": 16})
 NAMES = ["animal: cat", "animal: dog", "animal: fox", "wild: no", "wild: yes"]

@@ -9,7 +9,7 @@ import torch
 import tsugiki
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as PillowImage
-from tsugiki_vision.pictures.processing import ColorImageProcessor
+from tsugiki.picture_processing import ColorImageProcessor
 
 TITLE = "Stripes (2024)"
 

@@ -228,7 +228,7 @@ def photograph_data(column="image", **others) -> Dataset:
 
 
 def test_the_task_needs_a_column_of_pictures_and_no_labels():
-    from tsugiki_vision.pictures.processing import ColorImageProcessor
+    from tsugiki.picture_processing import ColorImageProcessor
 
     data = photograph_data("photo", caption=["a", "b", "c"])
     assert TASK.columns(data) == {"image": "photo"}

@@ -8,9 +8,9 @@ from PIL import Image
 from tsugiki.data.load_data import load_split, splits
 from tsugiki.errors import DataError, OptionError
 from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.picture_processing import GrayscaleImageProcessor
 from tsugiki.predictions import Predictions
 from tsugiki.training.job import TrainingJob
-from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
 from tsugiki_vision.unsupervised.digit_patterns import medoid
 from tsugiki_vision.unsupervised.hopfield import HopfieldConfig, HopfieldForPatternRecall
 from tsugiki_vision.unsupervised.hopfield_training import train_hebb

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 import torch
 from tsugiki.images import open_image
-from tsugiki_vision.pictures.processing import GrayscaleImageProcessor
+from tsugiki.picture_processing import GrayscaleImageProcessor
 from tsugiki_vision.waves_clips.clip_processing import GrayscaleClipProcessor, frames_of, sample_frames
 
 FIELDS = {"size": {"height": 6, "width": 8}, "image_mean": [0.3], "image_std": [0.2]}

@@ -8,9 +8,9 @@ from tsugiki.plugin import Family, Plugin
 from tsugiki_vision.imagenet_weights import EFFICIENTNET_LITE
 
 MULTI_TASK = "tsugiki_vision.multi_task.multi_task"
-COLOR = "tsugiki_vision.pictures.processing:ColorImageProcessor"
+COLOR = "tsugiki.picture_processing:ColorImageProcessor"
 DRAWS = "what it gives hangs on draws by the picture, in 64-bit integers that ONNX does not shift"
-GRAYSCALE = "tsugiki_vision.pictures.processing:GrayscaleImageProcessor"
+GRAYSCALE = "tsugiki.picture_processing:GrayscaleImageProcessor"
 
 
 def classifier(
@@ -267,7 +267,7 @@ plugin = Plugin(
             "multi-task",
             config=f"{MULTI_TASK}:MultiTaskConfig",
             models={"multi-task-image-classification": f"{MULTI_TASK}:MultiTaskForImageClassification"},
-            processor="tsugiki_vision.pictures.processing:BackboneImageProcessor",
+            processor="tsugiki.picture_processing:BackboneImageProcessor",
             paper="Caruana 1997, Multitask learning",
             stages=("backbone",),
         ),

@@ -93,8 +93,7 @@ def painting(style_data: str, title: str) -> Tensor:
     """
     from tsugiki.data.load_data import load_split
     from tsugiki.images import open_image
-
-    from ..pictures.processing import ColorImageProcessor
+    from tsugiki.picture_processing import ColorImageProcessor
 
     data = load_split(style_data, None)
     titles = list(data["title"])

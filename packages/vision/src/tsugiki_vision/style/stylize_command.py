@@ -255,7 +255,6 @@ def _file(name: str) -> Path:
 def _tensor(picture: Image) -> Tensor:
     """A picture as `(3, H, W)`, from 0 to 1; what is transparent is laid onto white."""
     import torch
-
-    from ..pictures.processing import ColorImageProcessor
+    from tsugiki.picture_processing import ColorImageProcessor
 
     return torch.from_numpy(ColorImageProcessor().process_image(picture)).float() / 255

@@ -10,8 +10,7 @@ import numpy as np
 import PIL.Image
 from tsugiki.data.load_data import load_split, made_dataset
 from tsugiki.images import decode_images
-
-from ..pictures.processing import GrayscaleImageProcessor
+from tsugiki.picture_processing import GrayscaleImageProcessor
 
 if TYPE_CHECKING:
     from datasets import Dataset

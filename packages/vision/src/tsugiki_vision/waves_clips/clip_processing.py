@@ -15,8 +15,7 @@ import torch
 from transformers.image_processing_utils import BatchFeature
 from transformers.processing_utils import ImagesKwargs
 from tsugiki.deep_pixels import eight_bits
-
-from ..pictures.processing import GrayscaleImageProcessor
+from tsugiki.picture_processing import GrayscaleImageProcessor
 
 
 class ClipKwargs(ImagesKwargs, total=False):

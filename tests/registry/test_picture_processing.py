@@ -4,10 +4,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
-from tsugiki_vision.classifiers.lenet import LeNetConfig
-from tsugiki_vision.pictures.processing import ColorImageProcessor, GrayscaleImageProcessor
+from tsugiki.picture_processing import ColorImageProcessor, GrayscaleImageProcessor
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)  # (H, W, C)
 PICTURE = PIL.Image.fromarray(PIXELS)
@@ -126,7 +125,7 @@ def test_crops_and_keeps_the_aspect_where_the_config_says_so():
 
 @BOTH
 def test_saved_processor_comes_back_through_the_auto_class(processor_class, mode, tmp_path):
-    class OwnConfig(LeNetConfig):
+    class OwnConfig(PreTrainedConfig):
         model_type = f"tsugiki_test_processing_{mode.lower()}"
 
     AutoConfig.register(OwnConfig.model_type, OwnConfig)

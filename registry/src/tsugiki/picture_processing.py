@@ -22,7 +22,8 @@ from transformers.image_utils import (
     SizeDict,
     infer_channel_dimension_format,
 )
-from tsugiki.deep_pixels import eight_bit_array, eight_bits
+
+from .deep_pixels import eight_bit_array, eight_bits
 
 
 class PictureProcessor(PilBackend):
