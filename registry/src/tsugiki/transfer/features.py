@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 HEAD = "head"
+MASK = "attention_mask"
 GRID = 2  # cells a side that a stage's maps are averaged over; one number a map loses where things are
-_FORMAT = 1
+_FORMAT = 2  # since means of texts leave padding out
 _NOT_OF_THE_BODY = frozenset(
     {"id2label", "label2id", "num_labels", "classifier", "classifier_hidden_size", "problem_type", "architectures",
      "_name_or_path", "transformers_version", "dtype", "torch_dtype"}
@@ -153,9 +154,11 @@ def _compute(
     was_training = model.training
     model.to(device).eval()  # type: ignore[arg-type]
     try:
-        with torch.inference_mode(), _captured(model, stages, grid) as seen:
+        with torch.inference_mode(), _captured(model, stages, grid) as (seen, mask):
             for batch in _inputs(table, batch_size, device):
                 batch.pop("labels", None)
+                mask.clear()
+                mask.update({name: batch[name] for name in (MASK,) if name in batch})
                 answer = model(**batch)
                 if HEAD in stages and HEAD not in seen:
                     seen[HEAD] = answer.logits
@@ -176,13 +179,19 @@ def _inputs(table: TensorTable, batch_size: int, device: torch.device) -> Iterat
 
 
 @contextmanager
-def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int) -> Iterator[dict[str, Tensor]]:
-    """While the block runs, every forward pass leaves the features of the stages in the mapping.
+def _captured(
+    model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """While the block runs, every forward pass leaves the features of the stages in the first mapping.
+
+    The second is for the attention mask of the batch, where it has one: how far its texts are filled up hangs on the
+    longest of them, and in data that is sorted by class would tell the class.
 
     A linear head that is put to every token of a row, before the network chooses the token that answers, is left out:
     the network's logits then are what the head would have seen of that token.
     """
     seen: dict[str, Tensor] = {}
+    mask: dict[str, Tensor] = {}
     handles = []
 
     def before_head(module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -194,13 +203,13 @@ def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: 
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            seen[name] = pooled(_tensor_of(output), grid).clone()  # the next stage may work in device
+            seen[name] = pooled(_tensor_of(output), grid, mask.get(MASK)).clone()  # the next stage may work in device
 
         return hook
 
     def before(name: str) -> Callable[[nn.Module, Any], None]:
         def hook(module: nn.Module, inputs: Any) -> None:
-            seen[name] = pooled(_tensor_of(inputs), grid).clone()
+            seen[name] = pooled(_tensor_of(inputs), grid, mask.get(MASK)).clone()
 
         return hook
 
@@ -213,7 +222,7 @@ def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: 
                 handles.append(stage.before.register_forward_pre_hook(before(name)))
             else:
                 handles.append(stage.modules[-1].register_forward_hook(after(name)))
-        yield seen
+        yield seen, mask
     finally:
         for handle in handles:
             handle.remove()
@@ -230,8 +239,13 @@ def _tensor_of(output: Any) -> Tensor:
     return output
 
 
-def pooled(features: Tensor, grid: int) -> Tensor:
+def pooled(features: Tensor, grid: int, mask: Tensor | None = None) -> Tensor:
     """Average maps (N, C, H, W) over `grid` x `grid` cells, clips (N, C, T, H, W) and sequences (N, T, D) over all.
+
+    Args:
+        features: What a stage gives.
+        grid: Cells a side.
+        mask: Which places of sequences count (N, T); all where there is none, or the stage has other places.
 
     Returns:
         (N, D).
@@ -241,6 +255,9 @@ def pooled(features: Tensor, grid: int) -> Tensor:
     elif features.ndim == 4:
         cells = (min(grid, features.shape[2]), min(grid, features.shape[3]))
         features = F.adaptive_avg_pool2d(features, cells)  # (N, C, grid, grid)
+    elif features.ndim == 3 and mask is not None and mask.shape == features.shape[:2]:
+        counted = (mask != 0)[..., None]
+        features = torch.where(counted, features, 0).sum(1) / counted.sum(1).clamp(min=1)
     elif features.ndim == 3:
         features = features.mean(1)
     return features.flatten(1)
