@@ -7,8 +7,10 @@ import torch
 import tsugiki
 from safetensors.torch import load_file
 from tsugiki.snapshots.provenance import Provenance
+from tsugiki.tensor_table import TensorTable
+from tsugiki.text_table import text_table
+from tsugiki.transfer import estimate, short_search
 from tsugiki.transfer import resumable_run as runs
-from tsugiki.transfer import short_search
 from tsugiki.transfer.choosing import ByAnswers
 from tsugiki.transfer.options import read_options
 from tsugiki.transfer.tuning import schedule_for, steps_of
@@ -54,13 +56,39 @@ def test_small_networks_are_searched_as_ever_and_large_ones_shortly(monkeypatch)
 
 
 def test_the_schedule_is_shorter_unless_the_options_say():
-    options = read_options({})
-    assert steps_of(short_search.short_schedule_for(options, 8000), 8000) == 375  # three epochs of batches of 64
-    assert steps_of(short_search.short_schedule_for(options, 200), 200) == short_search.FEWEST_STEPS
-    assert short_search.trial_steps(short_search.short_schedule_for(options, 8000), 8000) == 75
+    options, many, few = read_options({}), TensorTable({"x": torch.zeros(8000)}), TensorTable({"x": torch.zeros(200)})
+    assert steps_of(short_search.short_schedule_for(options, many), 8000) == 375  # three epochs of batches of 64
+    assert steps_of(short_search.short_schedule_for(options, few), 200) == short_search.FEWEST_STEPS
+    assert short_search.trial_steps(short_search.short_schedule_for(options, many), 8000) == 75
     for given in ({"max_steps": 7}, {"num_train_epochs": 2}):
         usual = schedule_for(read_options(given), 200)
-        assert steps_of(short_search.short_schedule_for(read_options(given), 200), 200) == steps_of(usual, 200)
+        assert steps_of(short_search.short_schedule_for(read_options(given), few), 200) == steps_of(usual, 200)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "group_by_length"),
+        ({"train_sampling_strategy": "sequential"}, "sequential"),
+        ({"rows_per_class": 2}, None),
+    ],
+)
+def test_texts_of_like_length_go_together(given, expected):
+    texts = text_table([[1] * (1 + number % 7) for number in range(20)], labels=torch.arange(20) % 2)
+    schedule = short_search.short_schedule_for(read_options(given), texts)
+    assert schedule.arguments.get("train_sampling_strategy") == expected
+    assert (
+        "train_sampling_strategy"
+        not in short_search.short_schedule_for(read_options({}), transfer_data.table(5)).arguments
+    )
+
+
+def test_the_estimate_is_made_of_texts_of_middle_length():
+    texts = text_table([[1] * (1 + 10 * (number % 3)) for number in range(30)], labels=torch.arange(30) % 2)
+    rows = estimate._usual_rows(texts, 4, by_length=True)
+    assert texts.columns["length"][rows].tolist() == [11] * 4
+    assert estimate._usual_rows(texts, 4, by_length=False).tolist() == [0, 1, 2, 3]
+    assert len(estimate._usual_rows(texts.select([0, 1]), 4, by_length=True)) == 4
 
 
 def test_the_head_alone_stays_where_no_short_training_beats_it(base, data, tmp_path, costly, monkeypatch):

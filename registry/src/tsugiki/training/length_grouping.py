@@ -10,6 +10,7 @@ from torch.utils.data import Sampler
 
 from ..tensor_table import TensorTable
 
+BY_LENGTH = "group_by_length"  # the `train_sampling_strategy` of `TrainingArguments`
 POOL = 50  # batches that are drawn together and sorted by length
 SUFFIX = "length"  # of the columns that say how long a row is
 

@@ -29,7 +29,7 @@ from ..output import discard
 from ..task import Task
 from ..tensor_table import IGNORED, Batch, TensorTable
 from .class_rows import ClassRows
-from .length_grouping import LengthGroupedRows, row_lengths
+from .length_grouping import BY_LENGTH, LengthGroupedRows, row_lengths
 from .weight_average import WeightAverage
 
 _SAVING = "saving"
@@ -91,7 +91,7 @@ class TableTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """The order of rows; ``train_sampling_strategy: group_by_length`` puts texts of like length together."""
         table = self.train_dataset if train_dataset is None else train_dataset
-        by_length = self.args.train_sampling_strategy == "group_by_length"
+        by_length = self.args.train_sampling_strategy == BY_LENGTH
         if self._rows_per_class is not None and isinstance(table, TensorTable):
             if by_length:
                 raise OptionError("rows_per_class and train_sampling_strategy = group_by_length are two orders of rows")

@@ -10,6 +10,7 @@ from .depth import choose_depth
 from .estimate import estimate
 from .graft import fresh, graft
 from .outcome import SECONDS_WORTH_A_CHECKPOINT, Outcome, Transfer
+from .resumable_run import Schedule
 from .short_search import costs_much, short_schedule_for, trial_steps
 from .stages import depth_name
 from .tuning import TRANSFER, HeadFitter, Tuned, rates_for, schedule_for, tune
@@ -29,9 +30,14 @@ def transfer_classifier(transfer: Transfer, task: Classification) -> Outcome:
     grafted = graft(base, fields)
     trainings = transfer.trainings(choice)
     short = costs_much(grafted, splits.train, options, trainings)
-    make_schedule = short_schedule_for if short else schedule_for
+
+    def make_schedule(*, checkpoints: bool = False) -> Schedule:
+        if not short:
+            return schedule_for(options, len(splits.train), checkpoints=checkpoints)
+        return short_schedule_for(options, splits.train, checkpoints=checkpoints)
+
     rates = rates_for(options, usual=short_search.RATES) if short else rates_for(options)
-    schedule = make_schedule(options, len(splits.train))
+    schedule = make_schedule()
     tries = short and (splits.validation is not None or choice.can_hold_out(splits.train))
     tries = tries and (len(rates) > 1 or transfer.asked is None)
     cost = transfer.estimate(
@@ -48,7 +54,7 @@ def transfer_classifier(transfer: Transfer, task: Classification) -> Outcome:
         )
     )
     if cost.trainings and cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
-        schedule = make_schedule(options, len(splits.train), checkpoints=True)
+        schedule = make_schedule(checkpoints=True)
     depth, chosen = transfer.choose_depth(lambda: choose_depth(grafted, splits.train, options, num_labels=num_labels))
     with clock("head"):
         heads = HeadFitter(grafted, splits.train, options, num_labels)

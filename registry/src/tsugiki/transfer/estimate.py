@@ -11,6 +11,7 @@ import torch
 
 from ..durations import Stopwatch, rough_duration
 from ..tensor_table import TensorTable, on_device
+from ..training.length_grouping import BY_LENGTH, row_lengths
 from ..training.single_rows import single_rows_normalised
 from .resumable_run import Schedule
 from .stages import only_top_trained
@@ -101,7 +102,7 @@ def estimate(
     target = torch.device(device or ("cpu" if not torch.accelerator.is_available() else _accelerator()))
     trial = copy.deepcopy(model).to(target)  # type: ignore[arg-type]
     batch = int(schedule.arguments["per_device_train_batch_size"])
-    rows = torch.arange(batch) % len(table)
+    rows = _usual_rows(table, batch, by_length=schedule.arguments.get("train_sampling_strategy") == BY_LENGTH)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in trial.parameters())
     data = table.size
     fixed = max(taken, data) + weights + _LIBRARIES
@@ -161,6 +162,15 @@ def estimate(
         trials=trials[0],
         trial_steps=trials[1],
     )
+
+
+def _usual_rows(table: TensorTable, batch: int, *, by_length: bool) -> Tensor:
+    """Numbers of rows that make a usual batch: the first, or where like lengths go together, those of middle length."""
+    rows = torch.arange(batch) % len(table)
+    lengths = row_lengths(table) if by_length else None
+    if lengths is None:
+        return rows
+    return lengths.argsort(stable=True)[(rows + max(0, len(table) - batch) // 2) % len(table)]
 
 
 def _accelerator() -> str:

@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..snapshots.transfer_record import DepthChoice, DepthTrial
 from ..tensor_table import TensorTable, on_device
 from ..training.arguments import EARLY_STOPPING
+from ..training.length_grouping import BY_LENGTH, row_lengths
 from .choosing import ByAnswers, best_of, is_surely_better
 from .depth import MOST_ROWS, lacking_depth
 from .options import Options
@@ -67,9 +68,19 @@ def forward_work(model: PreTrainedModel, table: TensorTable) -> float:
     return counter.get_total_flops() / len(rows)
 
 
-def short_schedule_for(options: Options, rows: int, *, checkpoints: bool = False) -> Schedule:
-    """As `schedule_for`, but three epochs and at least 100 steps, where the options do not say."""
+def short_schedule_for(options: Options, train: TensorTable, *, checkpoints: bool = False) -> Schedule:
+    """As `schedule_for`, but three epochs and at least 100 steps, with texts of like length in a batch, of which else
+    half may be padding; all where the options do not say.
+
+    Args:
+        options: The options.
+        train: Training rows.
+        checkpoints: Whether the training is worth some.
+    """
+    rows = len(train)
     usual = schedule_for(options, rows, checkpoints=checkpoints)
+    if row_lengths(train) is not None and "rows_per_class" not in options.training:
+        usual = replace(usual, arguments={"train_sampling_strategy": BY_LENGTH, **usual.arguments})
     if usual.repeats == 1 and "max_steps" not in usual.arguments:
         return usual
     if "num_train_epochs" in options.training or options.training.get("max_steps", -1) > 0:
