@@ -11,8 +11,9 @@ from tsugiki.transfer.depth import probed_stages
 from tsugiki.transfer.features import stage_features
 
 TASK = "text-classification"
+TREES = "rntn"  # reads parse trees, no rows of tokens
 FAMILIES = sorted(
-    family.name for family in registry().families() if TASK in family.declaration.tasks and family.name != "rntn"
+    family.name for family in registry().families() if TASK in family.declaration.tasks and family.name != TREES
 )
 
 

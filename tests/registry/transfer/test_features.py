@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import BertConfig, BertForSequenceClassification
 from tsugiki.augmentation import Augmentation
 from tsugiki.errors import OptionError
 from tsugiki.images import Normalize
+from tsugiki.text_table import text_table
 from tsugiki.transfer import features
 from tsugiki.transfer.cache import FeatureCache, cache_info, clear_cache
+from tsugiki.transfer.depth import probed_stages
 from tsugiki.transfer.features import HEAD, feature_key, head_features, stage_features
 from tsugiki.transfer.stages import head_of, stages_of
 
@@ -157,3 +160,16 @@ def test_limit_that_is_no_number_is_refused(monkeypatch):
     monkeypatch.setenv("TSUGIKI_CACHE_LIMIT", "2GB")
     with pytest.raises(OptionError, match="number of bytes, not '2GB'"):
         cache_info()
+
+
+def test_a_short_text_has_the_same_features_beside_a_long_one():
+    sizes = {"vocab_size": 12, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    model = BertForSequenceClassification(BertConfig(**sizes, intermediate_size=8)).eval()
+    texts = [[3, 4], [5, 6, 7, 8, 9, 3, 4, 5, 6], [7]]
+    names = probed_stages(model)
+    together = stage_features(model, text_table(texts), names)
+    assert len(names) > 2
+    for row, text in enumerate(texts):
+        alone = stage_features(model, text_table([text]), names)
+        for name in names:
+            torch.testing.assert_close(alone[name][0], together[name][row], rtol=1e-4, atol=1e-5)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 HEAD = "head"
-MASK = "attention_mask"
 GRID = 2  # cells a side that a stage's maps are averaged over; one number a map loses where things are
 _FORMAT = 2  # since means of texts leave padding out
 _NOT_OF_THE_BODY = frozenset(
@@ -154,11 +153,9 @@ def _compute(
     was_training = model.training
     model.to(device).eval()  # type: ignore[arg-type]
     try:
-        with torch.inference_mode(), _captured(model, stages, grid) as (seen, mask):
+        with torch.inference_mode(), _captured(model, stages, grid) as seen:
             for batch in _inputs(table, batch_size, device):
                 batch.pop("labels", None)
-                mask.clear()
-                mask.update({name: batch[name] for name in (MASK,) if name in batch})
                 answer = model(**batch)
                 if HEAD in stages and HEAD not in seen:
                     seen[HEAD] = answer.logits
@@ -179,20 +176,22 @@ def _inputs(table: TensorTable, batch_size: int, device: torch.device) -> Iterat
 
 
 @contextmanager
-def _captured(
-    model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int
-) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """While the block runs, every forward pass leaves the features of the stages in the first mapping.
+def _captured(model: PreTrainedModel, stages: Mapping[str, Stage | None], grid: int) -> Iterator[dict[str, Tensor]]:
+    """While the block runs, every forward pass leaves the features of the stages in the mapping.
 
-    The second is for the attention mask of the batch, where it has one: how far its texts are filled up hangs on the
-    longest of them, and in data that is sorted by class would tell the class.
+    Padding is left out of them: how far texts are filled up hangs on the longest of their batch, and in data that is
+    sorted by class would tell the class.
 
     A linear head that is put to every token of a row, before the network chooses the token that answers, is left out:
     the network's logits then are what the head would have seen of that token.
     """
     seen: dict[str, Tensor] = {}
-    mask: dict[str, Tensor] = {}
+    mask: Tensor | None = None
     handles = []
+
+    def before_all(module: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        nonlocal mask
+        mask = named.get("attention_mask")
 
     def before_head(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if not _is_by_token(module, inputs):
@@ -203,17 +202,18 @@ def _captured(
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            seen[name] = pooled(_tensor_of(output), grid, mask.get(MASK)).clone()  # the next stage may work in device
+            seen[name] = pooled(_tensor_of(output), grid, mask).clone()  # the next stage may work in device
 
         return hook
 
     def before(name: str) -> Callable[[nn.Module, Any], None]:
         def hook(module: nn.Module, inputs: Any) -> None:
-            seen[name] = pooled(_tensor_of(inputs), grid, mask.get(MASK)).clone()
+            seen[name] = pooled(_tensor_of(inputs), grid, mask).clone()
 
         return hook
 
     try:
+        handles.append(model.register_forward_pre_hook(before_all, with_kwargs=True))
         for name, stage in stages.items():
             if stage is None:
                 head = head_of(model)[1]
@@ -222,7 +222,7 @@ def _captured(
                 handles.append(stage.before.register_forward_pre_hook(before(name)))
             else:
                 handles.append(stage.modules[-1].register_forward_hook(after(name)))
-        yield seen, mask
+        yield seen
     finally:
         for handle in handles:
             handle.remove()

@@ -1,1 +1,1 @@
-"""Pictures on their way in and out: processors, grids, PNG files."""
+"""Pictures on their way out: grids and PNG files."""
