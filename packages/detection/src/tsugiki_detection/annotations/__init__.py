@@ -1,0 +1,1 @@
+"""Annotations as files hold them: formats read, written, converted and checked."""

@@ -1,0 +1,1 @@
+"""Boxes: their formats, overlap, suppression of doubles, anchors."""

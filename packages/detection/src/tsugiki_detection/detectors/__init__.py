@@ -1,0 +1,1 @@
+"""Detectors: a box and a class for each object of a picture."""

@@ -1,0 +1,1 @@
+"""Landmarks: points of an object, and whether each is seen."""
