@@ -86,7 +86,7 @@ def soft_nms(
         boxes: Corners (N, 4).
         scores: (N,), 0 or more.
         iou_threshold: Of the linear rule: a box that overlaps the best by more loses the share that it overlaps.
-        sigma: Of the Gaussian rule, by which every score is multiplied with exp(-iou² / sigma); None for the linear one.
+        sigma: Of the Gaussian rule, exp(-iou² / sigma) times each score; None for the linear one.
         score_threshold: Boxes whose score falls below it go.
 
     Returns:
