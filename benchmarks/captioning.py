@@ -34,11 +34,11 @@ from tsugiki.predictions import Predictions
 from tsugiki.recipes.prepared_recipe import PreparedRecipe, build_model, hold_out, prepare
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.recipes.train_recipe import train_seed
+from tsugiki.snapshots.backbones import load_backbone
 from tsugiki.tensor_table import TensorTable
 from tsugiki_seq2seq.captions.caption_pairs import encoder_features
 from tsugiki_seq2seq.captions.caption_scores import CiderD, bleu_of, caption_words, consensus_caption
 from tsugiki_seq2seq.captions.image_captioning import PICTURE, caption_counts, captioned
-from tsugiki_seq2seq.captions.image_encoder import load_encoder
 
 RECIPE = Path(__file__).parents[1] / "hub_cards" / "caption-flickr8k-mini"
 HELD_OUT = 0.2
@@ -193,7 +193,7 @@ def choose(recipe: Recipe, options: argparse.Namespace) -> None:
         print(f"{number}: {encoder} at {size} pixels")
         if options.features_only:
             model: Any = build_model(run, 0)
-            load_encoder(model.encoder, encoder)
+            load_backbone(model.encoder.backbone, encoder)
         else:
             model = trained(run, 0)
             for search, fields in SEARCHES.items():

@@ -5,8 +5,10 @@ Listing models reads figures, so numpy is imported where one is computed.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["share", "count", "score"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_intervals: ContextVar[bool] = ContextVar("intervals are wanted", default=True)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,21 @@ class Metrics(dict[str, Metric]):
         return table + "".join(map(html_lines, self.caveats))
 
 
+@contextlib.contextmanager
+def without_intervals() -> Iterator[None]:
+    """Measure figures in here without drawing examples for their intervals, as where a training only compares them."""
+    token = _intervals.set(False)
+    try:
+        yield
+    finally:
+        _intervals.reset(token)
+
+
+def intervals_wanted() -> bool:
+    """Whether a figure should come with its interval; else both ends are the figure."""
+    return _intervals.get()
+
+
 def bootstrap_interval(
     rows: int,
     statistic: Callable[[NDArray[np.int64]], float],
@@ -92,6 +110,9 @@ def bootstrap_interval(
     """
     import numpy as np
 
+    if not intervals_wanted():
+        value = statistic(np.arange(rows))
+        return value, value
     generator = np.random.default_rng(seed)
     figures = [statistic(generator.integers(0, rows, rows)) for _ in range(resamples)]
     low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])

@@ -13,8 +13,8 @@ import tsugiki
 from torch import Tensor
 from tsugiki.errors import ExportRefusedError, PluginError, SnapshotError, TsugikiError
 from tsugiki.export.export_onnx import export_onnx
+from tsugiki.snapshots.backbones import load_backbone
 from tsugiki_seq2seq.captions.image_captioner import ImageCaptionerConfig, ImageCaptionerForConditionalGeneration
-from tsugiki_seq2seq.captions.image_encoder import load_encoder
 
 from ...registry.card_snapshots import provenance_record
 from .captioned_squares import ENCODER, SIZES
@@ -141,7 +141,7 @@ def test_an_encoder_is_named_and_its_config_goes_into_the_snapshot(tmp_path: Pat
     model = tsugiki.create_model(
         "image-captioner", encoder="lenet5-mnist", encoder_stages=["convolution1", "convolution2"], vocab_size=20
     )
-    load_encoder(model.encoder, "lenet5-mnist")
+    load_backbone(model.encoder.backbone, "lenet5-mnist")
     backbone = tsugiki.load("lenet5-mnist", task="backbone", out_features=["convolution1", "convolution2"])
     assert model.encoder.output_size == sum(backbone.channels)
     model.save_pretrained(tmp_path)

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import OptionError, did_you_mean
 from ..freed_memory import keep_freed_memory
+from ..metrics import without_intervals
 from ..output import quiet_transformers
 from ..predictions import Predictions
 from ..task import Task
@@ -178,7 +179,8 @@ def _scorer(task: Task) -> Any:
 
     def compute(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions[0] if isinstance(prediction.predictions, tuple) else prediction.predictions
-        metrics = task.metrics(Predictions(logits, prediction.label_ids))
+        with without_intervals():
+            metrics = task.metrics(Predictions(logits, prediction.label_ids))
         return {name: metric.value for name, metric in metrics.items()}
 
     return compute

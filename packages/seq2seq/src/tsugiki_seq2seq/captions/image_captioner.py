@@ -17,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from tsugiki.forward_options import forward_options
 from tsugiki.onnx_refusal import refuse_onnx
 from tsugiki.pixel_values import check_picture
+from tsugiki.snapshots.backbones import backbone_fields
 from tsugiki.tensor_table import IGNORED
 
 from ..recurrent.recurrent_cells import RecurrentNetwork
@@ -24,7 +25,7 @@ from ..recurrent.recurrent_generation import DecoderGenerationMixin
 from ..recurrent.recurrent_layers import CellType, RecurrentStack, State, join_steps, state_tensors
 from ..recurrent.recurrent_state import RecurrentState
 from ..translation.attention import STEPPED_ATTENTION, Attention
-from .image_encoder import ImageEncoder, encoder_fields
+from .image_encoder import ImageEncoder
 
 DEFAULT_ENCODER = "resnet"  # of transformers itself, with fresh weights
 
@@ -80,7 +81,7 @@ class ImageCaptionerConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         if self.encoder_config is None:
             named = isinstance(self.encoder, str)
-            self.encoder_config = encoder_fields(self.encoder) if named else {"model_type": DEFAULT_ENCODER}  # type: ignore[arg-type]
+            self.encoder_config = backbone_fields(self.encoder) if named else {"model_type": DEFAULT_ENCODER}  # type: ignore[arg-type]
         super().__post_init__(**kwargs)
 
     @property

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tsugiki.snapshots.backbones import load_backbone
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
 
 from .caption_pairs import pair_table
 from .image_captioner import ImageCaptionerForConditionalGeneration
-from .image_encoder import load_encoder
 
 
 def train_captioner(model: ImageCaptionerForConditionalGeneration, job: TrainingJob) -> FitResult:
@@ -23,6 +23,6 @@ def train_captioner(model: ImageCaptionerForConditionalGeneration, job: Training
         OptionError: An option is refused, or the augmentation is more than a flip.
     """
     if model.config.encoder is not None and not model.config._name_or_path:
-        load_encoder(model.encoder, model.config.encoder)
+        load_backbone(model.encoder.backbone, model.config.encoder)
     validation = None if job.validation is None else pair_table(model, job.validation)
     return fit(model, replace(job, train=pair_table(model, job.train), validation=validation))

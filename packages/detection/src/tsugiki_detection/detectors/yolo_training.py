@@ -1,0 +1,62 @@
+"""Training of a YOLO: anchors found in the boxes, a backbone that begins as trained, the score to ask for measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tsugiki.evaluation.evaluate import predict_table
+from tsugiki.snapshots.backbones import load_backbone
+from tsugiki.tensor_table import TensorTable
+from tsugiki.training.fit import fit
+from tsugiki.training.job import FitResult, TrainingJob
+
+from ..boxes.anchors import kmeans_anchors
+from .box_labels import BOX, CROWD, is_object
+from .found_objects import best_threshold, match_all
+from .object_detection import FOUND, objects_of
+from .yolo import YOLOForObjectDetection
+
+
+def train_yolo(model: YOLOForObjectDetection, job: TrainingJob) -> FitResult:
+    """Train a detector. One with fresh weights first takes its anchors from the training rows by k-means, and the
+    weights of its config's `backbone`. The score with the best F1 on the validation rows goes into the config.
+
+    Args:
+        model: Changed in place.
+        job: Its rows are pictures with boxes.
+
+    Raises:
+        OptionError: An option is refused, or the backbone is of another network.
+    """
+    config = model.config
+    if not config._name_or_path:
+        if config.anchors is None:
+            config.anchors = anchors_of(job.train, config.levels, config.anchors_per_level, job.seed)
+        if config.backbone is not None:
+            load_backbone(model.yolo.backbone.network, config.backbone)
+    found = fit(model, job)
+    if job.validation is not None and job.task is not None:
+        config.score_threshold = threshold_of(model, job.validation, job.task)
+    return found
+
+
+def anchors_of(table: TensorTable, levels: int, each: int, seed: int) -> list[list[list[float]]]:
+    """Anchors of each level, small ones on the finest, in fractions of the frame.
+
+    Where the data has fewer sizes than anchors are asked for, the largest is repeated.
+    """
+    labels = table.labels
+    objects = labels[is_object(labels) & (labels[..., CROWD] == 0)]
+    if not len(objects):
+        sizes = np.linspace(0.05, 0.6, levels * each)[:, None].repeat(2, 1)
+    else:
+        sizes = kmeans_anchors(objects[:, BOX][:, 2:].double().numpy().clip(1e-4), levels * each, seed=seed)
+        sizes = np.concatenate([sizes, sizes[-1:].repeat(levels * each - len(sizes), 0)])
+    return [[[round(float(side), 5) for side in pair] for pair in level] for level in sizes.reshape(levels, each, 2)]
+
+
+@torch.no_grad()
+def threshold_of(model: YOLOForObjectDetection, table: TensorTable, task: object) -> float:
+    """The least score with the best F1 over all classes on some rows, at an overlap of one half."""
+    predictions = predict_table(model, table, task=task)  # type: ignore[arg-type]
+    return round(best_threshold(match_all(*objects_of(predictions), FOUND))[0], 4)
