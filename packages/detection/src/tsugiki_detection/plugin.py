@@ -17,7 +17,7 @@ plugin = Plugin(
             processor=f"{DETECTORS}.letterbox_processor:LetterboxImageProcessor",
             paper="Redmon et al. 2016, You only look once: unified, real-time object detection; Redmon & Farhadi 2018, "
             "YOLOv3: an incremental improvement",
-            stages=("yolo.backbone.stages.*?", "yolo.backbone.network?", "yolo.neck"),
+            stages=("yolo.backbone.stages.*", "yolo.neck"),
             head="predictor",
             trainers={"object-detection": f"{DETECTORS}.yolo_training:train_yolo"},
             example={"image_size": (64, 64), "widths": (4, 8, 8, 16), "depths": (0, 1, 0, 1), "neck_size": 8},

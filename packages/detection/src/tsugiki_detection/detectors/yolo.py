@@ -8,6 +8,7 @@ laid over its own (Lin et al. 2017, Feature pyramid networks), and classes are a
 The network below is any backbone by name, or a small residual one of its own in the manner of Darknet-53.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,11 +111,27 @@ class YOLOConfig(PreTrainedConfig):
         """The anchors of each level, given or evenly spread."""
         if self.anchors is not None:
             return self.anchors
-        sides = torch.linspace(SMALLEST, LARGEST, self.levels * self.anchors_per_level).tolist()
+        count = self.levels * self.anchors_per_level
+        sides = [SMALLEST + (LARGEST - SMALLEST) * number / max(1, count - 1) for number in range(count)]
         return [
             [[side, side] for side in sides[level * self.anchors_per_level : (level + 1) * self.anchors_per_level]]
             for level in range(self.levels)
         ]
+
+
+@dataclass
+class YOLOModelOutput(ModelOutput):
+    """What predicts.
+
+    Attributes:
+        last_hidden_state: The map of the finest level (B, C, H, W).
+        level_maps: Those of all levels, from fine to coarse.
+        hidden_states: The backbone's maps, where asked for.
+    """
+
+    last_hidden_state: Tensor | None = None
+    level_maps: tuple[Tensor, ...] | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 @dataclass
@@ -126,12 +143,14 @@ class YOLOOutput(ModelOutput):
         logits: Of the classes, each by itself (B, Q, C).
         objectness: Logits of there being an object (B, Q).
         pred_boxes: Centre, width and height in fractions of the frame (B, Q, 4).
+        hidden_states: The backbone's maps, where asked for.
     """
 
     loss: Tensor | None = None
     logits: Tensor | None = None
     objectness: Tensor | None = None
     pred_boxes: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -189,12 +208,12 @@ class NamedBackbone(nn.Module):
     def __init__(self, fields: dict[str, Any], stages: list[str] | None) -> None:
         super().__init__()
         network: Any = build_backbone(fields, stages)
-        self.network = network
+        self.stages = nn.ModuleList([network])  # trained or frozen as one
         self.channels: list[int] = list(network.channels)
 
     def forward(self, pixel_values: Tensor) -> list[Tensor]:
         """Maps (B, C, H, W), from fine to coarse."""
-        return list(self.network(pixel_values).feature_maps)
+        return list(self.stages[0](pixel_values).feature_maps)
 
 
 class Neck(nn.Module):
@@ -230,18 +249,19 @@ class YOLOPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """He et al. 2015 for convolutions; batch norms the identity; the predicting layers small, objects rare."""
-        if isinstance(module, Predictor):
-            for layer in module.layers:
-                init.normal_(layer.weight, std=self.config.initializer_range)
-                init.zeros_(layer.bias)
-                objectness = layer.bias.view(self.config.anchors_per_level, -1)[:, 4]
-                if not getattr(layer.bias, "_is_hf_initialized", False):
-                    objectness.fill_(torch.logit(torch.tensor(PRIOR)).item())
+        if isinstance(module, PredictingLayer):
+            init.normal_(module.weight, std=self.config.initializer_range)
+            bias = torch.zeros(self.config.anchors_per_level, 5 + self.config.num_labels)
+            bias[:, 4] = math.log(PRIOR / (1 - PRIOR))
+            init.copy_(module.bias, bias.flatten())
         elif isinstance(module, nn.Conv2d):
             init.kaiming_normal_(module.weight, a=SLOPE, mode="fan_out", nonlinearity="leaky_relu")
         elif isinstance(module, nn.BatchNorm2d):
             init.ones_(module.weight)
             init.zeros_(module.bias)
+            init.zeros_(module.running_mean)
+            init.ones_(module.running_var)
+            init.zeros_(module.num_batches_tracked)
 
 
 class YOLOModel(YOLOPreTrainedModel):
@@ -256,21 +276,28 @@ class YOLOModel(YOLOPreTrainedModel):
         self.neck = Neck(self.backbone.channels, config.neck_size, config.levels)
         self.post_init()
 
-    def forward(self, pixel_values: Tensor) -> list[Tensor]:
-        """Maps (B, `neck_size`, H, W) of each level, from fine to coarse, of pictures (B, C, H, W)."""
+    @forward_options
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool | None = None) -> YOLOModelOutput:
+        """Look at pictures (B, C, H, W)."""
         check_picture(pixel_values, self.config.num_channels, 1)
-        return self.neck(self.backbone(pixel_values))
+        maps = self.backbone(pixel_values)
+        levels = self.neck(maps)
+        return YOLOModelOutput(levels[0], tuple(levels), tuple(maps) if output_hidden_states else None)
+
+
+class PredictingLayer(nn.Conv2d):
+    """For every anchor of every cell of a level: a box, whether it holds an object, and its classes."""
+
+    def __init__(self, config: YOLOConfig) -> None:
+        super().__init__(config.neck_size, config.anchors_per_level * (5 + config.num_labels), 1)
 
 
 class Predictor(nn.Module):
-    """For every anchor of every cell: a box, whether it holds an object, and its classes."""
-
-    anchors: Tensor
+    """The predicting layers of all levels, from fine to coarse."""
 
     def __init__(self, config: YOLOConfig) -> None:
         super().__init__()
-        outputs = config.anchors_per_level * (5 + config.num_labels)
-        self.layers = nn.ModuleList(nn.Conv2d(config.neck_size, outputs, 1) for _ in range(config.levels))
+        self.layers = nn.ModuleList(PredictingLayer(config) for _ in range(config.levels))
 
 
 class YOLOForObjectDetection(YOLOPreTrainedModel):
@@ -296,16 +323,20 @@ class YOLOForObjectDetection(YOLOPreTrainedModel):
         return {"pixel_values": pixel_values, "labels": labels}
 
     @forward_options
-    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> YOLOOutput:
+    def forward(
+        self, pixel_values: Tensor, labels: Tensor | None = None, output_hidden_states: bool | None = None
+    ) -> YOLOOutput:
         """Detect.
 
         Args:
             pixel_values: Normalised pictures (B, C, H, W).
             labels: Objects (B, M, 8), see `tsugiki_detection.detectors.box_labels`.
+            output_hidden_states: Return the backbone's maps as well; the config's value if `None`.
         """
+        seen = self.yolo(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
         boxes, objectness, classes, grids = [], [], [], []
         for layer, hidden, anchors in zip(
-            self.predictor.layers, self.yolo(pixel_values), self.config.level_anchors, strict=True
+            self.predictor.layers, seen.level_maps, self.config.level_anchors, strict=True
         ):
             raw = layer(hidden)  # (B, A * (5 + C), H, W)
             batch, _, height, width = raw.shape
@@ -314,12 +345,10 @@ class YOLOForObjectDetection(YOLOPreTrainedModel):
             objectness.append(raw[..., 4].flatten(1))
             classes.append(raw[..., 5:].flatten(1, 3))
             grids.append((height, width))
-        output = YOLOOutput(
-            logits=torch.cat(classes, 1), objectness=torch.cat(objectness, 1), pred_boxes=torch.cat(boxes, 1)
-        )
-        if labels is not None:
-            output.loss = yolo_loss(self.config, output, labels, grids)
-        return output
+        found = {"logits": torch.cat(classes, 1), "objectness": torch.cat(objectness, 1)}
+        found["pred_boxes"] = torch.cat(boxes, 1)
+        loss = None if labels is None else yolo_loss(self.config, found, labels, grids)
+        return YOLOOutput(loss=loss, **found, hidden_states=seen.hidden_states)
 
 
 def decode_boxes(raw: Tensor, anchors: list[list[float]]) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,10 +14,10 @@ from ..boxes.overlap import overlap
 from .box_labels import BOX, CLASS, CROWD, is_object
 
 if TYPE_CHECKING:
-    from .yolo import YOLOConfig, YOLOOutput
+    from .yolo import YOLOConfig
 
 
-def yolo_loss(config: YOLOConfig, output: YOLOOutput, labels: Tensor, grids: list[tuple[int, int]]) -> Tensor:
+def yolo_loss(config: YOLOConfig, found: Mapping[str, Tensor], labels: Tensor, grids: list[tuple[int, int]]) -> Tensor:
     """The mean over pictures of each one's loss, so that a batch is worth the same on one process and on several.
 
     An object owns, in the cell that holds its centre, every anchor whose sides are within a factor of its own, or
@@ -26,34 +27,35 @@ def yolo_loss(config: YOLOConfig, output: YOLOOutput, labels: Tensor, grids: lis
 
     Args:
         config: With the weights of the parts.
-        output: Logits (B, Q, C), objectness (B, Q) and boxes (B, Q, 4).
+        found: ``logits`` (B, Q, C), ``objectness`` (B, Q) and ``pred_boxes`` (B, Q, 4).
         labels: Objects (B, M, 8).
         grids: Height and width of each level's grid.
     """
+    all_logits, objectness, predicted = found["logits"], found["objectness"], found["pred_boxes"]
     objects = is_object(labels)  # (B, M)
     real = objects & (labels[..., CROWD] == 0)
     own, places = own_anchors(config, labels[..., BOX], real, grids)  # (B, M, K)
     picked = places.flatten(1)  # (B, M * K)
     owned = own.flatten(1)
-    boxes = output.pred_boxes.gather(1, picked[..., None].expand(-1, -1, 4)).view(*own.shape, 4)
+    boxes = predicted.gather(1, picked[..., None].expand(-1, -1, 4)).view(*own.shape, 4)
     corners, wanted = convert_boxes(boxes, "cxcywh", "xyxy"), convert_boxes(labels[..., BOX], "cxcywh", "xyxy")
     fit = overlap(corners, wanted[:, :, None], "ciou").flatten(1)  # (B, M * K)
     count = owned.sum(1).clamp(min=1)
     box_loss = ((1 - fit) * owned).sum(1) / count
 
     classes = labels[..., CLASS].long().clamp(min=0)
-    targets = F.one_hot(classes, output.logits.shape[-1]).to(output.logits.dtype)  # (B, M, C)
-    logits = output.logits.gather(1, picked[..., None].expand(-1, -1, output.logits.shape[-1]))
+    targets = F.one_hot(classes, all_logits.shape[-1]).to(all_logits.dtype)  # (B, M, C)
+    logits = all_logits.gather(1, picked[..., None].expand(-1, -1, all_logits.shape[-1]))
     targets = targets[:, :, None].expand(*own.shape, -1).flatten(1, 2)
     class_loss = F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="none").sum(-1)
     class_loss = (class_loss * owned).sum(1) / count
 
     quality = torch.where(owned, fit.detach().clamp(min=0), 0)
-    target = torch.zeros_like(output.objectness, dtype=torch.float32).scatter_reduce(1, picked, quality, "amax")
+    target = torch.zeros_like(objectness, dtype=torch.float32).scatter_reduce(1, picked, quality, "amax")
     is_own = torch.zeros_like(target).scatter_reduce(1, picked, owned.float(), "amax") > 0
-    asked = is_own | ~_overlapping(output.pred_boxes.detach(), labels, objects, config.ignored_iou)
+    asked = is_own | ~_overlapping(predicted.detach(), labels, objects, config.ignored_iou)
     weight = torch.where(is_own, 1.0, float(config.no_object_weight)) * asked
-    entropy = F.binary_cross_entropy_with_logits(output.objectness.float(), target, reduction="none")
+    entropy = F.binary_cross_entropy_with_logits(objectness.float(), target, reduction="none")
     object_loss = (entropy * weight).mean(1)
 
     parts = config.box_weight * box_loss + config.objectness_weight * object_loss + config.class_weight * class_loss
@@ -104,6 +106,6 @@ def _overlapping(predicted: Tensor, labels: Tensor, objects: Tensor, threshold: 
     return ((share > limit) & objects[:, None]).any(-1)
 
 
-def _inner(boxes: Tensor, others: Tensor) -> Any:
+def _inner(boxes: Tensor, others: Tensor) -> Tensor:
     low, high = torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:])
     return (high - low).clamp(min=0).prod(-1)

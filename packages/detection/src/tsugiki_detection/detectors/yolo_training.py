@@ -33,7 +33,7 @@ def train_yolo(model: YOLOForObjectDetection, job: TrainingJob) -> FitResult:
         if config.anchors is None:
             config.anchors = anchors_of(job.train, config.levels, config.anchors_per_level, job.seed)
         if config.backbone is not None:
-            load_backbone(model.yolo.backbone.network, config.backbone)
+            load_backbone(model.yolo.backbone.stages[0], config.backbone)
     found = fit(model, job)
     if job.validation is not None and job.task is not None:
         config.score_threshold = threshold_of(model, job.validation, job.task)
