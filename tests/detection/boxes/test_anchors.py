@@ -41,5 +41,5 @@ def test_fewer_sizes_than_anchors_are_the_sizes():
     "sizes", [np.zeros((0, 2)), np.ones((3, 3)), np.array([[1.0, 0.0]]), np.array([[np.nan, 1.0]])]
 )
 def test_what_is_no_size_is_refused(sizes):
-    with pytest.raises(ValueError, match="sizes|width"):
+    with pytest.raises(ValueError, match=r"sizes must be|a width and a height"):
         kmeans_anchors(sizes, 2)
