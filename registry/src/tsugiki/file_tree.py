@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -44,6 +44,46 @@ def _walk(folder: Path, above: tuple[str, ...], reason: str) -> Iterator[FoundFi
             yield FoundFile(path, why)
         else:
             yield FoundFile(path, why or ("a link to nothing" if path.is_symlink() else "no regular file"))
+
+
+class FileSorting:
+    """The files below a folder while a reader sorts them.
+
+    Args:
+        folder: The folder.
+
+    Attributes:
+        folder: Likewise.
+        paths: Files that nothing is against.
+        empty: Folders below it that are empty.
+        left_out: Paths relative to the folder of files that are not read, by reason.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.paths: list[Path] = []
+        self.empty: list[Path] = []
+        self.left_out: dict[str, list[str]] = {}
+        for file in walk(self.folder):
+            if file.reason == EMPTY_FOLDER:
+                self.empty.append(file.path)
+            elif file.reason:
+                self.leave_out([file.path], file.reason)
+            else:
+                self.paths.append(file.path)
+
+    def parts(self, path: Path) -> tuple[str, ...]:
+        """The parts of a path below the folder."""
+        return path.relative_to(self.folder).parts
+
+    def relative(self, path: Path) -> str:
+        """A path below the folder as text."""
+        return readable(path.relative_to(self.folder).as_posix())
+
+    def leave_out(self, paths: Iterable[Path], reason: str) -> None:
+        """Note that files are not read."""
+        for path in paths:
+            self.left_out.setdefault(reason, []).append(self.relative(path))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 from torch import Tensor
 
 from .columns import check_rows
@@ -32,6 +33,8 @@ _SHOWN = 80  # characters of a text that a message shows
 _CHUNK = 512  # small pictures that a processor gets at once
 PIXELS_AT_ONCE = 2**22  # of pictures that are held decoded; one that is larger is held alone
 _ONLY_RECOGNISED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF"}  # and not decoded, but where another package does
+_FIRST_QUARTER_TURN = 5  # of the orientations of EXIF, 1 to 8
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OPENED_BY_JPEG = {"MPO"}  # the format of cameras with two lenses, which begins with a JPEG
 
 
@@ -85,6 +88,56 @@ def image_size(source: Any, *, name: str = "image") -> tuple[int, int]:
             return picture.size
     except Exception as error:  # of many kinds, as in `open_image`
         raise DataError(f"{name} does not open as an image; replace or remove it") from error
+
+
+def upright_size(source: Any, *, name: str = "image") -> tuple[int, int]:
+    """Width and height of a picture by its header, as `open_image` turns it upright.
+
+    Args:
+        source: As `open_image` takes it.
+        name: How an error calls it.
+
+    Raises:
+        DataError: There is no such header.
+    """
+    if isinstance(source, dict):
+        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
+    if isinstance(source, Image.Image):
+        return source.size
+    try:
+        with _opened(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+            width, height = picture.size
+            return (height, width) if _lies_on_its_side(picture) else (width, height)
+    except Exception as error:  # of many kinds, as in `open_image`
+        raise DataError(f"{name} does not open as an image; replace or remove it") from error
+
+
+def _lies_on_its_side(picture: Image.Image) -> bool:
+    """Whether a photograph that is not decoded yet is turned by a quarter when it is set upright."""
+    try:
+        if isinstance(picture, PngImageFile) and not _notes_stand_last(picture):
+            notes = Image.Image.getexif(picture)  # its own method decodes all pixels first
+        else:
+            notes = picture.getexif()
+    except Exception:  # as in `_set_upright`
+        return False
+    return notes.get(ExifTags.Base.Orientation, 1) >= _FIRST_QUARTER_TURN
+
+
+def _notes_stand_last(picture: PngImageFile) -> bool:
+    """Whether the notes of a PNG stand behind its pixels, where they are met after decoding."""
+    file = picture.fp
+    assert file is not None
+    position = file.tell()
+    file.seek(len(_PNG_SIGNATURE))
+    after_pixels = False
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        after_pixels = after_pixels or head[4:] == b"IDAT"
+        if after_pixels and head[4:] in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+            break
+        file.seek(int.from_bytes(head[:4]) + 4, io.SEEK_CUR)
+    file.seek(position)
+    return after_pixels and head[4:] in (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 
 
 def _opened(source: Any) -> Image.Image:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
-from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..file_tree import FileCount, FileSorting, listed_files, readable
 from ..heic import heic_hint
 from ..inputs import PICTURES, RECORDINGS
 from .csv_tables import load_table
@@ -74,7 +74,7 @@ class MediaFolder:
         classes = sorted({name for rows in self.rows.values() for _, name in rows if name is not None})
         made = {}
         for split, rows in self.rows.items():
-            columns = [_column_of_files(self.column, [path for path, _ in rows])]
+            columns = [column_of_files(self.column, [path for path, _ in rows])]
             if split in self.tables:
                 columns.append(self.tables[split])
             elif classes:
@@ -98,20 +98,11 @@ def read_media_folder(folder: str | Path) -> MediaFolder | None:
         DataError: A folder is empty, nothing can be read, or it cannot be told which folders are splits.
     """
     folder = Path(folder)
-    left_out: dict[str, list[str]] = {}
-
-    def leave_out(paths: Iterable[Path], reason: str) -> None:
-        for path in paths:
-            left_out.setdefault(reason, []).append(readable(path.relative_to(folder).as_posix()))
-
-    files: Placed = {}
-    for file in walk(folder):
-        if file.reason == EMPTY_FOLDER:
-            raise DataError(f"the folder {readable(file.path)} is empty; add examples or remove it")
-        if file.reason:
-            leave_out([file.path], file.reason)
-        else:
-            files[file.path] = file.path.relative_to(folder).parts
+    sorting = FileSorting(folder)
+    left_out, leave_out = sorting.left_out, sorting.leave_out
+    if sorting.empty:
+        raise DataError(f"the folder {readable(sorting.empty[0])} is empty; add examples or remove it")
+    files: Placed = {path: sorting.parts(path) for path in sorting.paths}
     kinds = {path: next((column for column, kind in _KINDS.items() if kind.holds(path)), None) for path in files}
     counts = Counter(column for column in kinds.values() if column is not None)
     tables = [path for path in files if path.suffix.lower() in _TABLES and not (counts and path.name in METADATA)]
@@ -242,7 +233,7 @@ def _read_table(path: Path) -> Dataset:
     return table
 
 
-def _column_of_files(column: str, paths: Collection[Path]) -> Dataset:
+def column_of_files(column: str, paths: Collection[Path]) -> Dataset:
     """Files as `datasets` holds media, by their paths; by their bytes where a path is no text."""
     import datasets
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
-from ..file_tree import EMPTY_FOLDER, FileCount, listed_files, readable, walk
+from ..file_tree import EMPTY_FOLDER, FileCount, FileSorting, listed_files, readable, walk
 from .csv_tables import load_table
 from .media_folder import LIKE_SPLITS, SPLITS
 
@@ -83,15 +83,12 @@ def read_table_folder(folder: str | Path) -> TableFolder:
         DataError: There are no tables, or two names for one split.
     """
     folder = Path(folder)
-    left_out: dict[str, list[str]] = {}
+    sorting = FileSorting(folder)
+    files, left_out = sorting.paths, sorting.left_out
 
     def leave_out(path: Path, reason: str) -> None:
-        left_out.setdefault(reason, []).append(readable(path.relative_to(folder).as_posix()))
+        sorting.leave_out([path], reason)
 
-    files = []
-    for file in walk(folder):
-        if file.reason != EMPTY_FOLDER:
-            leave_out(file.path, file.reason) if file.reason else files.append(file.path)
     about = [path for path in files if _ABOUT.match(path.name)]
     kinds = {path: TABLE_KINDS.get(path.suffix.lower()) for path in files if path not in about}
     if not any(kinds.values()):
