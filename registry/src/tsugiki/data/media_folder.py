@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..file_tree import FileCount, FileSorting, listed_files, readable
@@ -233,16 +233,22 @@ def _read_table(path: Path) -> Dataset:
     return table
 
 
-def column_of_files(column: str, paths: Collection[Path]) -> Dataset:
-    """Files as `datasets` holds media, by their paths; by their bytes where a path is no text."""
+def column_of_files(column: str, files: Iterable[Path | Mapping[str, Any]]) -> Dataset:
+    """Files as `datasets` holds media, by their paths; by their bytes where a path is no text.
+
+    Args:
+        column: ``image`` or ``audio``.
+        files: Files, or what `datasets` holds of them already: their ``bytes`` and ``path``.
+    """
     import datasets
 
     record = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
-    values = [
-        {"bytes": None, "path": str(path)}
-        if readable(path) == str(path)
-        else {"bytes": path.read_bytes(), "path": None}
-        for path in paths
-    ]
+    values = [_media_record(file) if isinstance(file, Path) else file for file in files]
     made = datasets.Dataset.from_dict({column: values}, datasets.Features({column: record}))
     return made.cast_column(column, datasets.Image() if column == "image" else datasets.Audio())
+
+
+def _media_record(path: Path) -> Mapping[str, Any]:
+    if readable(path) == str(path):
+        return {"bytes": None, "path": str(path)}
+    return {"bytes": path.read_bytes(), "path": None}

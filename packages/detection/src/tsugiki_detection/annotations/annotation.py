@@ -1,7 +1,7 @@
 """What every format says of a picture: its objects, each with a box, a class and perhaps an outline.
 
-All formats become one form of data, the Hub's column ``objects``: lists of the same length, with boxes as ``[x, y, width,
-height]`` in pixels of the upright picture, as COCO has them.
+All formats become one form of data, the Hub's column ``objects``: lists of the same length, with boxes as
+``[x, y, w, h]`` in pixels of the upright picture, as COCO has them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tsugiki.errors import DataError
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
+MASKS = ("mask", "instances")  # columns of pictures whose pixels are numbers, of classes or of objects
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 FLAGS = ("iscrowd", "difficult")  # objects that figures ignore: COCO's crowds, and what is hard to see in Pascal VOC
@@ -85,6 +86,11 @@ class AnnotatedPicture:
         if isinstance(self.source, Path):
             return self.source.name
         return Path(self.source.get("path") or "").name
+
+    @property
+    def masks(self) -> dict[str, Any]:
+        """Its columns of pixels that are numbers, of classes or objects."""
+        return {name: self.columns[name] for name in MASKS if name in self.columns}
 
     @property
     def content(self) -> bytes:
@@ -179,7 +185,7 @@ def to_dataset(pictures: Sequence[AnnotatedPicture], features: Mapping[str, Any]
     import datasets
     from tsugiki.data.media_folder import column_of_files
 
-    image = column_of_files("image", [picture.source for picture in pictures if isinstance(picture.source, Path)])
+    image = column_of_files("image", [picture.source for picture in pictures])
     sizes = [picture.size or (0, 0) for picture in pictures]
     columns = {"width": [width for width, _ in sizes], "height": [height for _, height in sizes]}
     types = {"width": datasets.Value("int32"), "height": datasets.Value("int32"), **features}
@@ -230,7 +236,7 @@ def annotated_pictures(dataset: Dataset, *, named: str = "data") -> Iterator[Ann
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.Image):
             dataset = dataset.cast_column(column, datasets.Image(decode=False))
-    masks = [name for name in ("mask", "instances") if name in dataset.column_names]
+    masks = [name for name in MASKS if name in dataset.column_names]
     for number, row in enumerate(dataset):
         objects = row["objects"]
         place = f"{named} row {number}"

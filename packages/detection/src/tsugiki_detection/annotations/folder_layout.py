@@ -17,12 +17,15 @@ from tsugiki.errors import DataError
 from tsugiki.file_tree import FileSorting
 from tsugiki.inputs import PICTURES
 
+from .annotation import Finding
+
 LAYOUT_WORDS = {
     *("images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "data", "obj_train_data", "obj"),
     *("labels", "label", "annotations", "annotation", "xml", "xmls", "txt"),
-    *("masks", "mask", "instances", "instance_masks", "segmentationclass", "segmentationobject"),
+    *("masks", "mask", "class_masks", "segmentationclass"),
+    *("instances", "instance_masks", "segmentationobject"),
 }
-_SPLIT_ORDER = ("train", "validation", "test")
+SPLIT_ORDER = ("train", "validation", "test")
 _TEXT_LIMIT = 2**26  # bytes of a list, a file of names or of one picture's labels; what is larger is something else
 
 
@@ -34,9 +37,15 @@ class AnnotatedFiles(FileSorting):
         self.pictures = [path for path in self.paths if PICTURES.holds(path)]
         known = set(self.pictures)
         self.others = [path for path in self.paths if path not in known]
+        self.split_folders: dict[tuple[str, ...], str] = {}  # what a file of the format says of folders
 
     def split_of(self, path: Path) -> str:
         """The split that a folder above the file names; empty where none does."""
+        if self.split_folders:
+            parts = self.parts(path)
+            for length in range(len(parts) - 1, -1, -1):
+                if (split := self.split_folders.get(parts[:length])) is not None:
+                    return split
         return next((split for part in self.parts(path)[:-1] if (split := split_named(part))), "")
 
     def key(self, path: Path) -> tuple[str, ...]:
@@ -84,29 +93,39 @@ def pairs(files: AnnotatedFiles, pictures: Sequence[Path], labels: Iterable[Path
 
 
 def in_splits(
-    files: AnnotatedFiles, pictures: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None
+    files: AnnotatedFiles,
+    pictures: Sequence[Path],
+    lists: Mapping[str, Sequence[tuple[str, str]]],
+    findings: list[Finding],
 ) -> dict[str, list[Path]]:
     """Pictures by split, train first; all are ``train`` where nothing names a split.
 
     Args:
-        files: The folder; pictures in no split, where others are, are left out of it.
+        files: The folder; pictures in no split, where others are in one, are left out of it.
         pictures: Those of the data.
-        lists: Names of pictures by split, as lists in the folder have them; without suffix or with it.
-
-    Raises:
-        DataError: A list names a picture that is not there.
+        lists: By split, the lines of lists in the folder: place and the picture's name, without suffix or with.
+        findings: What is wrong with the lists is added here.
     """
     found: dict[str, list[Path]] = {}
     if lists:
         by_name: dict[str, list[Path]] = {}
         for picture in pictures:
-            for name in (picture.stem, picture.name):
+            for name in {picture.stem, picture.name}:
                 by_name.setdefault(name, []).append(picture)
-        for split, names in lists.items():
-            for name in names:
-                found.setdefault(split, []).append(_listed(files, by_name, name, split))
-        listed = set().union(*found.values())
-        files.leave_out([picture for picture in pictures if picture not in listed], "in no list of a split")
+        split_of: dict[Path, str] = {}
+        for split, lines in lists.items():
+            for place, name in lines:
+                picture = named_picture(files, by_name, name, files.folder, split)
+                if picture is None:
+                    findings.append(
+                        Finding(place, "unknown picture", f"no one picture of the folder is called {name!r}")
+                    )
+                elif split_of.setdefault(picture, split) != split:
+                    text = f"{name!r} is in the list of {split_of[picture]} too"
+                    findings.append(Finding(place, "picture in two splits", text))
+                else:
+                    found.setdefault(split, []).append(picture)
+        files.leave_out([picture for picture in pictures if picture not in split_of], "in no list of a split")
     else:
         for picture in pictures:
             found.setdefault(files.split_of(picture), []).append(picture)
@@ -115,26 +134,7 @@ def in_splits(
             files.leave_out(loose, "beside the splits")
         elif loose:
             found["train"] = loose
-    return {split: found[split] for split in _SPLIT_ORDER if split in found}
-
-
-def _listed(files: AnnotatedFiles, by_name: Mapping[str, list[Path]], name: str, split: str) -> Path:
-    """The picture that a list names, ``cat``, ``cat.jpg`` or ``any/folders/cat.jpg``."""
-    parts = PureWindowsPath(name).parts  # of either kind of slash
-    candidates = by_name.get(parts[-1], []) if parts else []
-    if len(candidates) > 1:
-        shared = {path: _shared_end(files.parts(path)[:-1], parts[:-1]) for path in candidates}
-        best = max(shared.values())
-        candidates = [path for path in candidates if shared[path] == best]
-    if len(candidates) > 1:
-        candidates = [path for path in candidates if files.split_of(path) == split] or candidates
-    if not candidates:
-        raise DataError(f"{files.folder}: the list of {split} names {name!r}, which is no picture of the folder")
-    if len(candidates) > 1:
-        raise DataError(
-            f"{files.folder}: the list of {split} names {name!r}, which {len(candidates)} pictures are called"
-        )
-    return candidates[0]
+    return {split: list(dict.fromkeys(found[split])) for split in SPLIT_ORDER if split in found}
 
 
 def named_picture(
@@ -172,6 +172,16 @@ def _shared_end(one: Sequence[str], other: Sequence[str]) -> int:
     while count < min(len(one), len(other)) and one[-1 - count] == other[-1 - count]:
         count += 1
     return count
+
+
+def list_lines(files: AnnotatedFiles, paths: Iterable[Path]) -> list[tuple[str, str]]:
+    """The first words of the lines of lists, with their places."""
+    return [
+        (f"{files.relative(path)}:{number}", line.split()[0])
+        for path in paths
+        for number, line in enumerate(read_text(path).splitlines(), 1)
+        if line.split()
+    ]
 
 
 def read_text(path: Path) -> str:
