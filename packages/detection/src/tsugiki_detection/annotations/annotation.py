@@ -200,7 +200,7 @@ def class_names(features: Features) -> list[str]:
     Raises:
         DataError: There are no objects, or their classes have no names.
     """
-    names = getattr(getattr(_objects(features)["category"], "feature", None), "names", None)
+    names = getattr(getattr(objects_type(features)["category"], "feature", None), "names", None)
     if names is None:
         raise DataError("the column 'objects' has no names for its classes: its 'category' is to be a ClassLabel")
     return list(names)
@@ -208,11 +208,17 @@ def class_names(features: Features) -> list[str]:
 
 def has_outlines(features: Features) -> bool:
     """Whether the objects of data have outlines, as `object_features` writes them."""
-    return "segmentation" in _objects(features)
+    return "segmentation" in objects_type(features)
 
 
-def _objects(features: Features) -> Mapping[str, Any]:
+def objects_type(features: Features) -> Mapping[str, Any]:
+    """The types of what the column ``objects`` says of each object, by name.
+
+    Raises:
+        DataError: There is no such column.
+    """
     objects = features.get("objects")
+    objects = getattr(objects, "feature", objects)  # a list of objects, as well as an object of lists
     if not isinstance(objects, Mapping) or not {"bbox", "category"} <= set(objects):
         raise DataError("the data has no column 'objects' with 'bbox' and 'category'")
     return objects
@@ -232,27 +238,39 @@ def annotated_pictures(dataset: Dataset, *, named: str = "data") -> Iterator[Ann
 
     if not isinstance(dataset.features.get("image"), datasets.Image):
         raise DataError(f"{named} has no column 'image' of pictures, only {', '.join(dataset.column_names)}")
-    names = class_names(dataset.features)
+    names = getattr(getattr(objects_type(dataset.features)["category"], "feature", None), "names", None)
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.Image):
             dataset = dataset.cast_column(column, datasets.Image(decode=False))
-    masks = [name for name in MASKS if name in dataset.column_names]
+    kept = [name for name in (*MASKS, "classes") if name in dataset.column_names]
     for number, row in enumerate(dataset):
-        objects = row["objects"]
         place = f"{named} row {number}"
-        picture = AnnotatedPicture(row["image"], place, columns={name: row[name] for name in masks})
+        picture = AnnotatedPicture(row["image"], place, columns={name: row[name] for name in kept})
         if row.get("width") and row.get("height"):
             picture.declared = picture.size = (row["width"], row["height"])
-        for index, box in enumerate(objects["bbox"]):
-            said = {name: values[index] for name, values in objects.items() if values is not None}
-            shape = said.get("segmentation")
-            outline = None
-            if isinstance(shape, Mapping) and (shape["polygons"] or shape["counts"]):
-                polygons = tuple(tuple(polygon) for polygon in shape["polygons"])
-                outline = Outline(polygons, shape["counts"] or "", tuple(shape["size"] or ()))
-            flags = {flag: bool(said.get(flag)) for flag in FLAGS}
-            where = f"{place}, object {index}"
-            picture.annotations.append(
-                Annotation(tuple(box), names[said["category"]], where, said.get("area"), outline, **flags)
-            )
+        for index, said in enumerate(_each_object(row["objects"])):
+            category = said["category"]
+            name = names[category] if names is not None else str(category)
+            picture.annotations.append(_annotation(said, name, f"{place}, object {index}"))
         yield picture
+
+
+def _each_object(objects: Any) -> list[Mapping[str, Any]]:
+    """What the column ``objects`` says of each object of a row."""
+    if objects is None or isinstance(objects, list):
+        return objects or []
+    said = {name: values for name, values in objects.items() if values is not None}
+    return [{name: values[index] for name, values in said.items()} for index in range(len(said.get("bbox", [])))]
+
+
+def _annotation(said: Mapping[str, Any], category: str, place: str) -> Annotation:
+    if len(said["bbox"] or ()) != 4:
+        raise DataError(f"{place}: its bbox is to be [x, y, width, height], not {said['bbox']}")
+    x, y, w, h = said["bbox"]
+    shape = said.get("segmentation")
+    outline = None
+    if isinstance(shape, Mapping) and (shape.get("polygons") or shape.get("counts")):
+        polygons = tuple(tuple(polygon) for polygon in shape["polygons"] or ())
+        outline = Outline(polygons, shape["counts"] or "", tuple(shape["size"] or ()))
+    flags = {flag: bool(said.get(flag)) for flag in FLAGS}
+    return Annotation((x, y, w, h), category, place, said.get("area"), outline, **flags)

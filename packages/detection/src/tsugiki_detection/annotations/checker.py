@@ -79,47 +79,48 @@ def _check_picture(picture: AnnotatedPicture, written: Written) -> Iterator[Find
             text = f"the labels say {declared}, but {picture.file_name} is {width} x {height}"
             yield Finding(picture.place, "declared size unlike the picture's", text, picture)
         return
-    found = [(one, fault) for one in picture.annotations if (fault := _box_fault(one.box, width, height, written))]
-    outside = [one for one, fault in found if fault[0] == OUTSIDE]
-    if outside and unturned != picture.size and not any(_box_fault(one.box, *unturned, written) for one in outside):
+    faults = {id(one): _box_fault(one.box, picture.size, written) for one in picture.annotations}
+    outside = [one for one in picture.annotations if (fault := faults[id(one)]) and fault[0] == OUTSIDE]
+    if outside and unturned != picture.size and not any(_box_fault(one.box, unturned, written) for one in outside):
         text = f"its boxes fit {picture.file_name} only before EXIF turns it to {width} x {height}"
         yield Finding(picture.place, "labels of an unturned picture", text, picture)
         return
-    for one, (kind, text) in found:
-        yield Finding(one.place, kind, text, picture, one)
     for name, mask in picture.masks.items():
-        if (of_mask := image_size(mask)) != picture.size:
-            text = f"its {name} is {of_mask[0]} x {of_mask[1]}, but {picture.file_name} is {width} x {height}"
+        if (size := image_size(mask)) != picture.size:
+            text = f"its {name} is {size[0]} x {size[1]}, but {picture.file_name} is {width} x {height}"
             yield Finding(picture.place, MASK_SIZE, text, picture)
     seen: dict[tuple[object, ...], Annotation] = {}
     for one in picture.annotations:
-        if one.outline is not None and one.outline.size and one.outline.size != (height, width):
+        if (fault := faults[id(one)]) is not None:
+            yield Finding(one.place, *fault, picture, one)
+        elif one.outline is not None and one.outline.size and one.outline.size != (height, width):
             of_mask = " x ".join(map(str, reversed(one.outline.size)))
             text = f"its mask is {of_mask}, but {picture.file_name} is {width} x {height}"
             yield Finding(one.place, MASK_SIZE, text, picture, one)
-        key = (one.category, *(round(value, 3) for value in one.box))
-        if (first := seen.setdefault(key, one)) is not one and not picture.masks:
-            text = f"this box of {one.category!r} is a second time the one at {first.place}"
-            yield Finding(one.place, "box twice", text, picture, one)
+        elif not picture.masks:  # pixels of two objects may well have one box
+            key = (one.category, *(round(value, 3) for value in one.box))
+            if (first := seen.setdefault(key, one)) is not one:
+                text = f"this box of {one.category!r} is a second time the one at {first.place}"
+                yield Finding(one.place, "box twice", text, picture, one)
 
 
-def _unturned(picture: AnnotatedPicture) -> Size | None:
+def _unturned(picture: AnnotatedPicture) -> Size:
     """Width and height of a picture before EXIF turns it; looked up only where labels contradict the upright one."""
     from tsugiki.images import image_size
 
     assert picture.size is not None
     swapped = (picture.size[1], picture.size[0])
     fits = picture.declared in (None, picture.size) and not any(
-        _box_fault(one.box, *picture.size, tuple) for one in picture.annotations
+        _box_fault(one.box, picture.size, tuple) for one in picture.annotations
     )
     if fits or swapped == picture.size:
         return picture.size
     return swapped if image_size(picture.source) == swapped else picture.size
 
 
-def _box_fault(box: Box, width: int, height: int, written: Written) -> tuple[str, str] | None:
+def _box_fault(box: Box, size: Size, written: Written) -> tuple[str, str] | None:
     """What is wrong with a box, as kind and text; None where nothing is."""
-    x, y, w, h = box
+    (x, y, w, h), (width, height) = box, size
     if not math.isfinite(x + y + w + h):
         return "box that is not finite", f"the box {shown(box)} holds what is no finite number"
     if w < 0 or h < 0:

@@ -115,16 +115,15 @@ def in_splits(
         split_of: dict[Path, str] = {}
         for split, lines in lists.items():
             for place, name in lines:
-                picture = named_picture(files, by_name, name, files.folder, split)
-                if picture is None:
-                    findings.append(
-                        Finding(place, "unknown picture", f"no one picture of the folder is called {name!r}")
-                    )
-                elif split_of.setdefault(picture, split) != split:
-                    text = f"{name!r} is in the list of {split_of[picture]} too"
+                named = named_picture(files, by_name, name, files.folder, split)
+                if named is None:
+                    text = f"no one picture of the folder is called {name!r}"
+                    findings.append(Finding(place, "unknown picture", text))
+                elif split_of.setdefault(named, split) != split:
+                    text = f"{name!r} is in the list of {split_of[named]} too"
                     findings.append(Finding(place, "picture in two splits", text))
                 else:
-                    found.setdefault(split, []).append(picture)
+                    found.setdefault(split, []).append(named)
         files.leave_out([picture for picture in pictures if picture not in split_of], "in no list of a split")
     else:
         for picture in pictures:

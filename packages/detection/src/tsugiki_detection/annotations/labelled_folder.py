@@ -80,13 +80,18 @@ class LabelledFolder:
         self._skip_bad = skip_bad
 
     @cached_property
-    def _parsed(self) -> ParsedLabels:
+    def parsed(self) -> ParsedLabels:
+        """What the files say, before it is checked.
+
+        Raises:
+            DataError: A file cannot be read at all.
+        """
         return self._parse()
 
     @cached_property
     def findings(self) -> list[Finding]:
         """All that is wrong with the labels."""
-        return self._parsed.findings + check_pictures(self._parsed.splits, self._parsed.written)
+        return self.parsed.findings + check_pictures(self.parsed.splits, self.parsed.written)
 
     @cached_property
     def splits(self) -> dict[str, list[AnnotatedPicture]]:
@@ -96,7 +101,7 @@ class LabelledFolder:
             DataError: Something is wrong with labels, and not to be skipped, or nothing is left.
         """
         refuse_findings(self.folder, self.findings, skip_bad=self._skip_bad)
-        splits = without_bad(self._parsed.splits, self.findings)
+        splits = without_bad(self.parsed.splits, self.findings)
         if not any(splits.values()):
             raise DataError(f"{self.folder}: no picture is left to read as {self.format}")
         return {split: pictures for split, pictures in splits.items() if pictures}
@@ -108,7 +113,7 @@ class LabelledFolder:
         Raises:
             DataError: The labels cannot be read.
         """
-        parsed = self._parsed
+        parsed = self.parsed
         splits = self.splits if self._skip_bad else parsed.splits
         background = sum(not picture.annotations for pictures in splits.values() for picture in pictures)
         notes = list(parsed.notes)
@@ -127,7 +132,7 @@ class LabelledFolder:
         """
         import datasets
 
-        parsed, features = self._parsed, dict(self._parsed.features)
+        parsed, features = self.parsed, dict(self.parsed.features)
         splits = self.splits
         if parsed.classes is not None:
             features["objects"] = object_features(parsed.classes, flags=parsed.flags, outlines=parsed.outlines)

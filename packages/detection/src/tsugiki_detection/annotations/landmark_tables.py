@@ -1,7 +1,7 @@
 """Landmarks in tables: a CSV with a file name and the points of that picture in each row.
 
-The columns of a point are ``x_1, y_1`` or ``nose_x, nose_y``, perhaps with ``visible_1`` or ``nose_visible``. Points are
-in pixels of the upright picture. A point whose cells are empty is not visible.
+The columns of a point are ``x_1, y_1`` or ``nose_x, nose_y``, perhaps with ``visible_1`` or ``nose_visible``. Points
+are in pixels of the upright picture. A point whose cells are empty is not visible.
 """
 
 from __future__ import annotations

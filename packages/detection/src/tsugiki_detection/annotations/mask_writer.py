@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tsugiki.errors import DataError
 
-from .annotation import AnnotatedPicture, has_outlines
+from .annotation import MASKS, AnnotatedPicture, has_outlines
 from .label_images import boxes_of_numbers, consecutive, instance_mask, png_of_numbers, read_numbers
 from .mask_folders import BACKGROUND
 from .outlines import pixels_of
@@ -27,7 +28,8 @@ def write_masks(data: Dataset | DatasetDict, folder: Path) -> list[str]:
     Objects that overlap share no pixel here: the smaller ones lie on top.
 
     Args:
-        data: With the columns ``image`` and ``objects``, and outlines or a mask of the objects.
+        data: With the columns ``image`` and ``objects``, and outlines or a mask of the objects; or with ``mask`` and
+            the ``classes`` in it, which are then written alone.
         folder: An empty folder.
 
     Returns:
@@ -37,12 +39,14 @@ def write_masks(data: Dataset | DatasetDict, folder: Path) -> list[str]:
         DataError: The data has neither outlines nor masks, or its classes have no names.
     """
     splits = written_splits(data)
+    if all("objects" not in split.features and "classes" in split.features for split in splits.values()):
+        return _write_classes_alone(splits, folder)
     names = names_of(splits)
     if len(names) >= 255:
         raise DataError(f"masks of 8 bits hold 254 classes, not {len(names)}")
     files, losses = PictureFiles(), Losses()
     for split, dataset in splits.items():
-        if not has_outlines(dataset.features) and not {"mask", "instances"} & set(dataset.column_names):
+        if not has_outlines(dataset.features) and not set(MASKS) & set(dataset.column_names):
             raise DataError("the objects have boxes alone, and masks need outlines")
         for picture in rows(dataset, split, outlines=False):
             instances = _instances(picture, losses)
@@ -57,6 +61,24 @@ def write_masks(data: Dataset | DatasetDict, folder: Path) -> list[str]:
                 (target / f"{stem}.png").write_bytes(png_of_numbers(pixels))
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in [BACKGROUND, *names]), "utf-8")
     return losses.notes
+
+
+def _write_classes_alone(splits: Mapping[str, Dataset], folder: Path) -> list[str]:
+    """Write masks of classes, of data without objects."""
+    import datasets
+
+    files = PictureFiles()
+    names: list[str] = []
+    for split, dataset in splits.items():
+        names = dataset.features["classes"].feature.names
+        encoded = dataset.select_columns(["image", "mask"]).cast_column("image", datasets.Image(decode=False))
+        for row in encoded.cast_column("mask", datasets.Image(decode=False)):
+            stem = files.write(AnnotatedPicture(row["image"], split), folder / "images" / split).stem
+            target = folder / "masks" / split
+            target.mkdir(parents=True, exist_ok=True)
+            (target / f"{stem}.png").write_bytes(png_of_numbers(read_numbers(row["mask"]).astype(np.uint8)))
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")
+    return []
 
 
 def _instances(picture: AnnotatedPicture, losses: Losses) -> np.ndarray:

@@ -103,5 +103,57 @@ def pixels_of(outline: Outline, height: int, width: int) -> NDArray[np.bool_]:
     return np.asarray(mask.decode(runs), np.bool_)
 
 
+def single_polygon(outline: Outline, height: int, width: int) -> tuple[float, ...]:
+    """An outline as one polygon; empty where none has the same pixels.
+
+    Several polygons, and the rims of pixels, are joined by lines that are walked to and fro, and so enclose nothing.
+    """
+    if len(outline.polygons) == 1:
+        return outline.polygons[0]
+    pixels = pixels_of(outline, height, width)
+    loops = [list(polygon) for polygon in outline.polygons] or [list(loop) for loop in rims(pixels)]
+    if not loops:
+        return ()
+    joined = list(loops[0])
+    for loop in loops[1:]:
+        joined += [*loops[0][:2], *loop, *loop[:2]]
+    made = Outline((tuple(joined),))
+    return made.polygons[0] if np.array_equal(pixels_of(made, height, width), pixels) else ()
+
+
+def rims(pixels: NDArray[np.bool_]) -> list[list[float]]:
+    """Closed ways ``x1, y1, x2, y2, …`` along the edges of pixels (H, W), around all that are set and all holes."""
+    padded = np.pad(pixels, 1)
+    inside = padded[1:-1, 1:-1]
+    following: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    # Clockwise: each side of a pixel whose neighbour is not set, from one of its corners to another.
+    for neighbour, start, end in (
+        (padded[:-2, 1:-1], (0, 0), (1, 0)),
+        (padded[1:-1, 2:], (1, 0), (1, 1)),
+        (padded[2:, 1:-1], (1, 1), (0, 1)),
+        (padded[1:-1, :-2], (0, 1), (0, 0)),
+    ):
+        for y, x in np.argwhere(inside & ~neighbour).tolist():
+            following.setdefault((x + start[0], y + start[1]), []).append((x + end[0], y + end[1]))
+    found = []
+    while following:
+        first = here = next(iter(following))
+        way: list[tuple[int, int]] = []
+        while not way or here != first:
+            way.append(here)
+            ends = following[here]
+            there = ends.pop()
+            if not ends:
+                del following[here]
+            here = there
+        corners = [
+            point
+            for before, point, after in zip([way[-1], *way[:-1]], way, [*way[1:], way[0]], strict=True)
+            if before[0] != after[0] and before[1] != after[1]
+        ]
+        found.append([float(value) for point in corners for value in point])
+    return found
+
+
 def _text(counts: str | bytes) -> str:
     return counts.decode() if isinstance(counts, bytes) else counts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .annotation import Annotation, Size
-from .outlines import polygon_box
+from .outlines import polygon_box, single_polygon
 from .picture_files import PictureFiles
 from .writers import Losses, names_of, number, rows, written_splits
 
@@ -22,8 +22,8 @@ _SAME = 1e-3  # pixels between a box and that of its outline
 def write_yolo(data: Dataset | DatasetDict, folder: Path) -> list[str]:
     """Write ``images/SPLIT/``, ``labels/SPLIT/`` and ``data.yaml``.
 
-    An object whose outline is one polygon, with the box around it, is written as points, any other as a box. Crowds are
-    left out, for they would be taken for single objects.
+    An object with an outline is written as one polygon, where the box around that is its box; any other as a box.
+    Crowds are left out, for they would be taken for single objects.
 
     Args:
         data: With the columns ``image`` and ``objects``.
@@ -64,11 +64,11 @@ def _values(one: Annotation, size: Size, losses: Losses) -> str:
     width, height = size
     x, y, w, h = one.box
     if one.outline is not None:
-        polygon = one.outline.polygons[0] if len(one.outline.polygons) == 1 else ()
+        polygon = single_polygon(one.outline, height, width)
         around = polygon_box([polygon]) if polygon else (x, y, 0, 0)
         inside = all(0 <= value <= side for index in (0, 1) for side in (size[index],) for value in polygon[index::2])
         if inside and max(abs(value - of_box) for value, of_box in zip(around, one.box, strict=True)) < _SAME:
             return " ".join(str(number(value / size[index % 2], _DIGITS)) for index, value in enumerate(polygon))
-        losses.add("YOLO's format has outlines of one polygon with its box alone: {} objects keep only their boxes")
+        losses.add("YOLO's format has a polygon or a box, not both: {} objects keep only their boxes")
     values = ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
     return " ".join(str(number(value, _DIGITS)) for value in values)
