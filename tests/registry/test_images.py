@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from tsugiki.errors import DataError
-from tsugiki.images import PIXELS_AT_ONCE, Normalize, decode_images, open_image
+from tsugiki.images import PIXELS_AT_ONCE, Normalize, decode_images, image_size, open_image, upright_size
 from tsugiki_toy.processing import ToyColorProcessor, ToyGrayProcessor
 
 
@@ -109,3 +109,35 @@ def test_large_pictures_go_through_the_processor_one_by_one_and_small_ones_toget
     decoded = decode_images(pictures, processor)
     assert processor.given == [3, 1, 1, 512, 88]
     assert decoded.equal(torch.cat([decode_images([picture], processor) for picture in pictures]))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_the_size_of_an_upright_picture_is_known_by_its_header(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.new("RGB", (6, 4)).save(path, exif=exif)
+    if suffix != ".tif":  # whose size Pillow turns by itself
+        assert image_size(path) == (6, 4)
+    for source in (path, path.read_bytes(), {"bytes": None, "path": str(path)}):
+        assert upright_size(source) == open_image(source).size == ((4, 6) if orientation > 4 else (6, 4))
+
+
+def test_notes_behind_the_pixels_of_a_png_turn_it_too():
+    exif = Image.Exif()
+    exif[274] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (6, 4)).save(file, "PNG", exif=exif)
+    content = file.getvalue()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4])
+    notes, without = content[start:end], content[:start] + content[end:]
+    moved = without[:-12] + notes + without[-12:]  # in front of the last chunk
+    assert upright_size(moved) == open_image(moved).size == (4, 6)
+    assert upright_size(without) == open_image(without).size == (6, 4)
+
+
+def test_the_size_of_what_is_no_picture_is_an_error():
+    with pytest.raises(DataError, match=r"label.txt does not open as an image"):
+        upright_size(b"none", name="label.txt")

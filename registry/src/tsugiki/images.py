@@ -121,6 +121,10 @@ def _lies_on_its_side(picture: Image.Image) -> bool:
             notes = picture.getexif()
     except Exception:  # as in `_set_upright`
         return False
+    tags: Any = getattr(picture, "tag_v2", {})  # of TIFF, whose size Pillow may have turned already
+    stored = (tags.get(ExifTags.Base.ImageWidth), tags.get(ExifTags.Base.ImageLength))
+    if tags and picture.size != stored:
+        return False
     return notes.get(ExifTags.Base.Orientation, 1) >= _FIRST_QUARTER_TURN
 
 

@@ -30,7 +30,7 @@ def test_boxes_classes_and_crowds_are_read(tmp_path):
     assert (data[0]["width"], data[0]["height"]) == (100, 80)
     assert data[0]["image"].size == (100, 80)
     assert data[1]["objects"]["bbox"] == []
-    assert "1 pictures have no objects" in str(read.count)
+    assert "1 without objects" in str(read.count)
     assert read.count.numbers == {"found": 3, "read": 3, "left_out": 0}
 
 
@@ -132,6 +132,10 @@ def test_outlines_are_polygons_or_runs(tmp_path):
         ({"segmentation": {"counts": "~~", "size": [80, 100]}}, "no sign of run lengths"),
         ({"segmentation": {"counts": [80], "size": [8, 10]}, "bbox": [1, 2, 3, 4]}, "its mask is 10 x 8, but 0.png is"),
         ({"bbox": [float("nan"), 2, 3, 4]}, "no finite number"),
+        (
+            {"bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 1e9, 4, 5, 6]]},
+            "a point of its outline lies outside the picture",
+        ),
     ],
 )
 def test_what_is_wrong_with_an_annotation_is_named_by_its_id(tmp_path, annotation, said):
@@ -179,3 +183,12 @@ def test_the_objects_column_of_a_folder_gives_the_same_form(tmp_path):
     data = read_annotations(tmp_path).dataset()["train"]
     assert data[0]["objects"] == {"bbox": [[1, 2, 3, 4]], "category": [0], "area": [12]}
     assert data.features["objects"]["category"].feature.names == ["dog"]
+
+
+def test_a_folder_is_read_again_when_it_has_changed(tmp_path):
+    write_coco_folder(tmp_path, coco_table({"bbox": [1, 2, 3, 4]}))
+    first = read_coco(tmp_path)
+    assert read_coco(tmp_path) is first
+    assert read_coco(tmp_path, skip_bad=True) is not first
+    write_text(tmp_path / "annotations.json", json.dumps(coco_table({"bbox": [10, 20, 30, 40]})))
+    assert read_coco(tmp_path).dataset()["train"][0]["objects"]["bbox"] == [[10, 20, 30, 40]]

@@ -63,7 +63,7 @@ def test_a_picture_without_labels_is_background(tmp_path):
     write_text(tmp_path / "a.xml", voc_xml(("cat", 1, 1, 9, 9)))
     read = read_voc(tmp_path)
     assert read.dataset()["train"][1]["objects"]["bbox"] == []
-    assert "1 pictures have no objects: background" in str(read.count)
+    assert "1 without objects: background" in str(read.count)
 
 
 def test_the_name_inside_finds_a_picture_that_is_called_otherwise(tmp_path):

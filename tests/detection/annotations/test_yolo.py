@@ -91,7 +91,7 @@ def test_empty_and_missing_files_are_background(tmp_path):
     write_text(tmp_path / "b.txt", "")
     read = read_yolo(tmp_path)
     assert [len(row["bbox"]) for row in read.dataset()["train"]["objects"]] == [1, 0, 0]
-    assert "2 pictures have no objects" in str(read.count)
+    assert "2 without objects" in str(read.count)
 
 
 def test_classes_without_names_are_called_by_their_numbers(tmp_path):

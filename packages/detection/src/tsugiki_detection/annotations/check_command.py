@@ -28,15 +28,15 @@ SourceFormat = Annotated[
 ]
 SkipBad = Annotated[
     bool,
-    typer.Option("--skip-bad", help="Leave out the boxes and pictures that something is wrong with, counted."),
+    typer.Option("--skip-bad", help="Leave out, and count, boxes and pictures that are wrong."),
 ]
 
 
 def command(source: Source, source_format: SourceFormat = None, skip_bad: SkipBad = False, json: Json = False) -> None:
     """Check labels: boxes, classes, pictures, splits.
 
-    Each finding names file and line, or the annotation's id. The exit code is 1 where there is one; with --skip-bad only
-    where leaving out something would not mend it.
+    Each finding names file and line, or the annotation's id. The exit code is 1 where there is one; with --skip-bad
+    only where leaving out something would not mend it.
 
     Example:
         tsugiki check-annotations my-photos

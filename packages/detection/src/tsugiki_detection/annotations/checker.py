@@ -14,6 +14,7 @@ from pathlib import Path
 from tsugiki.errors import DataError
 
 from .annotation import AnnotatedPicture, Annotation, Box, Finding, Size
+from .outlines import polygon_box
 
 MARGIN = 1.0  # pixels that a box stays below when it reaches beyond its picture
 _NO_AREA = 1e-6  # pixels
@@ -97,6 +98,9 @@ def _check_picture(picture: AnnotatedPicture, written: Written) -> Iterator[Find
             of_mask = " x ".join(map(str, reversed(one.outline.size)))
             text = f"its mask is {of_mask}, but {picture.file_name} is {width} x {height}"
             yield Finding(one.place, MASK_SIZE, text, picture, one)
+        elif one.outline and one.outline.polygons and not _inside(polygon_box(one.outline.polygons), width, height):
+            text = f"a point of its outline lies outside the picture of {width} x {height}"
+            yield Finding(one.place, "outline outside the picture", text, picture, one)
         elif not picture.masks:  # pixels of two objects may well have one box
             key = (one.category, *(round(value, 3) for value in one.box))
             if (first := seen.setdefault(key, one)) is not one:
@@ -127,10 +131,15 @@ def _box_fault(box: Box, size: Size, written: Written) -> tuple[str, str] | None
         return "inverted box", f"the box {shown(box)} ends before it begins"
     if w < _NO_AREA or h < _NO_AREA:
         return "box without area", f"the box {shown(box)} has no area"
-    if x <= -MARGIN or y <= -MARGIN or x + w >= width + MARGIN or y + h >= height + MARGIN:
+    if not _inside(box, width, height):
         hint = " (read as corners x1, y1, x2, y2 it is inside)" if _fit_as_corners(written(box), width, height) else ""
         return OUTSIDE, f"the box {shown(box)} reaches outside the picture of {width} x {height}{hint}"
     return None
+
+
+def _inside(box: Box, width: int, height: int) -> bool:
+    x, y, w, h = box
+    return x > -MARGIN and y > -MARGIN and x + w < width + MARGIN and y + h < height + MARGIN
 
 
 def shown(box: Sequence[float]) -> str:

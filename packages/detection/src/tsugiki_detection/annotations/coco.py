@@ -18,14 +18,15 @@ from typing import Any
 from tsugiki.errors import DataError
 
 from .annotation import AnnotatedPicture, Annotation, Box, Finding, Outline
-from .folder_layout import SPLIT_ORDER, AnnotatedFiles, beginning, named_picture, split_named
+from .folder_layout import SPLIT_ORDER, AnnotatedFiles, beginning, has_below, named_picture, split_named
 from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 from .outlines import outline_box, outline_of_runs
 
 _BEGINS = re.compile(
-    r'"images"\s*:\s*\[\s*\{[^{}]*"file_name"'
+    r'"images"\s*:\s*\[\s*\{.*?"file_name"'
     r'|"annotations"\s*:\s*\[\s*\{[^{}]*"(image_id|bbox|category_id)"'
-    r'|"categories"\s*:\s*\[\s*\{[^{}]*"name"'
+    r'|"categories"\s*:\s*\[\s*\{[^{}]*"name"',
+    re.DOTALL,
 )
 _SMALLEST_POLYGON = 6  # numbers, of three points
 
@@ -37,6 +38,8 @@ def read_coco(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | None:
         folder: The folder.
         skip_bad: Leave out the boxes and pictures that something is wrong with, and count them.
     """
+    if not has_below(folder, suffixes=(".json",)):
+        return None
     files = AnnotatedFiles(folder)
     tables = [path for path in files.with_suffix(".json") if _is_coco(beginning(path))]
     if not tables:

@@ -75,28 +75,33 @@ def consecutive(numbers: NDArray[Any]) -> tuple[NDArray[np.uint16], bool]:
     Raises:
         ValueError: There are negative numbers, or more objects than 16 bits count.
     """
-    values, inverse = np.unique(numbers, return_inverse=True)
-    if len(values) and values[0] < 0:
-        raise ValueError(f"{values[0]} is no number of an object")
-    first = 0 if len(values) and values[0] == 0 else 1
-    if len(values) + first > 2**16:
+    lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    if lowest < 0:
+        raise ValueError(f"{lowest} is no number of an object")
+    if highest < 2**20:
+        values = np.flatnonzero(np.bincount(numbers.ravel(), minlength=1))  # quicker than to sort all pixels
+    else:
+        values = np.unique(numbers)
+    values = values[values > 0]
+    if len(values) >= 2**16:
         raise ValueError(f"{len(values):,} objects are more than 16 bits count")
-    made = np.arange(first, first + len(values), dtype=np.uint16)
-    return made[inverse].reshape(numbers.shape), bool((made != values).any())
+    if len(values) == highest:
+        return numbers.astype(np.uint16), False
+    return np.searchsorted(values, numbers, "right").astype(np.uint16), True
 
 
 def boxes_of_numbers(numbers: NDArray[np.uint16]) -> list[tuple[Box, int]]:
     """Box and number of pixels of each object 1, 2, … of consecutive numbers (H, W)."""
-    ys, xs = np.nonzero(numbers)
-    if not len(ys):
+    places = np.flatnonzero(numbers)
+    if not len(places):
         return []
-    of_pixel = numbers[ys, xs]
+    of_pixel = numbers.ravel()[places]
     order = np.argsort(of_pixel, kind="stable")
-    ys, xs = ys[order], xs[order]
+    ys, xs = np.divmod(places[order], numbers.shape[1])
     starts = np.flatnonzero(np.diff(of_pixel[order], prepend=0))
     lows = np.minimum.reduceat(xs, starts), np.minimum.reduceat(ys, starts)
     highs = np.maximum.reduceat(xs, starts), np.maximum.reduceat(ys, starts)
-    areas = np.diff(starts, append=len(ys))
+    areas = np.diff(starts, append=len(places))
     return [
         ((float(x1), float(y1), float(x2 - x1 + 1), float(y2 - y1 + 1)), int(area))
         for x1, y1, x2, y2, area in zip(*lows, *highs, areas, strict=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 SHOWN = 5  # findings that an error shows
+_KEPT = 2  # folders that stay read
+_read: dict[tuple[object, ...], LabelledFolder] = {}
 
 
 @dataclass
@@ -118,7 +120,7 @@ class LabelledFolder:
         background = sum(not picture.annotations for pictures in splits.values() for picture in pictures)
         notes = list(parsed.notes)
         if background and parsed.classes is not None:
-            notes.append(f"{background:,} pictures have no objects: background")
+            notes.append(f"{background:,} without objects: background")
         if self._skip_bad and self.findings:
             notes.append(f"left out as bad: {counted(self.findings)}")
         read = {split: len(pictures) + parsed.label_files.get(split, 0) for split, pictures in splits.items()}
@@ -147,8 +149,19 @@ class LabelledFolder:
 def of_files(
     files: AnnotatedFiles, parse: Callable[[], ParsedLabels], *, skip_bad: bool, format_name: str
 ) -> LabelledFolder:
-    """A folder whose files are sorted while they are parsed; see `LabelledFolder`."""
-    return LabelledFolder(files.folder, parse, skip_bad=skip_bad, format_name=format_name, left_out=files.left_out)
+    """A folder whose files are sorted while they are parsed; see `LabelledFolder`.
+
+    One that was read before, and has not changed since by the names, sizes and times of its files, is not read again:
+    each split of data is asked for by itself.
+    """
+    seen = [(str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in files.paths]
+    key = (str(files.folder), format_name, skip_bad, hash(tuple(seen)))
+    if key not in _read:
+        made = LabelledFolder(files.folder, parse, skip_bad=skip_bad, format_name=format_name, left_out=files.left_out)
+        while len(_read) >= _KEPT:
+            del _read[next(iter(_read))]
+        _read[key] = made
+    return _read[key]
 
 
 def refuse_findings(source: Path | str, findings: Sequence[Finding], *, skip_bad: bool) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 
 from .annotation import AnnotatedPicture, Finding
 from .checker import measure
-from .folder_layout import SPLIT_ORDER, AnnotatedFiles, beginning, named_picture, read_text, split_named
+from .folder_layout import SPLIT_ORDER, AnnotatedFiles, beginning, has_below, named_picture, read_text, split_named
 from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 
 _FILE_COLUMNS = ("file_name", "filename", "file", "image", "image_name", "image_path", "path", "name", "")
@@ -54,6 +54,8 @@ def read_landmarks(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | 
         folder: The folder.
         skip_bad: Leave out the pictures with whose points something is wrong, and count them.
     """
+    if not has_below(folder, suffixes=(".csv",)):
+        return None
     files = AnnotatedFiles(folder)
     if not files.pictures:
         return None

@@ -21,7 +21,7 @@ from PIL import Image
 from tsugiki.errors import DataError
 
 from .annotation import AnnotatedPicture, Annotation, Finding
-from .folder_layout import AnnotatedFiles, in_splits, pairs, read_text
+from .folder_layout import AnnotatedFiles, has_below, in_splits, pairs, read_text
 from .label_images import VOID, Color, boxes_of_numbers, consecutive, png_of_numbers, read_numbers
 from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 
@@ -41,6 +41,8 @@ def read_masks(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | None
         folder: The folder.
         skip_bad: Leave out the pictures with whose masks something is wrong, and count them.
     """
+    if not has_below(folder, folders=_CLASS_FOLDERS | _INSTANCE_FOLDERS):
+        return None
     files = AnnotatedFiles(folder)
     masks = {path: kind for path in files.pictures if (kind := _kind_of(files, path))}
     pictures = [path for path in files.pictures if path not in masks]

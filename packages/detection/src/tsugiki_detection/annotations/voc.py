@@ -18,7 +18,7 @@ from xml.parsers import expat
 from tsugiki.data.media_folder import SPLITS
 
 from .annotation import AnnotatedPicture, Annotation, Finding
-from .folder_layout import AnnotatedFiles, beginning, in_splits, list_lines, pairs
+from .folder_layout import AnnotatedFiles, beginning, has_below, in_splits, list_lines, pairs
 from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 
 _ROOT = re.compile(r"<annotation[\s>]")
@@ -32,6 +32,8 @@ def read_voc(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | None:
         folder: The folder.
         skip_bad: Leave out the boxes and pictures that something is wrong with, and count them.
     """
+    if not has_below(folder, suffixes=(".xml",)):
+        return None
     files = AnnotatedFiles(folder)
     labels = [path for path in files.with_suffix(".xml") if _ROOT.search(beginning(path, 4096))]
     if not labels:

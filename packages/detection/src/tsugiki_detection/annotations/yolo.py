@@ -21,7 +21,7 @@ from tsugiki.inputs import PICTURES
 
 from .annotation import AnnotatedPicture, Annotation, Box, Finding, Outline
 from .checker import measure
-from .folder_layout import AnnotatedFiles, beginning, in_splits, list_lines, pairs, read_text
+from .folder_layout import AnnotatedFiles, beginning, has_below, in_splits, list_lines, pairs, read_text
 from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 from .outlines import polygon_area, polygon_box
 
@@ -39,6 +39,8 @@ def read_yolo(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | None:
         folder: The folder.
         skip_bad: Leave out the boxes and pictures that something is wrong with, and count them.
     """
+    if not has_below(folder, suffixes=(".txt",)):
+        return None
     files = AnnotatedFiles(folder)
     if not files.pictures:
         return None

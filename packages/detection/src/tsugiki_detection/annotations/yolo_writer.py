@@ -54,7 +54,7 @@ def write_yolo(data: Dataset | DatasetDict, folder: Path) -> list[str]:
                     losses.add("YOLO's format cannot call an object difficult: {} are written as any other")
                 lines.append(f"{numbers[one.category]} {_values(one, picture.size, losses)}\n")
             (labels / f"{path.stem}.txt").write_text("".join(lines), "utf-8")
-    table = {"path": ".", **{split: f"images/{split}" for split in splits}, "names": dict(enumerate(names))}
+    table = {**{split: f"images/{split}" for split in splits}, "names": dict(enumerate(names))}
     (folder / "data.yaml").write_text(yaml.safe_dump(table, sort_keys=False, allow_unicode=True), "utf-8")
     return losses.notes
 
