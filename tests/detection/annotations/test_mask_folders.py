@@ -131,6 +131,6 @@ def test_a_picture_without_a_mask_is_left_out_and_named(tmp_path):
 
 
 def test_folders_of_pictures_alone_are_not_taken(tmp_path):
-    for name in ("cat/a.png", "dog/a.png"):
+    for name in ("cat/a.png", "dog/a.png", "mask/1.png", "no_mask/1.png", "with/images/b.png", "with/masks/b.jpg"):
         write_picture(tmp_path / name)
     assert read_masks(tmp_path) is None

@@ -75,11 +75,11 @@ def test_data_yaml_says_folders_that_are_called_otherwise(tmp_path):
 
 def test_darknets_lists_say_the_splits(tmp_path):
     for name in "ab":
-        write_picture(tmp_path / f"obj_train_data/{name}.png")
-        write_text(tmp_path / f"obj_train_data/{name}.txt", "0 0.5 0.5 0.5 0.5\n")
+        write_picture(tmp_path / f"obj_train_data/my {name}.png")
+        write_text(tmp_path / f"obj_train_data/my {name}.txt", "0 0.5 0.5 0.5 0.5\n")
     write_text(tmp_path / "obj.names", "cat\n")
-    write_text(tmp_path / "train.txt", "data/obj_train_data/a.png\n")
-    write_text(tmp_path / "valid.txt", "data/obj_train_data/b.png\n")
+    write_text(tmp_path / "train.txt", "data/obj_train_data/my a.png\n")
+    write_text(tmp_path / "valid.txt", "data/obj_train_data/my b.png\n")
     data = read_yolo(tmp_path).dataset()
     assert {split: rows.num_rows for split, rows in data.items()} == {"train": 1, "validation": 1}
 
@@ -142,3 +142,13 @@ def test_labels_without_a_picture_are_named(tmp_path):
 def test_texts_beside_pictures_are_not_taken(tmp_path):
     write_folder(tmp_path, "a photograph of 2 cats\n", names="")
     assert read_yolo(tmp_path) is None
+
+
+def test_two_pictures_of_one_name_do_not_share_labels(tmp_path):
+    write_folder(tmp_path, "0 0.5 0.5 0.5 0.5\n")
+    write_picture(tmp_path / "a.jpg")
+    write_text(tmp_path / "README.dataset.txt", "1 2 3 4 5")
+    read = read_yolo(tmp_path)
+    with pytest.raises(DataError, match=r"a.txt: no one picture of the folder is called 'a'"):
+        read.dataset()
+    assert list(read.count.left_out.values()) == [["README.dataset.txt"]]

@@ -89,7 +89,7 @@ def read_table_folder(folder: str | Path) -> TableFolder:
     def leave_out(path: Path, reason: str) -> None:
         sorting.leave_out([path], reason)
 
-    about = [path for path in files if _ABOUT.match(path.name)]
+    about = [path for path in files if is_about(path)]
     kinds = {path: TABLE_KINDS.get(path.suffix.lower()) for path in files if path not in about}
     if not any(kinds.values()):
         kinds = {path: _OTHER_KINDS.get(path.suffix.lower()) for path in kinds}
@@ -155,10 +155,15 @@ def count_declared(folder: Path, files: Mapping[str, Sequence[str]]) -> FileCoun
     left_out: dict[str, list[str]] = {}
     for file in walk(folder):
         if file.reason != EMPTY_FOLDER and file.path.resolve() not in every:
-            about = ABOUT if _ABOUT.match(file.path.name) else f"not in configs: of {CARD}"
+            about = ABOUT if is_about(file.path) else f"not in configs: of {CARD}"
             name = readable(file.path.relative_to(folder).as_posix())
             left_out.setdefault(file.reason or about, []).append(name)
     return FileCount(folder, {split: len(paths) for split, paths in read.items()}, left_out)
+
+
+def is_about(path: Path) -> bool:
+    """Whether a file says what the data is, and is none of it: a README, a licence."""
+    return _ABOUT.match(path.name) is not None
 
 
 def _below_first_choice(placed: dict[Path, tuple[str, ...]]) -> dict[Path, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
 from tsugiki.data.media_folder import SPLITS
+from tsugiki.data.table_folder import ABOUT, is_about
 from tsugiki.errors import DataError
 from tsugiki.file_tree import FileSorting
 from tsugiki.inputs import PICTURES
@@ -36,7 +37,9 @@ class AnnotatedFiles(FileSorting):
     def __init__(self, folder: str | Path) -> None:
         super().__init__(folder)
         self.pictures = [path for path in self.paths if PICTURES.holds(path)]
-        known = set(self.pictures)
+        about = [path for path in self.paths if is_about(path)]
+        self.leave_out(about, ABOUT)
+        known = {*self.pictures, *about}
         self.others = [path for path in self.paths if path not in known]
         self.split_folders: dict[tuple[str, ...], str] = {}  # what a file of the format says of folders
 
@@ -91,7 +94,7 @@ def pairs(files: AnnotatedFiles, pictures: Sequence[Path], labels: Iterable[Path
         labels: Files with the labels of a picture each.
 
     Returns:
-        Labels by picture; those that no picture has stand under the folder itself.
+        Labels by picture; those that no one picture has stand under the folder itself.
     """
     by_key: dict[tuple[str, ...], list[Path]] = {}
     by_stem: dict[str, list[Path]] = {}
@@ -104,8 +107,7 @@ def pairs(files: AnnotatedFiles, pictures: Sequence[Path], labels: Iterable[Path
         split = files.split_of(path)
         if len(named) > 1 and split:
             named = [picture for picture in named if files.split_of(picture) == split] or named
-        owner = named[0] if len(named) == 1 or (named and by_key.get(files.key(path))) else files.folder
-        found.setdefault(owner, []).append(path)
+        found.setdefault(named[0] if len(named) == 1 else files.folder, []).append(path)
     return found
 
 
@@ -191,12 +193,12 @@ def _shared_end(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def list_lines(files: AnnotatedFiles, paths: Iterable[Path]) -> list[tuple[str, str]]:
-    """The first words of the lines of lists, with their places."""
+    """The names in lists with their places; a -1, 0 or 1 that Pascal VOC puts behind a name is none of it."""
     return [
-        (f"{files.relative(path)}:{number}", line.split()[0])
+        (f"{files.relative(path)}:{number}", re.sub(r"\s+-?[01]\Z", "", line.strip()))
         for path in paths
         for number, line in enumerate(read_text(path).splitlines(), 1)
-        if line.split()
+        if line.strip()
     ]
 
 

@@ -27,6 +27,7 @@ from .labelled_folder import LabelledFolder, ParsedLabels, of_files
 
 _CLASS_FOLDERS = {"masks", "mask", "class_masks", "segmentationclass", "labels", "annotations"}
 _INSTANCE_FOLDERS = {"instances", "instance_masks", "segmentationobject"}
+_LOSSY = {".jpg", ".jpeg", ".webp", ".heic", ".heif"}  # in which numbers do not stay what they are
 _NAME_FILES = ("classes.txt", "labels.txt", "labelmap.txt")
 BACKGROUND = "background"
 
@@ -48,13 +49,15 @@ def read_masks(folder: Path, *, skip_bad: bool = False) -> LabelledFolder | None
     pictures = [path for path in files.pictures if path not in masks]
     if not masks or not pictures:
         return None
-    if len(pairs(files, pictures, masks).get(files.folder, [])) == len(masks):
-        return None
+    if not {files.key(path) for path in pictures} & {files.key(path) for path in masks}:
+        return None  # such as pictures in classes that are called mask and no_mask
     return of_files(files, partial(_parse, files, pictures, masks), skip_bad=skip_bad, format_name="masks")
 
 
 def _kind_of(files: AnnotatedFiles, path: Path) -> str:
     """Whether a picture is ``classes`` or ``instances``, by the folder that it lies in; empty where it is neither."""
+    if path.suffix.lower() in _LOSSY:
+        return ""
     folders = {part.lower() for part in files.parts(path)[:-1]}
     return "instances" if folders & _INSTANCE_FOLDERS else "classes" if folders & _CLASS_FOLDERS else ""
 

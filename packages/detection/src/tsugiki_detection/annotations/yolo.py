@@ -166,7 +166,7 @@ def _note_split_folders(files: AnnotatedFiles, path: Path | None, table: dict[st
         value = table.get(key)
         if not isinstance(value, str):
             continue
-        parts = tuple(part for part in PurePosixPath(value.replace("\\", "/")).parts if part not in ("..", "."))
+        parts = tuple(part for part in PurePosixPath(value.replace("\\", "/")).parts if part not in ("..", ".", "/"))
         inside = next((start for start in range(len(parts)) if path.parent.joinpath(*parts[start:]).is_dir()), None)
         if inside is not None:
             folder = (*files.parts(path)[:-1], *parts[inside:])
