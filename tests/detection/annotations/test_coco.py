@@ -192,3 +192,10 @@ def test_a_folder_is_read_again_when_it_has_changed(tmp_path):
     assert read_coco(tmp_path, skip_bad=True) is not first
     write_text(tmp_path / "annotations.json", json.dumps(coco_table({"bbox": [10, 20, 30, 40]})))
     assert read_coco(tmp_path).dataset()["train"][0]["objects"]["bbox"] == [[10, 20, 30, 40]]
+
+
+def test_two_classes_of_one_id_are_refused(tmp_path):
+    table = coco_table({"bbox": [1, 2, 3, 4]})
+    table["categories"][1]["id"] = 7
+    with pytest.raises(DataError, match=r"annotations.json: 'dog' and 'cat' are both the category 7"):
+        read_coco(write_coco_folder(tmp_path, table)).dataset()

@@ -152,3 +152,12 @@ def test_two_pictures_of_one_name_do_not_share_labels(tmp_path):
     with pytest.raises(DataError, match=r"a.txt: no one picture of the folder is called 'a'"):
         read.dataset()
     assert list(read.count.left_out.values()) == [["README.dataset.txt"]]
+
+
+def test_labels_that_are_no_text_are_named(tmp_path):
+    write_folder(tmp_path, "0 0.5 0.5 0.5 0.5\n")
+    write_picture(tmp_path / "b.png")
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe0")
+    with pytest.raises(DataError, match=r"1 bad label .*b.txt is no text in UTF-8"):
+        read_yolo(tmp_path).dataset()
+    assert read_yolo(tmp_path, skip_bad=True).dataset()["train"].num_rows == 1

@@ -53,6 +53,8 @@ def map_classes(dataset: Dataset, mapping: Mapping[str, str]) -> Dataset:
     import datasets
 
     features = dataset.features.copy()
+    if "objects" in features and not isinstance(features["objects"], Mapping):
+        raise DataError("the column 'objects' is a list of objects; it is to be an object of lists, as readers give it")
     objects = class_names(features) if "objects" in features else []
     of_pixels = list(features["classes"].feature.names) if "classes" in features else []
     known = list(dict.fromkeys([*objects, *of_pixels]))

@@ -128,10 +128,12 @@ def _classes(tables: Mapping[Path, Mapping[str, Any]]) -> list[str]:
     categories: dict[str, int] = {}
     groups, used = set(), set()
     for path, table in tables.items():
-        ids = {}
+        ids: dict[int, str] = {}
         for row in table.get("categories", []):
             if not isinstance(row.get("id"), int) or not isinstance(row.get("name"), str) or not row["name"]:
                 raise DataError(f"{path}: the category {json.dumps(row)[:80]} has no id that is a number, or no name")
+            if row["id"] in ids:
+                raise DataError(f"{path}: {ids[row['id']]!r} and {row['name']!r} are both the category {row['id']}")
             categories.setdefault(row["name"], row["id"])
             groups.add(row.get("supercategory"))
             ids[row["id"]] = row["name"]

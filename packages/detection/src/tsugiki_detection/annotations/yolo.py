@@ -113,8 +113,12 @@ def _parse(files: AnnotatedFiles, labels: list[Path]) -> ParsedLabels:
             if of_picture and (fault := measure(picture)) is not None:
                 parsed.findings.append(fault)
                 continue
-            if of_picture:
-                lines.read(picture, read_text(of_picture[0]), parsed)
+            try:
+                text = read_text(of_picture[0]) if of_picture else ""
+            except DataError as error:
+                parsed.findings.append(Finding(picture.place, "unreadable labels", str(error)))
+                continue
+            lines.read(picture, text, parsed)
             parsed.splits[split].append(picture)
     if (fault := lines.counted_from_one()) is not None:
         parsed.findings.append(fault)
