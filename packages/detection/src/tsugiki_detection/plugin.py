@@ -2,11 +2,36 @@
 
 from tsugiki.plugin import Family, Plugin
 
+ANNOTATIONS = "tsugiki_detection.annotations"
 DETECTORS = "tsugiki_detection.detectors"
+LANDMARKS = "tsugiki_detection.landmarks"
+LETTERBOX = f"{DETECTORS}.letterbox_processor:LetterboxImageProcessor"
 
 plugin = Plugin(
     name="detection",
     families=(
+        Family(
+            "localiser",
+            config=f"{DETECTORS}.localiser:LocaliserConfig",
+            models={
+                "base": f"{DETECTORS}.localiser:LocaliserModel",
+                "object-detection": f"{DETECTORS}.localiser:LocaliserForObjectDetection",
+            },
+            processor=LETTERBOX,
+            paper="Sermanet et al. 2013, OverFeat: integrated recognition, localization and detection using "
+            "convolutional networks",
+            stages=("localiser.backbone.stages.*", "localiser.hidden"),
+            head="answer",
+            trainers={"object-detection": f"{DETECTORS}.detector_training:train_detector"},
+            example={
+                "image_size": (64, 64),
+                "widths": (4, 8, 8),
+                "depths": (0, 1, 0),
+                "neck_size": 8,
+                "grid_size": 2,
+                "dropout": 0.0,
+            },
+        ),
         Family(
             "yolo",
             config=f"{DETECTORS}.yolo:YOLOConfig",
@@ -14,15 +39,52 @@ plugin = Plugin(
                 "base": f"{DETECTORS}.yolo:YOLOModel",
                 "object-detection": f"{DETECTORS}.yolo:YOLOForObjectDetection",
             },
-            processor=f"{DETECTORS}.letterbox_processor:LetterboxImageProcessor",
+            processor=LETTERBOX,
             paper="Redmon et al. 2016, You only look once: unified, real-time object detection; Redmon & Farhadi 2018, "
             "YOLOv3: an incremental improvement",
             stages=("yolo.backbone.stages.*", "yolo.neck"),
             head="predictor",
-            trainers={"object-detection": f"{DETECTORS}.yolo_training:train_yolo"},
+            trainers={"object-detection": f"{DETECTORS}.detector_training:train_detector"},
             example={"image_size": (64, 64), "widths": (4, 8, 8, 16), "depths": (0, 1, 0, 1), "neck_size": 8},
         ),
+        Family(
+            "landmarks",
+            config=f"{LANDMARKS}.landmark_network:LandmarkConfig",
+            models={
+                "base": f"{LANDMARKS}.landmark_network:LandmarkModel",
+                "keypoint-detection": f"{LANDMARKS}.landmark_network:LandmarkForKeypointDetection",
+            },
+            processor=LETTERBOX,
+            paper="Sun et al. 2018, Integral human pose regression",
+            stages=("landmarks.backbone.stages.*", "landmarks.neck"),
+            head="heat_maps",
+            trainers={"keypoint-detection": f"{LANDMARKS}.landmark_training:train_landmarks"},
+            example={
+                "image_size": (32, 32),
+                "widths": (4, 8, 8),
+                "depths": (0, 1, 0),
+                "neck_size": 8,
+                "num_landmarks": 5,
+            },
+        ),
     ),
-    tasks={"object-detection": f"{DETECTORS}.object_detection:ObjectDetection"},
-    augmentations={"boxes": f"{DETECTORS}.box_augmentation:BoxAugmentation"},
+    tasks={
+        "keypoint-detection": f"{LANDMARKS}.keypoint_detection:KeypointDetection",
+        "object-detection": f"{DETECTORS}.object_detection:ObjectDetection",
+    },
+    augmentations={
+        "boxes": f"{DETECTORS}.box_augmentation:BoxAugmentation",
+        "landmarks": f"{LANDMARKS}.landmark_augmentation:LandmarkAugmentation",
+    },
+    readers={
+        "coco": f"{ANNOTATIONS}.coco:read_coco",
+        "landmarks": f"{ANNOTATIONS}.landmark_tables:read_landmarks",
+        "masks": f"{ANNOTATIONS}.mask_folders:read_masks",
+        "voc": f"{ANNOTATIONS}.voc:read_voc",
+        "yolo": f"{ANNOTATIONS}.yolo:read_yolo",
+    },
+    commands={
+        "check-annotations": f"{ANNOTATIONS}.check_command:command",
+        "convert-annotations": f"{ANNOTATIONS}.convert_command:command",
+    },
 )

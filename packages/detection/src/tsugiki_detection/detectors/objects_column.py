@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tsugiki.columns import ColumnKind, item_of
 from tsugiki.errors import DataError
-from tsugiki.images import image_size
+from tsugiki.images import upright_size
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -93,15 +93,12 @@ def read_objects(dataset: Dataset, image: str, column: str, names: Sequence[str]
         DataError: Names the first rows at fault, and says how many there are: a box that is no box, that lies outside
             of its picture, or whose class the model does not know.
     """
-    from datasets import Image as ImageFeature
-
     part, feature = _class_part(dataset, column)
     own = getattr(feature, "names", None)
     numbers = {name: number for number, name in enumerate(names)}
-    encoded = dataset.select_columns([image]).cast_column(image, ImageFeature(decode=False))
     found, faults = [], []
-    for number, row in enumerate(_rows(dataset, column)):
-        width, height = _upright_size(encoded[number][image], f"row {number}")
+    sizes = upright_sizes(dataset, image)
+    for number, (row, (width, height)) in enumerate(zip(_rows(dataset, column), sizes, strict=True)):
         labels = [own[value] if own is not None and isinstance(value, int) else str(value) for value in row[part]]
         boxes = np.asarray(row[BOXES], np.float64).reshape(-1, 4) if len(row[BOXES]) else np.zeros((0, 4))
         if len(boxes) != len(labels):
@@ -152,17 +149,16 @@ def cut(boxes: NDArray[np.float64], width: int, height: int) -> NDArray[np.float
     return np.concatenate([low, high - low], 1)
 
 
-def _upright_size(source: Any, name: str) -> tuple[int, int]:
-    """Width and height of a picture as `tsugiki.images.open_image` gives it; a camera's note turns it."""
-    from tsugiki.images import open_image
+def upright_sizes(dataset: Dataset, column: str) -> list[tuple[int, int]]:
+    """Width and height of each picture of a column, as `tsugiki.images.open_image` gives them.
 
-    width, height = image_size(source, name=name)
-    if width == height:
-        return width, height
-    content = source.get("bytes") if isinstance(source, Mapping) else None
-    if content is not None and b"Exif" not in content[:4096]:
-        return width, height
-    return open_image(source, name=name).size
+    Raises:
+        DataError: One has no header that says it.
+    """
+    from datasets import Image as ImageFeature
+
+    encoded = dataset.select_columns([column]).cast_column(column, ImageFeature(decode=False))
+    return [upright_size(source, name=f"row {row}") for row, source in enumerate(encoded[column])]
 
 
 def _class_part(dataset: Dataset, column: str) -> tuple[str, Any]:

@@ -10,44 +10,30 @@ The network below is any backbone by name, or a small residual one of its own in
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 from tsugiki.forward_options import forward_options
 from tsugiki.pixel_values import check_picture
-from tsugiki.snapshots.backbones import backbone_fields, build_backbone
 
+from ..networks.feature_maps import FeatureMapsConfig, Neck, feature_maps, initialize
 from .box_labels import WIDTH
 from .yolo_loss import yolo_loss
 
-SLOPE = 0.1  # of leaky rectifiers, as in all of Redmon's networks
-PRIOR = (
-    0.01  # that a cell's anchor holds an object, before anything is learnt (Lin et al. 2017, Focal loss, section 4.1)
-)
+PRIOR = 0.01  # that an anchor holds an object, before anything is learnt (Lin et al. 2017, Focal loss, section 4.1)
 SMALLEST, LARGEST = 0.05, 0.6  # share of the frame's sides that fresh anchors have
 
 
 @strict
-class YOLOConfig(PreTrainedConfig):
-    """Sizes and choices of a detector.
+class YOLOConfig(FeatureMapsConfig, PreTrainedConfig):
+    """Sizes and choices of a detector, besides those of `FeatureMapsConfig`.
 
     Attributes:
-        image_size: Height and width of the frame that pictures are fitted into.
-        backbone: Name of the checkpoint whose network looks at the pictures. Training begins with its weights.
-        backbone_config: That network's config, with its ``model_type``; read from `backbone` where left out, and
-            without either the detector's own network.
-        backbone_stages: Stages of the backbone whose maps are used, from fine to coarse; by default its last three of
-            the own network, the last of another.
         levels: Of these maps, the finest so many have a grid that predicts; the coarser ones tell them of the whole.
-        widths: Channels of the own network's stages, each of which halves the picture's sides.
-        depths: Residual blocks of each.
-        neck_size: Channels of the maps that predict.
         anchors_per_level: Anchor boxes of a cell.
         anchors: Width and height of each level's anchors in fractions of the frame, from small to large; by default
             evenly spread sizes. Training with fresh weights finds them in its data by k-means.
@@ -60,15 +46,7 @@ class YOLOConfig(PreTrainedConfig):
 
     model_type = "tsugiki_yolo"
 
-    image_size: list[int] | tuple[int, ...] = (320, 320)
-    num_channels: int = 3
-    backbone: str | None = None
-    backbone_config: dict[str, Any] | None = None
-    backbone_stages: list[str] | None = None
     levels: int = 2
-    widths: list[int] | tuple[int, ...] = (16, 32, 64, 128, 192)
-    depths: list[int] | tuple[int, ...] = (0, 1, 2, 2, 1)
-    neck_size: int = 96
     anchors_per_level: int = 3
     anchors: list[list[list[float]]] | None = None
     box_weight: float | int = 2.0
@@ -80,19 +58,10 @@ class YOLOConfig(PreTrainedConfig):
     score_threshold: float | int = 0.3
     initializer_range: float | int = 0.01
 
-    def __post_init__(self, **kwargs: Any) -> None:
-        if self.backbone_config is None and isinstance(self.backbone, str):
-            self.backbone_config = backbone_fields(self.backbone)
-        super().__post_init__(**kwargs)
-
     def validate_sizes(self) -> None:
         """Refuse sizes that make no network."""
-        if len(self.image_size) != 2 or min(self.image_size) < 1:
-            raise ValueError(f"image_size must be a height and a width of at least 1, not {self.image_size}.")
-        if len(self.widths) != len(self.depths) or min(self.widths, default=0) < 1 or min(self.depths) < 0:
-            raise ValueError(f"widths and depths must be as many, not {self.widths} and {self.depths}.")
-        if min(self.levels, self.neck_size, self.anchors_per_level, self.num_channels) < 1:
-            raise ValueError("levels, neck_size, anchors_per_level and num_channels must be at least 1.")
+        if min(self.levels, self.anchors_per_level) < 1:
+            raise ValueError("levels and anchors_per_level must be at least 1.")
         if self.backbone_config is None and len(self.widths) < self.levels:
             raise ValueError(f"the own network has {len(self.widths)} stages, too few for {self.levels} levels.")
 
@@ -153,91 +122,6 @@ class YOLOOutput(ModelOutput):
     hidden_states: tuple[Tensor, ...] | None = None
 
 
-def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution with batch norm and leaky rectifier; maps keep their size at stride 1."""
-    return nn.Sequential(
-        nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(out),
-        nn.LeakyReLU(SLOPE, inplace=True),
-    )
-
-
-class ResidualBlock(nn.Module):
-    """Darknet-53's block: to half the channels, a 3 x 3 convolution back, and the input added."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.convolutions = nn.Sequential(
-            convolution(channels, channels // 2 or 1, 1), convolution(channels // 2 or 1, channels, 3)
-        )
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """From (B, C, H, W) to the same shape."""
-        return hidden + self.convolutions(hidden)
-
-
-class SmallDarknet(nn.Module):
-    """The detector's own network: stages that halve the sides, with residual blocks in each.
-
-    Attributes:
-        channels: Of the maps that it gives, from fine to coarse.
-    """
-
-    def __init__(self, config: YOLOConfig) -> None:
-        super().__init__()
-        widths = [config.num_channels, *config.widths]
-        self.stages = nn.ModuleList(
-            nn.Sequential(convolution(before, width, 3, 2), *(ResidualBlock(width) for _ in range(depth)))
-            for before, width, depth in zip(widths, widths[1:], config.depths, strict=False)
-        )
-        self._given = min(max(3, config.levels), len(config.widths))
-        self.channels = list(config.widths)[-self._given :]
-
-    def forward(self, pixel_values: Tensor) -> list[Tensor]:
-        """Maps (B, C, H, W) of the last stages, from fine to coarse."""
-        maps = []
-        for stage in self.stages:
-            pixel_values = stage(pixel_values)
-            maps.append(pixel_values)
-        return maps[-self._given :]
-
-
-class NamedBackbone(nn.Module):
-    """A backbone of the registry, or of transformers, as a detector looks with it; see `SmallDarknet`."""
-
-    def __init__(self, fields: dict[str, Any], stages: list[str] | None) -> None:
-        super().__init__()
-        network: Any = build_backbone(fields, stages)
-        self.stages = nn.ModuleList([network])  # trained or frozen as one
-        self.channels: list[int] = list(network.channels)
-
-    def forward(self, pixel_values: Tensor) -> list[Tensor]:
-        """Maps (B, C, H, W), from fine to coarse."""
-        return list(self.stages[0](pixel_values).feature_maps)
-
-
-class Neck(nn.Module):
-    """Lays the features of coarser maps over the finer ones, so that small objects are seen in their surroundings."""
-
-    def __init__(self, channels: list[int], size: int, levels: int) -> None:
-        super().__init__()
-        self.levels = levels
-        self.lateral = nn.ModuleList(convolution(one, size, 1) for one in channels)
-        self.smooth = nn.ModuleList(convolution(size, size, 3) for _ in range(levels))
-
-    def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """From maps (B, C, H, W), fine to coarse, to the finest `levels` of them with `size` channels."""
-        above: Tensor | None = None
-        merged = []
-        for lateral, one in zip(reversed(self.lateral), reversed(maps), strict=True):
-            hidden = lateral(one)
-            if above is not None:
-                hidden = hidden + F.interpolate(above, size=hidden.shape[-2:], mode="nearest")
-            merged.insert(0, hidden)
-            above = hidden
-        return [smooth(one) for smooth, one in zip(self.smooth, merged[: self.levels], strict=True)]
-
-
 class YOLOPreTrainedModel(PreTrainedModel):
     """What the models of the family share."""
 
@@ -254,14 +138,8 @@ class YOLOPreTrainedModel(PreTrainedModel):
             bias = torch.zeros(self.config.anchors_per_level, 5 + self.config.num_labels)
             bias[:, 4] = math.log(PRIOR / (1 - PRIOR))
             init.copy_(module.bias, bias.flatten())
-        elif isinstance(module, nn.Conv2d):
-            init.kaiming_normal_(module.weight, a=SLOPE, mode="fan_out", nonlinearity="leaky_relu")
-        elif isinstance(module, nn.BatchNorm2d):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-            init.zeros_(module.running_mean)
-            init.ones_(module.running_var)
-            init.zeros_(module.num_batches_tracked)
+        else:
+            initialize(module)
 
 
 class YOLOModel(YOLOPreTrainedModel):
@@ -269,10 +147,7 @@ class YOLOModel(YOLOPreTrainedModel):
 
     def __init__(self, config: YOLOConfig) -> None:
         super().__init__(config)
-        fields = config.backbone_config
-        self.backbone = SmallDarknet(config) if fields is None else NamedBackbone(fields, config.backbone_stages)
-        if len(self.backbone.channels) < config.levels:
-            raise ValueError(f"levels = {config.levels}, but backbone_stages gives {len(self.backbone.channels)} maps.")
+        self.backbone = feature_maps(config, config.levels)
         self.neck = Neck(self.backbone.channels, config.neck_size, config.levels)
         self.post_init()
 

@@ -1,25 +1,29 @@
-"""Training of a YOLO: anchors found in the boxes, a backbone that begins as trained, the score to ask for measured."""
+"""Training of detectors: anchors from the boxes, a backbone that begins as trained, the score to ask for measured."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.snapshots.backbones import load_backbone
+from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
 
 from ..boxes.anchors import kmeans_anchors
+from ..networks.feature_maps import begin_from_backbone
 from .box_labels import BOX, CROWD, is_object
 from .found_objects import best_threshold, match_all
+from .localiser import LocaliserForObjectDetection
 from .object_detection import FOUND, objects_of
-from .yolo import YOLOForObjectDetection
+from .yolo import YOLOConfig, YOLOForObjectDetection
 
 
-def train_yolo(model: YOLOForObjectDetection, job: TrainingJob) -> FitResult:
-    """Train a detector. One with fresh weights first takes its anchors from the training rows by k-means, and the
-    weights of its config's `backbone`. The score with the best F1 on the validation rows goes into the config.
+def train_detector(model: YOLOForObjectDetection | LocaliserForObjectDetection, job: TrainingJob) -> FitResult:
+    """Train a detector. One with fresh weights first takes its anchors, if it has some, from the training rows by
+    k-means, and the weights of its config's `backbone`. The score with the best F1 on the validation rows goes into the
+    config.
 
     Args:
         model: Changed in place.
@@ -29,11 +33,9 @@ def train_yolo(model: YOLOForObjectDetection, job: TrainingJob) -> FitResult:
         OptionError: An option is refused, or the backbone is of another network.
     """
     config = model.config
-    if not config._name_or_path:
-        if config.anchors is None:
-            config.anchors = anchors_of(job.train, config.levels, config.anchors_per_level, job.seed)
-        if config.backbone is not None:
-            load_backbone(model.yolo.backbone.stages[0], config.backbone)
+    if isinstance(config, YOLOConfig) and config.anchors is None and not config._name_or_path:
+        config.anchors = anchors_of(job.train, config.levels, config.anchors_per_level, job.seed)
+    begin_from_backbone(model)
     found = fit(model, job)
     if job.validation is not None and job.task is not None:
         config.score_threshold = threshold_of(model, job.validation, job.task)
@@ -56,7 +58,7 @@ def anchors_of(table: TensorTable, levels: int, each: int, seed: int) -> list[li
 
 
 @torch.no_grad()
-def threshold_of(model: YOLOForObjectDetection, table: TensorTable, task: object) -> float:
+def threshold_of(model: PreTrainedModel, table: TensorTable, task: Task) -> float:
     """The least score with the best F1 over all classes on some rows, at an overlap of one half."""
-    predictions = predict_table(model, table, task=task)  # type: ignore[arg-type]
+    predictions = predict_table(model, table, task=task)
     return round(best_threshold(match_all(*objects_of(predictions), FOUND))[0], 4)
