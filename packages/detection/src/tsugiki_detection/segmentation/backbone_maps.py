@@ -50,7 +50,7 @@ def backbone_config_of(fields: Mapping[str, Any]) -> PreTrainedConfig:
 
     config_class, _ = _classes_of(fields.get("model_type"))
     try:
-        return override_config(config_class, {}, {key: fields[key] for key in fields if key != "model_type"})
+        return override_config(config_class, fields, {})
     except OptionError as error:
         raise ValueError(f"backbone_config: {error}") from error
 
@@ -99,20 +99,21 @@ class BackboneMaps(nn.Module):
         own: Any = copy.deepcopy(config)
         own.set_output_features_output_indices(out_features=list(own.stage_names), out_indices=None)
         self.network = backbone_class(own)
-        sizes = self._measured(own)
-        places = [place for place, size in enumerate(sizes) if size not in sizes[place + 1 :]]  # the last of each size
+        names, sizes = list(own.stage_names), self._measured(own)
+        places = [place for place, size in enumerate(sizes) if size and size not in sizes[place + 1 :]]
         if len(places) < count:
             raise ValueError(
                 f"{backbone_class.__name__} gives maps of {len(places)} sizes, of which {count - 1} cannot be skips: "
                 f"at most {len(places) - 1}."
             )
-        self.places = places[-count:]
-        self.channels: list[int] = [self.network.channels[place] for place in self.places]
-        self.strides: list[int] = [sizes[place] for place in self.places]
+        chosen = places[-count:]
+        self.network.out_features = [names[place] for place in chosen]
+        self.channels: list[int] = list(self.network.channels)
+        self.strides: list[int] = [sizes[place] for place in chosen]
 
     @torch.no_grad()
     def _measured(self, config: Any) -> list[int]:
-        """The strides of all stages, by the maps of an empty picture."""
+        """The strides of all stages, by the maps of an empty picture; 0 of one that gives features without a place."""
         side = getattr(config, "image_size", None)
         side = side if isinstance(side, int) else _PROBE
         weight = next(self.network.parameters())
@@ -120,12 +121,11 @@ class BackboneMaps(nn.Module):
         was_training = self.network.training
         maps = self.network.eval()(picture).feature_maps
         self.network.train(was_training)
-        return [max(1, round(side / one.shape[-1])) for one in maps]
+        return [round(side / one.shape[-1]) if one.shape[-1] > 1 else 0 for one in maps]
 
     def forward(self, pixel_values: Tensor) -> list[Tensor]:
         """Maps `(N, C, H, W)` of pictures `(N, num_channels, H, W)`, from fine to coarse."""
-        maps = self.network(pixel_values, return_dict=True).feature_maps
-        return [maps[place] for place in self.places]
+        return list(self.network(pixel_values, return_dict=True).feature_maps)
 
 
 def load_backbone(maps: BackboneMaps, name: str) -> None:

@@ -130,6 +130,10 @@ class Enlarge(nn.ConvTranspose2d):
         return (line[:, None] * line).expand_as(self.weight).to(self.weight)
 
 
+class SkipScore(nn.Conv2d):
+    """Scores of finer maps, zero at first (section 4.2)."""
+
+
 class FCNHead(nn.Module):
     """Scores of maps for each class, enlarged to the picture's size.
 
@@ -141,7 +145,9 @@ class FCNHead(nn.Module):
 
     def __init__(self, num_labels: int, channels: list[int], strides: list[int]) -> None:
         super().__init__()
-        self.scores = nn.ModuleList(nn.Conv2d(width, num_labels, 1) for width in channels)
+        *finer, coarsest = channels
+        self.scores = nn.ModuleList(SkipScore(width, num_labels, 1) for width in finer)
+        self.scores.append(nn.Conv2d(coarsest, num_labels, 1))
         factors = [coarse // fine for fine, coarse in zip([1, *strides], strides, strict=False)]
         self.enlarge = nn.ModuleList(Enlarge(num_labels, factor) for factor in factors)
 
@@ -165,12 +171,10 @@ class FCNPreTrainedModel(SegmentationModel):
         if isinstance(module, Enlarge):
             init.copy_(module.weight, module.bilinear())
         elif isinstance(module, nn.Conv2d):  # the backbone draws its own
-            init.normal_(module.weight, std=math.sqrt(2 / module.weight[0].numel()))
+            skips = isinstance(module, SkipScore)
+            init.normal_(module.weight, std=0.0 if skips else math.sqrt(2 / module.weight[0].numel()))
             if module.bias is not None:
                 init.zeros_(module.bias)
-        elif isinstance(module, FCNHead):  # the paper's skips begin with scores of zero, section 4.2
-            for score in list(module.scores)[:-1]:
-                init.zeros_(score.get_parameter("weight"))
 
 
 class FCNModel(FCNPreTrainedModel):

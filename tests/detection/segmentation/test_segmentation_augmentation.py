@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tsugiki.augmentation_kinds import read_augmentation
+from tsugiki.errors import OptionError
+from tsugiki.tensor_table import TensorTable
+from tsugiki_detection.segmentation.segmentation_augmentation import SegmentationAugmentation
+
+from .conftest import disc
+
+EVERYTHING = SegmentationAugmentation(
+    flip=True, flip_vertical=True, turn=True, scale=0.3, elastic=2.0, brightness=0.2, contrast=0.2
+)
+
+
+def table(rows: int = 12, side: int = 32, width: int | None = None) -> TensorTable:
+    """Discs at different places; a pixel of one is 200 bright, and 20 without."""
+    masks = torch.stack([torch.from_numpy(disc(side, x=9 + row, y=22 - row, radius=7)) for row in range(rows)])
+    masks = masks[:, :, :width].byte()
+    pixels = (masks * 180 + 20)[:, None].repeat(1, 3, 1, 1)
+    return TensorTable({"pixel_values": pixels, "labels": masks})
+
+
+def augmented(augmentation: SegmentationAugmentation, data: TensorTable, *, epoch: int = 0) -> dict:
+    changed = data.with_augmentation(augmentation, seed=5)
+    changed.epoch = epoch
+    return changed.batch(range(len(data)))
+
+
+def test_a_row_looks_the_same_in_any_batch_and_order():
+    changed = table().with_augmentation(EVERYTHING, seed=5)
+    changed.epoch = 3
+    whole = changed.batch(range(12))
+    few = changed.batch([7, 2])
+    for name in ("pixel_values", "labels"):
+        assert torch.allclose(few[name], whole[name][[7, 2]])
+    half = changed.select([1, 3, 5, 7])
+    half.epoch = 3
+    assert torch.equal(half.batch([3])["labels"][0], whole["labels"][7])
+
+
+def test_epochs_and_rows_differ():
+    data = table()
+    first, second = augmented(EVERYTHING, data), augmented(EVERYTHING, data, epoch=1)
+    assert not torch.equal(first["labels"], second["labels"])
+
+
+@pytest.mark.parametrize("field", ["flip", "flip_vertical", "turn"])
+def test_masks_are_mirrored_and_turned_exactly_as_their_pictures(field):
+    data = table()
+    found = augmented(SegmentationAugmentation(**{field: True}), data)
+    assert torch.equal(found["pixel_values"], (found["labels"] * 180 + 20)[:, None].repeat(1, 3, 1, 1))
+    moved = (found["labels"] != data.labels).flatten(1).any(1)
+    assert moved.any() and not moved.all()
+
+
+def test_turns_are_by_each_multiple_of_90_degrees_and_by_180_where_sides_differ():
+    data = table(rows=12)
+    many = TensorTable({name: column[:1].repeat(64, *[1] * (column.ndim - 1)) for name, column in data.columns.items()})
+    found = augmented(SegmentationAugmentation(turn=True), many)["labels"]
+    turned = [many.labels[0].rot90(number) for number in range(4)]
+    counts = [sum(torch.equal(one, expected) for one in found) for expected in turned]
+    assert sum(counts) == 64 and min(counts) >= 6
+    oblong = table(width=20)
+    found = augmented(SegmentationAugmentation(turn=True), oblong)["labels"]
+    plain = oblong.labels
+    assert all(torch.equal(a, b) or torch.equal(a, b.rot90(2)) for a, b in zip(found, plain, strict=True))
+
+
+@pytest.mark.parametrize("fields", [{"scale": 0.4}, {"elastic": 3.0}])
+def test_masks_follow_their_pictures_by_the_nearest_pixel(fields):
+    data = table()
+    found = augmented(SegmentationAugmentation(**fields), data)
+    assert found["labels"].dtype == torch.uint8
+    assert set(found["labels"].unique().tolist()) == {0, 1}
+    seen = found["pixel_values"][:, 0] > 110
+    assert (seen == found["labels"].bool()).float().mean() > 0.98
+    assert (found["labels"] != data.labels).flatten(1).any(1).float().mean() > 0.9
+
+
+def test_enlarging_and_shrinking_are_alike_likely_and_elastic_displacements_have_their_size():
+    data = table()
+    rows = torch.arange(2000)
+    pixels = torch.zeros(2000, 1, 4, 4)
+    from tsugiki.counter_random import counter_uniform
+
+    def uniform(stream: int, draws: int) -> torch.Tensor:
+        return counter_uniform(rows, draws, seed=0, epoch=0, stream=stream)
+
+    grid = SegmentationAugmentation(scale=0.5)._places(pixels, uniform)
+    factors = (grid[:, 0, 1, 0] - grid[:, 0, 0, 0]) / 0.5
+    assert factors.min() > 1 / 1.5 - 1e-4 and factors.max() < 1.5 + 1e-4
+    assert abs((factors > 1).float().mean() - 0.5) < 0.05
+    moved = SegmentationAugmentation(elastic=3.0)._displacements(uniform, 32, 32) * 16
+    assert np.allclose(moved[:, [0, 0, -1], [0, -1, 0]].std(), 3.0, rtol=0.05)  # at the corners, which are knots
+    assert (
+        augmented(SegmentationAugmentation(scale=0.5), data)["pixel_values"].shape == data.columns["pixel_values"].shape
+    )
+
+
+def test_pixels_without_a_class_stay_so():
+    data = table()
+    data.columns["labels"][data.labels == 1] = 255
+    found = augmented(EVERYTHING, data)["labels"]
+    assert set(found.unique().tolist()) == {0, 255}
+
+
+def test_it_is_read_by_its_kind():
+    found = read_augmentation({"kind": "segmentation", "flip": True, "elastic": 4})
+    assert found == SegmentationAugmentation(flip=True, elastic=4)
+    assert found.to_dict() == {"kind": "segmentation", "flip": True, "elastic": 4}
+    with pytest.raises(OptionError, match="unknown field 'elastc'"):
+        read_augmentation({"kind": "segmentation", "elastc": 4})
