@@ -80,6 +80,22 @@ def test_masks_follow_their_pictures_by_the_nearest_pixel(fields):
     assert (found["labels"] != data.labels).flatten(1).any(1).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("fields", [{}, {"elastic": 1e-9}])
+def test_windows_are_seen_at_random_places_in_picture_and_mask_alike(fields):
+    numbers = torch.arange(32 * 32).view(32, 32) % 251
+    many = numbers.byte()[None].repeat(40, 1, 1)
+    data = TensorTable({"pixel_values": many[:, None], "labels": many})
+    found = augmented(SegmentationAugmentation(crop=12, **fields), data)
+    assert found["pixel_values"].shape == (40, 1, 12, 12) and found["labels"].shape == (40, 12, 12)
+    assert torch.allclose(found["pixel_values"][:, 0].float(), found["labels"].float(), atol=1e-2)
+    corners = found["labels"][:, 0, 0].long()
+    assert len(set(corners.tolist())) > 25
+    windows = numbers.unfold(0, 12, 1).unfold(1, 12, 1).reshape(-1, 12, 12)
+    assert all((windows == one.long()).flatten(1).all(1).any() for one in found["labels"])
+    whole = augmented(SegmentationAugmentation(crop=50), data)
+    assert torch.equal(whole["labels"], data.labels)
+
+
 def test_enlarging_and_shrinking_are_alike_likely_and_elastic_displacements_have_their_size():
     data = table()
     rows = torch.arange(2000)
