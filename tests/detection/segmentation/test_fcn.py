@@ -5,7 +5,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from torch.nn import functional as F
 from tsugiki.errors import OptionError, UnknownNameError
-from tsugiki_detection.segmentation.backbone_maps import load_backbone
+from tsugiki.snapshots.backbones import load_backbone
 from tsugiki_detection.segmentation.fcn import Enlarge, FCNConfig, FCNForSemanticSegmentation
 
 RESIDUAL = {"model_type": "tsugiki_cifar_resnet", "depth": 8, "stage_channels": [4, 6, 8]}
@@ -77,18 +77,20 @@ def test_any_backbone_serves_by_its_model_type(tmp_path, backbone, skips, stride
 
 
 def test_the_colours_of_pictures_are_the_backbones():
-    config = FCNConfig(backbone_config={"model_type": "tsugiki_lenet", "image_size": 28}, skips=0)
-    assert config.num_channels == 1
+    for given in ({"num_channels": 1}, {"backbone_config": {"num_channels": 1}}):
+        backbone = {"model_type": "tsugiki_lenet", "image_size": 28, **given.pop("backbone_config", {})}
+        config = FCNConfig(backbone_config=backbone, skips=0, **given)
+        assert config.num_channels == config.backbone_config["num_channels"] == 1
     model = FCNForSemanticSegmentation(config).eval()  # what LeNet's hidden layers give has no place, and isn't used
     assert model(torch.randn(1, 1, 40, 44)).logits.shape == (1, 2, 40, 44)
 
 
 def test_a_backbone_that_does_not_exist_or_has_too_few_sizes_is_refused():
-    with pytest.raises(ValueError, match="must name the model_type of a family with a backbone, not 'tsugiki_mlpp'"):
-        FCNConfig(backbone_config={"model_type": "tsugiki_mlpp"})
-    with pytest.raises(ValueError, match="backbone_config: CifarResNetConfig"):
-        FCNConfig(backbone_config={"model_type": "tsugiki_cifar_resnet", "depth": 9})
-    with pytest.raises(ValueError, match="at most 2"):
+    with pytest.raises(ValueError, match="no installed package has the backbone 'tsugiki_mlpp'"):
+        tiny(backbone_config={"model_type": "tsugiki_mlpp"})
+    with pytest.raises(ValueError, match="describe no CifarResNetBackbone"):
+        tiny(backbone_config={"model_type": "tsugiki_cifar_resnet", "depth": 9})
+    with pytest.raises(ValueError, match="skips can be 2 at most, not 3"):
         tiny(backbone_config=RESIDUAL, skips=3)
     with pytest.raises(StrictDataclassClassValidationError, match=r"skips must be below .* encoder_channels, 2"):
         FCNConfig(encoder_channels=(4, 6), skips=2)
@@ -98,11 +100,11 @@ def test_a_checkpoint_by_name_gives_network_and_weights():
     import tsugiki
 
     model = FCNForSemanticSegmentation(FCNConfig(backbone="resnet20-cifar10", skips=1))
-    load_backbone(model.fcn.encoder, "resnet20-cifar10")
+    load_backbone(model.fcn.encoder.network, "resnet20-cifar10")
     weights = tsugiki.load("resnet20-cifar10").state_dict()
     found = model.fcn.encoder.network.state_dict()
     assert found and all(torch.equal(value, weights[name]) for name, value in found.items())
-    with pytest.raises(OptionError, match="does not fit backbone_config"):
-        load_backbone(tiny(backbone_config=RESIDUAL).fcn.encoder, "resnet20-cifar10")
+    with pytest.raises(OptionError, match="is not the one of the config"):
+        load_backbone(tiny(backbone_config=RESIDUAL).fcn.encoder.network, "resnet20-cifar10")
     with pytest.raises(UnknownNameError):
         FCNConfig(backbone="resnet21-cifar10")

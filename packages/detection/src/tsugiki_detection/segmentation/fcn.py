@@ -9,19 +9,20 @@ a transposed convolution enlarges each class by itself, and all of them are lear
 """
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithNoAttention, SemanticSegmenterOutput
 from tsugiki.forward_options import forward_options
 from tsugiki.list_fields import ListFields
 from tsugiki.pixel_values import check_picture
+from tsugiki.snapshots.backbones import backbone_fields
 
-from .backbone_maps import BackboneMaps, backbone_config_of, checkpoint_fields
+from .backbone_maps import BackboneMaps
 from .padding import cut_to, pad_to_multiple
 from .segmentation_loss import SegmentationLossConfig, SegmentationModel, check_problem, segmentation_loss
 
@@ -31,9 +32,8 @@ class FCNConfig(ListFields, SegmentationLossConfig, PreTrainedConfig):
     """The network that gives the maps, and what is made of them."""
 
     model_type = "tsugiki_fcn"
-    sub_configs: ClassVar[dict[str, type]] = {"backbone_config": AutoConfig}
 
-    num_channels: int = 3  # colours of the picture
+    num_channels: int = 3  # colours of the picture; those of the backbone, where its config says
     encoder_channels: list[int] | tuple[int, ...] = (
         16,
         32,
@@ -42,7 +42,9 @@ class FCNConfig(ListFields, SegmentationLossConfig, PreTrainedConfig):
         96,
     )  # of its own network; each step halves the size
     backbone: str | None = None  # checkpoint whose network and weights a training begins with, in place of its own
-    backbone_config: dict | PreTrainedConfig | None = None  # of any family with a backbone: model_type and its fields
+    backbone_config: dict[str, Any] | None = (
+        None  # that network's, with its model_type; read from `backbone` if left out
+    )
     skips: int = 2  # finer maps whose scores are added: 0 FCN-32s, 1 FCN-16s, 2 FCN-8s
     hidden_size: int = (
         128  # channels of the two layers on the coarsest maps, the paper's fc6 and fc7; 0 leaves them out
@@ -50,12 +52,11 @@ class FCNConfig(ListFields, SegmentationLossConfig, PreTrainedConfig):
     dropout: float | int = 0.0  # share of these silenced in training; 0.5 in the paper
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if self.backbone_config is None and self.backbone is not None:
-            self.backbone_config = checkpoint_fields(self.backbone)
+        if self.backbone_config is None and isinstance(self.backbone, str):
+            self.backbone_config = backbone_fields(self.backbone)
         if isinstance(self.backbone_config, dict):
-            self.backbone_config = backbone_config_of(self.backbone_config)
-        if self.backbone_config is not None:
-            self.num_channels = getattr(self.backbone_config, "num_channels", 3)
+            self.num_channels = self.backbone_config.get("num_channels", self.num_channels)
+            self.backbone_config = {**self.backbone_config, "num_channels": self.num_channels}
         super().__post_init__(**kwargs)
 
     def validate_sizes(self) -> None:
@@ -188,7 +189,7 @@ class FCNModel(FCNPreTrainedModel):
         self.encoder: Any = (
             OwnEncoder(config.num_channels, list(config.encoder_channels), count)
             if config.backbone_config is None
-            else BackboneMaps(config.backbone_config, count)  # type: ignore[arg-type]
+            else BackboneMaps(config.backbone_config, count)
         )
         self.channels: list[int] = list(self.encoder.channels)
         if config.hidden_size:
