@@ -41,6 +41,10 @@ AUTO_CLASSES = {
     "automatic-speech-recognition": "AutoModelForCTC",
 }
 
+# The pipelines of these look a class up in the library's list of names alone, and log an error of 9 kB where it is not
+# there, though they run it.
+_CHECKED_BY_NAME = ("ObjectDetection", "Segmentation")
+
 _registered: dict[tuple[str, str], type] = {}  # (plugin, family) -> config class
 _processors: dict[str, tuple[type, RegisteredFamily]] = {}  # by class name
 _pipelines: dict[str, type] = {}  # by task
@@ -139,6 +143,8 @@ def _register_models(family: RegisteredFamily) -> None:
             if auto_class is None:
                 raise PluginError(f"{_owner(family)}: transformers {transformers.__version__} has no {name}")
             auto_class.register(config_class, model_class, exist_ok=True)
+            if name.endswith(_CHECKED_BY_NAME):
+                auto_class._model_mapping._model_mapping.setdefault(family.model_type, model_class.__name__)
 
 
 def _register_processor(family: RegisteredFamily) -> None:
