@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+import tsugiki
 from huggingface_hub.errors import StrictDataclassClassValidationError
 from torch.nn import functional as F
 from tsugiki.errors import OptionError, UnknownNameError
 from tsugiki.snapshots.backbones import load_backbone
+from tsugiki_detection.segmentation import fcn_training
 from tsugiki_detection.segmentation.fcn import Enlarge, FCNConfig, FCNForSemanticSegmentation
 
 RESIDUAL = {"model_type": "tsugiki_cifar_resnet", "depth": 8, "stage_channels": [4, 6, 8]}
@@ -96,14 +98,18 @@ def test_a_backbone_that_does_not_exist_or_has_too_few_sizes_is_refused():
         FCNConfig(encoder_channels=(4, 6), skips=2)
 
 
-def test_a_checkpoint_by_name_gives_network_and_weights():
-    import tsugiki
-
+def test_training_begins_with_the_weights_of_a_checkpoint_by_name_and_goes_on_with_its_own(monkeypatch):
+    monkeypatch.setattr(fcn_training, "fit", lambda model, job: None)
     model = FCNForSemanticSegmentation(FCNConfig(backbone="resnet20-cifar10", skips=1))
-    load_backbone(model.fcn.encoder.network, "resnet20-cifar10")
+    fcn_training.train_fcn(model, None)
     weights = tsugiki.load("resnet20-cifar10").state_dict()
-    found = model.fcn.encoder.network.state_dict()
+    network = model.fcn.encoder.network
+    found = network.state_dict()
     assert found and all(torch.equal(value, weights[name]) for name, value in found.items())
+    model.config._name_or_path = "some/folder"
+    torch.nn.init.zeros_(network.cifar_resnet.stem.convolution.weight)
+    fcn_training.train_fcn(model, None)
+    assert not network.cifar_resnet.stem.convolution.weight.any()
     with pytest.raises(OptionError, match="is not the one of the config"):
         load_backbone(tiny(backbone_config=RESIDUAL).fcn.encoder.network, "resnet20-cifar10")
     with pytest.raises(UnknownNameError):

@@ -50,6 +50,11 @@ def test_masks_of_two_numbers_are_background_and_object(white):
     assert np.array_equal(labels[0], mask)
 
 
+def test_black_and_white_are_the_two_classes_of_a_model_whatever_they_are_called():
+    mask = Pillow.fromarray((disc() * 255).astype(np.uint8))
+    assert np.array_equal(read(with_masks([mask]), ["background", "nucleus"])[1][0], disc())
+
+
 def test_masks_of_one_bit_are_background_and_object():
     names, labels = read(with_masks([Pillow.fromarray(disc())]))
     assert names == ["background", "object"]

@@ -123,7 +123,7 @@ class MaskColumn:
             number = int(name) if by_name and name.isdecimal() else place
             if number < len(table):
                 table[number], known[number] = place, True
-        if values == {0, _WHITE} and list(names) == [BACKGROUND, OBJECT]:
+        if values == {0, _WHITE} and len(names) == 2:
             table[_WHITE] = 1
         known[IGNORED_PIXEL] = True
         return table, known
