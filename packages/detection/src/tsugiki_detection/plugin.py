@@ -5,11 +5,26 @@ from tsugiki.plugin import Family, Plugin
 ANNOTATIONS = "tsugiki_detection.annotations"
 DETECTORS = "tsugiki_detection.detectors"
 LANDMARKS = "tsugiki_detection.landmarks"
+SEGMENTATION = "tsugiki_detection.segmentation"
 LETTERBOX = f"{DETECTORS}.letterbox_processor:LetterboxImageProcessor"
+SEMANTIC_PROCESSOR = f"{SEGMENTATION}.semantic_image_processor:SemanticImageProcessor"
 
 plugin = Plugin(
     name="detection",
     families=(
+        Family(
+            "fcn",
+            config=f"{SEGMENTATION}.fcn:FCNConfig",
+            models={
+                "base": f"{SEGMENTATION}.fcn:FCNModel",
+                "semantic-segmentation": f"{SEGMENTATION}.fcn:FCNForSemanticSegmentation",
+            },
+            processor=SEMANTIC_PROCESSOR,
+            paper="Long, Shelhamer & Darrell 2015, Fully convolutional networks for semantic segmentation",
+            stages=("fcn.encoder.*", "fcn.hidden?"),
+            trainers={"semantic-segmentation": f"{SEGMENTATION}.fcn_training:train_fcn"},
+            example={"encoder_channels": (4, 6, 8), "hidden_size": 8},
+        ),
         Family(
             "localiser",
             config=f"{DETECTORS}.localiser:LocaliserConfig",
@@ -67,14 +82,28 @@ plugin = Plugin(
                 "num_landmarks": 5,
             },
         ),
+        Family(
+            "unet",
+            config=f"{SEGMENTATION}.unet:UNetConfig",
+            models={
+                "base": f"{SEGMENTATION}.unet:UNetModel",
+                "semantic-segmentation": f"{SEGMENTATION}.unet:UNetForSemanticSegmentation",
+            },
+            processor=SEMANTIC_PROCESSOR,
+            paper="Ronneberger, Fischer & Brox 2015, U-Net: convolutional networks for biomedical image segmentation",
+            stages=("unet.encoder.*", "unet.bottleneck", "unet.decoder.*"),
+            example={"depth": 2, "width": 4},
+        ),
     ),
     tasks={
         "keypoint-detection": f"{LANDMARKS}.keypoint_detection:KeypointDetection",
         "object-detection": f"{DETECTORS}.object_detection:ObjectDetection",
+        "semantic-segmentation": f"{SEGMENTATION}.semantic_segmentation:SemanticSegmentation",
     },
     augmentations={
         "boxes": f"{DETECTORS}.box_augmentation:BoxAugmentation",
         "landmarks": f"{LANDMARKS}.landmark_augmentation:LandmarkAugmentation",
+        "segmentation": f"{SEGMENTATION}.segmentation_augmentation:SegmentationAugmentation",
     },
     readers={
         "coco": f"{ANNOTATIONS}.coco:read_coco",
