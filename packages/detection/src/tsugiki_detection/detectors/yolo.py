@@ -148,7 +148,7 @@ class YOLOModel(YOLOPreTrainedModel):
     def __init__(self, config: YOLOConfig) -> None:
         super().__init__(config)
         self.backbone = feature_maps(config, config.levels)
-        self.neck = Neck(self.backbone.channels, config.neck_size, config.levels)
+        self.neck = Neck(self.backbone.channels, config, config.levels)
         self.post_init()
 
     @forward_options

@@ -104,7 +104,7 @@ class LandmarkModel(LandmarkPreTrainedModel):
     def __init__(self, config: LandmarkConfig) -> None:
         super().__init__(config)
         self.backbone = feature_maps(config)
-        self.neck = Neck(self.backbone.channels, config.neck_size, 1)
+        self.neck = Neck(self.backbone.channels, config, 1)
         self.post_init()
 
     @forward_options

@@ -1,7 +1,8 @@
 """Maps of a picture, from fine to coarse, and what joins them: the part that all networks of the plugin share."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from tsugiki.snapshots.backbones import backbone_fields, build_backbone, load_backbone
 
+Normalization = Literal["batch", "group"]
+GROUPS = 8  # of group normalisation, fewer where the channels are not divisible by it
 SLOPE = 0.1  # of leaky rectifiers, as in all of Redmon's networks
 
 
@@ -26,6 +29,8 @@ class FeatureMapsConfig:
         widths: Channels of the own network's stages, each of which halves the picture's sides.
         depths: Residual blocks of each.
         neck_size: Channels of the maps that predict.
+        normalization: Of the own network and of what stands on the backbone: ``batch`` (Ioffe and Szegedy 2015), or
+            ``group`` (Wu and He 2018), by which a batch is worth the same on one process and on several.
     """
 
     image_size: list[int] | tuple[int, ...] = (320, 320)
@@ -36,6 +41,7 @@ class FeatureMapsConfig:
     widths: list[int] | tuple[int, ...] = (16, 32, 64, 128, 192)
     depths: list[int] | tuple[int, ...] = (0, 1, 2, 2, 1)
     neck_size: int = 96
+    normalization: Normalization = "batch"
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.backbone_config is None and isinstance(self.backbone, str):
@@ -54,11 +60,11 @@ class FeatureMapsConfig:
             )
 
 
-def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution with batch norm and leaky rectifier; maps keep their size at stride 1."""
+def convolution(channels: int, out: int, kernel: int, stride: int = 1, *, norm: Normalization) -> nn.Sequential:
+    """A convolution with normalisation and leaky rectifier; maps keep their size at stride 1."""
     return nn.Sequential(
         nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(out),
+        nn.BatchNorm2d(out) if norm == "batch" else nn.GroupNorm(math.gcd(GROUPS, out), out),
         nn.LeakyReLU(SLOPE, inplace=True),
     )
 
@@ -66,10 +72,11 @@ def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Seq
 class ResidualBlock(nn.Module):
     """Darknet-53's block: to half the channels, a 3 x 3 convolution back, and the input added."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Normalization) -> None:
         super().__init__()
+        inner = channels // 2 or 1
         self.convolutions = nn.Sequential(
-            convolution(channels, channels // 2 or 1, 1), convolution(channels // 2 or 1, channels, 3)
+            convolution(channels, inner, 1, norm=norm), convolution(inner, channels, 3, norm=norm)
         )
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -92,7 +99,10 @@ class SmallDarknet(nn.Module):
         super().__init__()
         widths = [config.num_channels, *config.widths]
         self.stages = nn.ModuleList(
-            nn.Sequential(convolution(before, width, 3, 2), *(ResidualBlock(width) for _ in range(depth)))
+            nn.Sequential(
+                convolution(before, width, 3, 2, norm=config.normalization),
+                *(ResidualBlock(width, config.normalization) for _ in range(depth)),
+            )
             for before, width, depth in zip(widths, widths[1:], config.depths, strict=False)
         )
         self._given = min(max(3, least), len(config.widths))
@@ -124,11 +134,12 @@ class NamedBackbone(nn.Module):
 class Neck(nn.Module):
     """Lays the features of coarser maps over the finer ones, so that small objects are seen in their surroundings."""
 
-    def __init__(self, channels: list[int], size: int, levels: int) -> None:
+    def __init__(self, channels: list[int], config: FeatureMapsConfig, levels: int) -> None:
         super().__init__()
         self.levels = levels
-        self.lateral = nn.ModuleList(convolution(one, size, 1) for one in channels)
-        self.smooth = nn.ModuleList(convolution(size, size, 3) for _ in range(levels))
+        size, norm = config.neck_size, config.normalization
+        self.lateral = nn.ModuleList(convolution(one, size, 1, norm=norm) for one in channels)
+        self.smooth = nn.ModuleList(convolution(size, size, 3, norm=norm) for _ in range(levels))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """From maps (B, C, H, W), fine to coarse, to the finest `levels` of them with `size` channels."""
@@ -180,6 +191,9 @@ def initialize(module: nn.Module) -> None:
             init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         init.normal_(module.weight, std=module.in_features**-0.5)
+        init.zeros_(module.bias)
+    elif isinstance(module, nn.GroupNorm):
+        init.ones_(module.weight)
         init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d):
         init.ones_(module.weight)
