@@ -129,7 +129,7 @@ class _Boxes(NamedTuple):
         left, top, right, bottom = np.ascontiguousarray(corners.T)
         return cls(left, top, right, bottom, (right - left) * (bottom - top), groups)
 
-    def take(self, rows: NDArray) -> _Boxes:
+    def take(self, rows: NDArray | slice) -> _Boxes:
         return _Boxes(*(column[rows] for column in self))
 
 

@@ -91,7 +91,8 @@ def _mean(precision: NDArray[np.float64]) -> float:
 def _evaluation(there: Sequence[Objects], found: Sequence[Objects], classes: int) -> Any:
     from faster_coco_eval import COCO, COCOeval_faster
 
-    annotations, detections = [], []
+    annotations: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
     for number, (real, said) in enumerate(zip(there, found, strict=True), 1):
         areas = real.boxes[:, 2] * real.boxes[:, 3] if real.areas is None else real.areas
         columns = zip(real.boxes.tolist(), real.classes.tolist(), areas.tolist(), _ignored(real).tolist(), strict=True)

@@ -15,7 +15,9 @@ class BoxDetectionPipeline(ObjectDetectionPipeline):
         """Corners (4,) by name."""
         return dict(zip(("xmin", "ymin", "xmax", "ymax"), box.tolist(), strict=True))
 
-    def postprocess(self, model_outputs: Any, threshold: float | None = None) -> Any:
+    def postprocess(  # type: ignore[override]
+        self, model_outputs: Any, threshold: float | None = None
+    ) -> Any:
         """The objects that score at least `threshold`, by default the config's `score_threshold`."""
         if threshold is None:
             threshold = float(getattr(self.model.config, "score_threshold", 0.5))

@@ -48,7 +48,7 @@ class LetterboxImageProcessor(ColorImageProcessor):
         """Fit one array `(C, H, W)` into the frame."""
         height, width = self.fitted(*image.shape[1:])
         inner = super().resize(image, SizeDict(height=height, width=width), resample, reducing_gap, **kwargs)
-        frame = np.full((len(inner), size.height, size.width), self.pad_value, inner.dtype)
+        frame = np.full((len(inner), int(size.height or 0), int(size.width or 0)), self.pad_value, inner.dtype)
         frame[:, :height, :width] = inner
         return frame
 

@@ -54,7 +54,6 @@ class LocaliserPreTrainedModel(PreTrainedModel):
     config_class = LocaliserConfig
     base_model_prefix = "localiser"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
 
     def _init_weights(self, module: nn.Module) -> None:
         """See `tsugiki_detection.networks.feature_maps.initialize`."""
@@ -92,17 +91,18 @@ class LocaliserForObjectDetection(LocaliserPreTrainedModel):
     def __init__(self, config: LocaliserConfig) -> None:
         super().__init__(config)
         self.localiser = LocaliserModel(config)
-        self.answer = nn.Linear(config.neck_size, 5 + config.num_labels)
+        self.answer = nn.Linear(config.neck_size, 5 + len(config.id2label or {}))
         self.post_init()
 
     @property
     def dummy_inputs(self) -> dict[str, Tensor]:
         """Two pictures with an object each."""
+        config: Any = self.config
         generator = torch.Generator().manual_seed(0)
         labels = torch.zeros(2, 1, WIDTH)
-        labels[:, 0, CLASS] = torch.arange(2) % self.config.num_labels
+        labels[:, 0, CLASS] = torch.arange(2) % config.num_labels
         labels[:, 0, BOX] = torch.tensor([[0.3, 0.4, 0.2, 0.3], [0.7, 0.6, 0.4, 0.5]])
-        shape = (2, self.config.num_channels, *self.config.image_size)
+        shape = (2, config.num_channels, *config.image_size)
         return {"pixel_values": torch.randn(shape, generator=generator), "labels": labels}
 
     @forward_options

@@ -10,6 +10,7 @@ The network below is any backbone by name, or a small residual one of its own in
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -128,16 +129,16 @@ class YOLOPreTrainedModel(PreTrainedModel):
     config_class = YOLOConfig
     base_model_prefix = "yolo"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """He et al. 2015 for convolutions; batch norms the identity; the predicting layers small, objects rare."""
         if isinstance(module, PredictingLayer):
             init.normal_(module.weight, std=self.config.initializer_range)
-            bias = torch.zeros(self.config.anchors_per_level, 5 + self.config.num_labels)
+            config: Any = self.config
+            bias = torch.zeros(config.anchors_per_level, 5 + config.num_labels)
             bias[:, 4] = math.log(PRIOR / (1 - PRIOR))
-            init.copy_(module.bias, bias.flatten())
+            init.copy_(module.bias, bias.flatten())  # type: ignore[arg-type]
         else:
             initialize(module)
 
@@ -164,7 +165,8 @@ class PredictingLayer(nn.Conv2d):
     """For every anchor of every cell of a level: a box, whether it holds an object, and its classes."""
 
     def __init__(self, config: YOLOConfig) -> None:
-        super().__init__(config.neck_size, config.anchors_per_level * (5 + config.num_labels), 1)
+        outputs = 5 + len(config.id2label or {})
+        super().__init__(config.neck_size, config.anchors_per_level * outputs, 1)
 
 
 class Predictor(nn.Module):
@@ -190,11 +192,12 @@ class YOLOForObjectDetection(YOLOPreTrainedModel):
     def dummy_inputs(self) -> dict[str, Tensor]:
         """Two pictures with two objects each."""
         generator = torch.Generator().manual_seed(0)
-        height, width = self.config.image_size
+        config: Any = self.config
+        height, width = config.image_size
         labels = torch.zeros(2, 2, WIDTH)
-        labels[:, :, 0] = torch.arange(2) % self.config.num_labels
+        labels[:, :, 0] = torch.arange(2) % config.num_labels
         labels[:, :, 1:5] = torch.tensor([[0.3, 0.4, 0.2, 0.3], [0.7, 0.6, 0.4, 0.5]])
-        pixel_values = torch.randn((2, self.config.num_channels, height, width), generator=generator)
+        pixel_values = torch.randn((2, config.num_channels, height, width), generator=generator)
         return {"pixel_values": pixel_values, "labels": labels}
 
     @forward_options
@@ -222,7 +225,8 @@ class YOLOForObjectDetection(YOLOPreTrainedModel):
             grids.append((height, width))
         found = {"logits": torch.cat(classes, 1), "objectness": torch.cat(objectness, 1)}
         found["pred_boxes"] = torch.cat(boxes, 1)
-        loss = None if labels is None else yolo_loss(self.config, found, labels, grids)
+        config: Any = self.config
+        loss = None if labels is None else yolo_loss(config, found, labels, grids)
         return YOLOOutput(loss=loss, **found, hidden_states=seen.hidden_states)
 
 
@@ -237,7 +241,7 @@ def decode_boxes(raw: Tensor, anchors: list[list[float]]) -> Tensor:
         Centre, width and height in fractions of the frame (B, A, H, W, 4).
     """
     _, _, height, width, _ = raw.shape
-    options = {"device": raw.device, "dtype": torch.float32}
+    options: Any = {"device": raw.device, "dtype": torch.float32}
     share = raw.float().sigmoid()
     x = (2 * share[..., 0] - 0.5 + torch.arange(width, **options)) / width
     y = (2 * share[..., 1] - 0.5 + torch.arange(height, **options)[:, None]) / height

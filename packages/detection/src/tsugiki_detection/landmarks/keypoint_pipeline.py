@@ -32,7 +32,7 @@ class KeypointPipeline(Pipeline):
         size = input_tensors.pop("size")
         return {"output": self.model(**input_tensors), "size": size}
 
-    def postprocess(self, model_outputs: Any, **kwargs: Any) -> list[dict[str, Any]]:  # type: ignore[override]
+    def postprocess(self, model_outputs: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """The points."""
         return point_answers(self.model.config, self.image_processor, model_outputs["output"], [model_outputs["size"]])[
             0

@@ -91,7 +91,6 @@ class LandmarkPreTrainedModel(PreTrainedModel):
     config_class = LandmarkConfig
     base_model_prefix = "landmarks"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
 
     def _init_weights(self, module: nn.Module) -> None:
         """See `tsugiki_detection.networks.feature_maps.initialize`."""

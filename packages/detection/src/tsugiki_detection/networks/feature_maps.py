@@ -144,7 +144,7 @@ class Neck(nn.Module):
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """From maps (B, C, H, W), fine to coarse, to the finest `levels` of them with `size` channels."""
         above: Tensor | None = None
-        merged = []
+        merged: list[Tensor] = []
         for lateral, one in zip(reversed(self.lateral), reversed(maps), strict=True):
             hidden = lateral(one)
             if above is not None:
@@ -198,6 +198,7 @@ def initialize(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         init.ones_(module.weight)
         init.zeros_(module.bias)
-        init.zeros_(module.running_mean)
-        init.ones_(module.running_var)
-        init.zeros_(module.num_batches_tracked)
+        statistics: Any = module  # which are Tensor | None for those without
+        init.zeros_(statistics.running_mean)
+        init.ones_(statistics.running_var)
+        init.zeros_(statistics.num_batches_tracked)
