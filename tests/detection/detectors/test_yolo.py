@@ -112,6 +112,7 @@ def test_the_loss_is_its_rule():
     )
 
 
+@torch.no_grad()
 def test_padding_and_ignored_objects_teach_nothing():
     config = YOLOConfig(**TINY, anchors=ANCHORS)
     model = YOLOForObjectDetection(config).eval()
@@ -126,6 +127,7 @@ def test_padding_and_ignored_objects_teach_nothing():
     assert float(output.loss) < float(model(pixels, labels=nothing).loss)  # most of the picture is not asked about
 
 
+@torch.no_grad()
 def test_a_batch_is_worth_the_mean_of_its_pictures():
     model = YOLOForObjectDetection(YOLOConfig(**TINY, anchors=ANCHORS)).eval()
     pixels = torch.randn(2, 3, 64, 64)
