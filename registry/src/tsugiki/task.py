@@ -112,6 +112,15 @@ class Task(ABC):
         """
         return table
 
+    def settings(self, model: Any, table: TensorTable) -> dict[str, Any]:
+        """Fields of a trained model's config that are measured, such as the score from which a detector answers.
+
+        Args:
+            model: In eval mode; it is left as it is.
+            table: Rows that it did not learn from.
+        """
+        return {}
+
     def table(self, dataset: Dataset, processor: Any, columns: Mapping[str, str] | None = None) -> TensorTable:
         """Decode the rows once.
 

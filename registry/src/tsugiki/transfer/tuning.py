@@ -260,11 +260,14 @@ def tune(
         best = len(candidates) - 1 if is_surely_better(score, scores[best]) else best
     tried = [{"learning_rate": rate, **shown} for rate, shown in zip(rates, figures, strict=True)]
     rate, (model, fit) = rates[best], candidates[best]
+    settings = run.task.settings(model, outer)
     seconds = sum(fit.seconds for _, fit in candidates)
     if again:
         model = start(None)
         fit = fit_candidate(run, f"{name}-final", model, train, None, depth, rate, schedule, options, new)
         seconds += fit.seconds
+    for field, value in settings.items():
+        setattr(model.config, field, value)
     rows = f"{len(outer):,} rows {'of validation data' if validation is not None else 'held out of the training rows'}"
     return Tuned(model, rate, tried, rows, fit, seconds)
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from transformers import PreTrainedModel
-from tsugiki.evaluation.evaluate import predict_table
-from tsugiki.task import Task
 from tsugiki.tensor_table import TensorTable
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
@@ -14,9 +10,7 @@ from tsugiki.training.job import FitResult, TrainingJob
 from ..boxes.anchors import kmeans_anchors
 from ..networks.feature_maps import begin_from_backbone
 from .box_labels import BOX, CROWD, is_object
-from .found_objects import best_threshold, match_all
 from .localiser import LocaliserForObjectDetection
-from .object_detection import FOUND, objects_of
 from .yolo import YOLOConfig, YOLOForObjectDetection
 
 
@@ -38,7 +32,8 @@ def train_detector(model: YOLOForObjectDetection | LocaliserForObjectDetection, 
     begin_from_backbone(model)
     found = fit(model, job)
     if job.validation is not None and job.task is not None:
-        config.score_threshold = threshold_of(model, job.validation, job.task)
+        for field, value in job.task.settings(model, job.validation).items():
+            setattr(config, field, value)
     return found
 
 
@@ -55,10 +50,3 @@ def anchors_of(table: TensorTable, levels: int, each: int, seed: int) -> list[li
         sizes = kmeans_anchors(objects[:, BOX][:, 2:].double().numpy().clip(1e-4), levels * each, seed=seed)
         sizes = np.concatenate([sizes, sizes[-1:].repeat(levels * each - len(sizes), 0)])
     return [[[round(float(side), 5) for side in pair] for pair in level] for level in sizes.reshape(levels, each, 2)]
-
-
-@torch.no_grad()
-def threshold_of(model: PreTrainedModel, table: TensorTable, task: Task) -> float:
-    """The least score with the best F1 over all classes on some rows, at an overlap of one half."""
-    predictions = predict_table(model, table, task=task)
-    return round(best_threshold(match_all(*objects_of(predictions), FOUND))[0], 4)

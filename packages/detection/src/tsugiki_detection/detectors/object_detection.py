@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
-from tsugiki.errors import DataError
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES
 from tsugiki.labelled_task import LabelledTask
@@ -108,6 +108,13 @@ class ObjectDetection(LabelledTask):
                     count = sum(int((one.classes == label).sum()) for one in there)
                     metrics[f"map_50_{name.replace(' ', '_')}"] = Metric(value, value, value, count, "score")
         return metrics
+
+    def settings(self, model: Any, table: TensorTable) -> dict[str, Any]:
+        """`score_threshold`: the least score with the best F1 over all classes, at an overlap of one half."""
+        from .found_objects import best_threshold, match_all
+
+        threshold, _ = best_threshold(match_all(*objects_of(predict_table(model, table, task=self)), FOUND))
+        return {"score_threshold": round(threshold, 4)}
 
     def figures(
         self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
@@ -204,13 +211,3 @@ def answers_of(found: Mapping[str, Tensor], names: Mapping[int, str]) -> Answers
         {"label": names[label], "score": score, "box": dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))}
         for score, label, box in rows
     ]
-
-
-def refuse_unknown(names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse classes of data that a model does not know.
-
-    Raises:
-        DataError: Names them.
-    """
-    if unknown := [name for name in names if name not in known]:
-        raise DataError(f"the data has boxes of {', '.join(map(repr, unknown))}, which the model does not know")
