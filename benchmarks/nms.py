@@ -3,8 +3,8 @@
     python benchmarks/nms.py [--rounds 7]
 
 Boxes as a detector gives them, many on each object, and boxes scattered over a picture; 1,000 and 100,000 of them. Of
-several rounds the fastest counts. Wherever another way is timed too, it must keep the same boxes. The plain loop is left
-out where it takes minutes.
+several rounds the fastest counts. Wherever another way is timed too, it must keep the same boxes. The plain loop is
+left out where it takes minutes.
 """
 
 from __future__ import annotations
