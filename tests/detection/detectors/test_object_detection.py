@@ -16,7 +16,8 @@ from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.predictions import Predictions
 from tsugiki_detection.detectors.box_labels import AREA, BOX, CLASS, FRAME_AREA
 from tsugiki_detection.detectors.letterbox_processor import LetterboxImageProcessor
-from tsugiki_detection.detectors.object_detection import ObjectDetection, objects_of
+from tsugiki_detection.detectors.object_detection import ObjectDetection
+from tsugiki_detection.detectors.predicted_objects import objects_of
 
 from .detection_data import FEATURES, NAMES, pictures
 

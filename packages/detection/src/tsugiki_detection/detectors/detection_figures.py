@@ -17,6 +17,7 @@ from .average_precision import Objects
 from .box_drawing import COLORS
 from .box_labels import BOX, CLASS
 from .found_objects import best_threshold, confusion, match_all
+from .predicted_objects import objects_of
 
 DOTS_PER_INCH = 120
 SHOWN = 6  # pictures
@@ -25,8 +26,6 @@ FOUND = 0.5
 
 def draw_examples(pixels: Tensor, predictions: Predictions, names: list[str], folder: Path) -> Picture:
     """The first pictures of the rows (N, C, H, W): dashed what is there, solid what was found at the best score."""
-    from .object_detection import objects_of
-
     there, found = objects_of(predictions)
     threshold, _ = best_threshold(match_all(there, found, FOUND))
     count = min(SHOWN, len(there))

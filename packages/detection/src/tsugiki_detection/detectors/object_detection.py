@@ -24,10 +24,11 @@ from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
 from ..boxes.box_formats import convert_boxes
-from .average_precision import Objects, average_precision
+from .average_precision import average_precision
 from .box_labels import AREA, BOX, CLASS, CROWD, FRAME_AREA, WIDTH, padded
 from .letterbox_processor import MOST_DETECTIONS, LetterboxImageProcessor
 from .objects_column import OBJECTS_COLUMN, ObjectRow, class_names, read_objects
+from .predicted_objects import objects_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -187,21 +188,6 @@ def frame_area(row: ObjectRow, processor: Any) -> float:
     to_frame = getattr(processor, "to_frame", None)
     share = 1.0 if to_frame is None else float(to_frame(whole, row.height, row.width)[2:].prod())
     return row.width * row.height / share
-
-
-def objects_of(predictions: Predictions) -> tuple[list[Objects], list[Objects]]:
-    """What is there and what was found, in units in which a box's area is that in pixels of the picture."""
-    there, found = [], []
-    for said, labels in zip(np.asarray(predictions.outputs), np.asarray(predictions.labels), strict=True):
-        side = float(np.sqrt(labels[0, FRAME_AREA]))
-        said, real = said[said[:, 0] >= 0].astype(np.float64), labels[labels[:, CLASS] >= 0].astype(np.float64)
-        size = real[:, BOX][:, 2:] * side
-        boxes = np.concatenate([real[:, BOX][:, :2] * side - size / 2, size], 1)
-        there.append(Objects(boxes, real[:, CLASS].astype(int), None, real[:, AREA], real[:, CROWD] > 0))
-        corners = said[:, 2:] * side
-        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
-        found.append(Objects(boxes, said[:, 1].astype(int), said[:, 0]))
-    return there, found
 
 
 def answers_of(found: Mapping[str, Tensor], names: Mapping[int, str]) -> Answers:
