@@ -225,8 +225,7 @@ class YOLOForObjectDetection(YOLOPreTrainedModel):
             grids.append((height, width))
         found = {"logits": torch.cat(classes, 1), "objectness": torch.cat(objectness, 1)}
         found["pred_boxes"] = torch.cat(boxes, 1)
-        config: Any = self.config
-        loss = None if labels is None else yolo_loss(config, found, labels, grids)
+        loss = None if labels is None else yolo_loss(self.config, found, labels, grids)
         return YOLOOutput(loss=loss, **found, hidden_states=seen.hidden_states)
 
 

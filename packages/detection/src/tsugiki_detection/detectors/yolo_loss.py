@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +13,8 @@ from ..boxes.box_formats import convert_boxes
 from ..boxes.overlap import overlap
 from .box_labels import BOX, CLASS, CROWD, is_object
 
-if TYPE_CHECKING:
-    from .yolo import YOLOConfig
 
-
-def yolo_loss(config: YOLOConfig, found: Mapping[str, Tensor], labels: Tensor, grids: list[tuple[int, int]]) -> Tensor:
+def yolo_loss(config: Any, found: Mapping[str, Tensor], labels: Tensor, grids: list[tuple[int, int]]) -> Tensor:
     """The mean over pictures of each one's loss, so that a batch is worth the same on one process and on several.
 
     An object owns, in the cell that holds its centre, every anchor whose sides are within a factor of its own, or
@@ -26,7 +23,7 @@ def yolo_loss(config: YOLOConfig, found: Mapping[str, Tensor], labels: Tensor, g
     What overlaps an object well without being its own, or lies on an ignored one, is not asked.
 
     Args:
-        config: With the weights of the parts.
+        config: The network's, with the weights of the parts.
         found: ``logits`` (B, Q, C), ``objectness`` (B, Q) and ``pred_boxes`` (B, Q, 4).
         labels: Objects (B, M, 8).
         grids: Height and width of each level's grid.
@@ -62,11 +59,11 @@ def yolo_loss(config: YOLOConfig, found: Mapping[str, Tensor], labels: Tensor, g
     return parts.mean()
 
 
-def own_anchors(config: YOLOConfig, boxes: Tensor, real: Tensor, grids: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+def own_anchors(config: Any, boxes: Tensor, real: Tensor, grids: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
     """Which anchors each object owns, of those of the cells that hold its centre.
 
     Args:
-        config: With the anchors of each level.
+        config: The network's, with the anchors of each level.
         boxes: Centre and size in fractions of the frame (B, M, 4).
         real: Which of them are objects to be found (B, M).
         grids: Height and width of each level's grid.
