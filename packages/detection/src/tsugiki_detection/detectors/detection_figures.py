@@ -37,6 +37,7 @@ def draw_examples(pixels: Tensor, predictions: Predictions, names: list[str], fo
     height, width = pixels.shape[-2:]
     for axes, picture, labels, said in zip(grid, pixels, predictions.labels, predictions.outputs, strict=False):
         axes.imshow(Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()))
+        axes.set(xlim=(0, width), ylim=(height, 0))
         real = np.asarray(labels)[np.asarray(labels)[:, CLASS] >= 0]
         centre, size = real[:, BOX][:, :2], real[:, BOX][:, 2:]
         _rectangles(
@@ -47,7 +48,7 @@ def draw_examples(pixels: Tensor, predictions: Predictions, names: list[str], fo
     for number, name in enumerate(names):
         grid[0].plot([], [], color=COLORS[number % len(COLORS)], label=name)
     if names:
-        grid[0].legend(loc="lower left", fontsize="small")
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
     return _saved(figure, folder, "detections.png", "Some pictures: dashed what is there, solid what was found.")
 
 
