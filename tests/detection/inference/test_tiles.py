@@ -8,16 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import tsugiki
 from PIL import Image
 from tsugiki.cli.errors import UsageError
 from tsugiki.errors import OptionError, OutputError
 from tsugiki.images import open_image
-from tsugiki_detection.detectors.letterbox_processor import LetterboxImageProcessor
 from tsugiki_detection.inference import detect_command
-from tsugiki_detection.inference.tiles import CORNERS, Tile, TiledDetection, detect_in_tiles, join, tiles_of
+from tsugiki_detection.inference.detection_table import CORNERS
+from tsugiki_detection.inference.tiles import Tile, TiledDetection, detect_in_tiles, join, tiles_of
 
 from .bright_things import bright_things, night
+from .tiny_detector import tiny_detector
 
 
 @pytest.mark.parametrize(("width", "height"), [(4000, 3000), (641, 640), (640, 640), (100, 2000), (1, 1)])
@@ -94,17 +94,7 @@ def test_equal_things_of_two_tiles_are_one():
 def folder(tmp_path_factory):
     """A tiny detector that nobody trained, and a picture of four of its frames."""
     tmp_path = tmp_path_factory.mktemp("detector")
-    model = tsugiki.create_model(
-        "yolo",
-        num_labels=2,
-        score_threshold=0.0101,
-        image_size=(64, 64),
-        widths=(4, 8, 8, 16),
-        depths=(0, 1, 0, 1),
-        neck_size=8,
-    )
-    model.save_pretrained(tmp_path / "yolo")
-    LetterboxImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path / "yolo")
+    tiny_detector(tmp_path / "yolo")
     draws = np.random.default_rng(0)
     for name, size in (("large.png", (100, 128, 3)), ("small.png", (48, 64, 3))):
         Image.fromarray(draws.integers(0, 255, size, dtype=np.uint8)).save(tmp_path / name)

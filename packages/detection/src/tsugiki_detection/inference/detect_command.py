@@ -1,12 +1,14 @@
-"""`tsugiki detect`: things in pictures of any size, in tiles where they are large."""
+"""`tsugiki detect`: things in pictures of any size, in tiles where they are large, and in films."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from tsugiki.answers import Answers
 from tsugiki.cli.errors import UsageError
 from tsugiki.cli.options import Device, Json, ModelName, Overwrite
 from tsugiki.cli.output import json_list, note, only_results_on_stdout
@@ -18,7 +20,14 @@ from tsugiki.output import write_text
 from tsugiki.output_path import check_output_path
 from tsugiki.progress import progress_bar
 
-STANDARD_OUTPUT = "-"
+from .detection_table import STANDARD_OUTPUT, DetectionTable
+from .video import WRITTEN, detect_in_film, is_film, open_film
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+AT_ONCE = 8  # pictures that are read and looked at together
+ALL = 10**6  # boxes of a picture that are told
 DETECTION = "object-detection"
 
 
@@ -54,16 +63,20 @@ def command(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
-    """Find things in pictures of any size.
+    """Find things in pictures of any size, and in films.
 
     With --tiles, a picture larger than a tile is looked at tile by tile and once as a whole, and what several of them
     found of one thing is joined: the best box of each class on each place stays, and a box that a tile's border has cut
     goes where it lies in another. An input that cannot be read is named on standard error, the others are looked at,
     and the exit code is 1.
 
+    Of a film (.mp4, .mkv, …) each frame is looked at, and --output writes it with boxes and without its sound. Films
+    need `pip install 'tsugiki-detection[video]'`.
+
     Example:
         tsugiki detect yolo-bccd smear.png --tiles 320 --output marked.png
         tsugiki detect yolo-bccd slides/ --tiles 640 --overlap 0.3 --output-dir marked --csv cells.csv
+        tsugiki detect yolo-raccoon garden.mp4 --output marked.mp4 --csv raccoons.csv
     """
     if json and csv == STANDARD_OUTPUT:
         raise UsageError("--json and --csv - both print to standard output; name a file, or leave one of them out")
@@ -73,30 +86,62 @@ def command(
         csv_file = None
         if csv is not None and csv != STANDARD_OUTPUT:
             csv_file = check_output_path(csv, (), reads=reads, overwrite=overwrite)
+        films = [content for group in inputs for _, content in group.sources if is_film(content)]
+        if films and (len(inputs) > 1 or len(inputs[0].sources) > 1):
+            raise UsageError(f"{films[0]} is a film: films are looked at one by one, without other inputs")
+        if films and output_dir is not None:
+            raise UsageError("a film with boxes is one file, which --output names")
+        if films and output is not None:
+            what = "a film is written as MP4, MOV, MKV or WebM"
+            check_output_path(output, tuple(WRITTEN), reads=reads, overwrite=overwrite, what=what)
         answering = detector(name, device, tiles=tiles, overlap=overlap, whole=whole, threshold=threshold)
         add_json = unfinished.enter_context(json_list(stdout)) if json else None
-        from .detection_table import DetectionTable
+        if films:
+            table = DetectionTable(["frame", "seconds"], stdout, csv_to=csv, add_json=add_json, widths=[6, 9])
+            _look_at_film(answering, films[0], table, output, overwrite=overwrite)
+            failed = False
+        else:
+            found = answering.inputs(inputs)
+            files = _files(found, output, output_dir, reads=reads, overwrite=overwrite)
+            widths = [max(len(label) for label, _ in found)]
+            table = DetectionTable(["input"], stdout, csv_to=csv, add_json=add_json, widths=widths)
+            failed = _look_at_pictures(answering, found, table, files)
+        if csv_file is not None:
+            write_text(csv_file, table.csv_text, overwrite=overwrite)
+    return 1 if failed else 0
 
-        found = answering.inputs(inputs)
-        files = _files(found, output, output_dir, reads=reads, overwrite=overwrite)
-        widths = [max(len(label) for label, _ in found)]
-        table = DetectionTable(["input"], stdout, csv_to=csv, add_json=add_json, widths=widths)
-        failed = False
-        bar = unfinished.enter_context(progress_bar("detect", len(found), unit="input"))
-        for batch in answering.answers(found, top_k=_ALL, batch_size=_AT_ONCE, files=files):
+
+def _look_at_pictures(
+    answering: Any, found: Sequence[Source], table: DetectionTable, files: OutputFiles | None
+) -> bool:
+    """Tell what is in pictures; whether one could not be read."""
+    failed = False
+    with progress_bar("detect", len(found), unit="input") as bar:
+        for batch in answering.answers(found, top_k=ALL, batch_size=AT_ONCE, files=files):
             for one in batch:
                 table.add({"input": one.source}, one.predictions, one.error)
                 if one.error is not None:
                     failed = True
                     note(f"tsugiki: {one.error}")
             bar.update(len(batch))
-        if csv_file is not None:
-            write_text(csv_file, table.csv_text, overwrite=overwrite)
-    return 1 if failed else 0
+    return failed
 
 
-_AT_ONCE = 8  # inputs that are read and looked at together
-_ALL = 10**6  # boxes of a picture that are told
+def _look_at_film(answering: Any, path: Path, table: DetectionTable, output: str | None, *, overwrite: bool) -> None:
+    """Tell what is in each frame of a film, and write it with boxes."""
+
+    def detect(picture: Image) -> Answers:
+        [answers] = answering.task.predict(answering.model, answering.processor, [picture], top_k=ALL)
+        return answers
+
+    with (
+        open_film(path) as film,
+        progress_bar("detect", film.count, unit="frame") as bar,
+        contextlib.closing(detect_in_film(film, detect, output, overwrite=overwrite)) as looked_at,
+    ):
+        for frame, answers in looked_at:
+            table.add({"frame": frame.number, "seconds": round(frame.seconds, 3)}, answers)
+            bar.update()
 
 
 def detector(

@@ -10,9 +10,8 @@ from typing import Any, TextIO
 from tsugiki.answers import Answers
 from tsugiki.progress import above_bars
 
-from .tiles import CORNERS
-
 STANDARD_OUTPUT = "-"
+CORNERS = ("xmin", "ymin", "xmax", "ymax")  # of a box, in pixels
 
 
 class DetectionTable:

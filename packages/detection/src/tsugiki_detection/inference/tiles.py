@@ -15,11 +15,11 @@ from tsugiki.errors import OptionError
 from ..boxes.box_formats import box_areas
 from ..boxes.nms import batched_nms
 from ..detectors.object_detection import ObjectDetection
+from .detection_table import CORNERS
 
 TILES_AT_ONCE = 8
 BORDER = 0.01  # share of a tile's side; a box that comes so near to an inner border counts as cut by it
 INSIDE = 0.8  # share of a cut box within another's from which it is a part of what that one is around
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Tile(NamedTuple):
