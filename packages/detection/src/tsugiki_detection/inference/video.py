@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -117,7 +117,7 @@ def detect_in_film(
     target: str | Path | None = None,
     *,
     overwrite: bool = False,
-) -> Iterator[tuple[Frame, Answers]]:
+) -> Generator[tuple[Frame, Answers], None, None]:
     """Find things in every frame; a frame is held as long as it is looked at.
 
     Args:
