@@ -18,7 +18,7 @@ from tsugiki.errors import DataError, OptionError
 from ..boxes.nms import batched_nms
 from .window_maps import all_windows
 
-WINDOWS_AT_ONCE = 2**15  # of which maps are held
+WINDOWS_AT_ONCE = 2**16  # of which maps are held
 CLASSIFICATION = "image-classification"
 
 

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from tsugiki.errors import OptionError
 
 MOST_MAPS = 36  # of places that differ along a window's border; with more, windows share too little to be quicker
-WINDOWS_AT_ONCE = 2048  # whose maps a fully connected layer gathers
+WINDOWS_AT_ONCE = 1024  # whose maps a fully connected layer gathers
 Taps = tuple[int | None, ...]  # by tap of a kernel, the kind of the place that it sees; None beyond the border
 Maps = dict[tuple[int, int], Tensor]  # by kind of row and of column, (1, C, H, W)
 
@@ -275,24 +275,33 @@ def _linear(window: WindowMaps, weight: Tensor, bias: Tensor | None = None) -> W
     ]
     channels, high, wide = places[0].shape
     matrix = weight.reshape(len(weight), channels, -1).transpose(1, 2).reshape(len(weight), -1)  # place by place
-    found = weight.new_empty(1, len(weight), high, wide)
+    found = weight.new_empty(len(weight), high * wide)
     band = max(1, WINDOWS_AT_ONCE // wide)
     for first in range(0, high, band):
-        seen = torch.cat([place[:, first : first + band] for place in places]).flatten(1)
-        answer = matrix @ seen if bias is None else torch.addmm(bias[:, None], matrix, seen)
-        found[0, :, first : first + band] = answer.unflatten(1, (-1, wide))
-    return WindowMaps.of({(0, 0): found}, rows.result, columns.result, (1, len(weight)))
+        rows_seen = [place[:, first : first + band] for place in places]
+        seen = (rows_seen[0] if len(places) == 1 else torch.cat(rows_seen)).flatten(1)  # (places * C, windows)
+        answer = found[:, first * wide : first * wide + seen.shape[1]]
+        if bias is None:
+            torch.mm(matrix, seen, out=answer)
+        else:
+            torch.addmm(bias[:, None], matrix, seen, out=answer)
+    maps = {(0, 0): found.view(1, len(weight), high, wide)}
+    return WindowMaps.of(maps, rows.result, columns.result, (1, len(weight)))
 
 
 def _pooled(
-    window: WindowMaps, walks: Sequence[Walk], combine: Callable[[Tensor, Tensor], Any], *, mean_of: str | None = None
+    window: WindowMaps,
+    walks: Sequence[Walk],
+    combine: Callable[[Tensor, Tensor], Tensor],
+    *,
+    mean_of: str | None = None,
 ) -> WindowMaps:
     """Pooling, first of rows, then of columns.
 
     Args:
         window: Maps.
         walks: Of the kernel along either.
-        combine: Changes the first of two tensors into both.
+        combine: Of two tensors makes one.
         mean_of: What a sum is divided by: ``all`` taps, or those ``inside`` the border.
     """
     _check_maps(walks)
@@ -309,10 +318,10 @@ def _pooled(
                     part = maps[(seen, other) if side == 0 else (other, seen)]
                     cut = slice(cut.start, cut.stop, walk.stride)
                     part = part[:, :, cut] if side == 0 else part[..., cut]
-                    total = part.clone() if total is None else combine(total, part)
+                    total = part if total is None else combine(total, part)
                 assert total is not None
                 if mean_of is not None:
-                    total /= len(taps) if mean_of == "all" else sum(tap is not None for tap in taps)
+                    total = total / (len(taps) if mean_of == "all" else sum(tap is not None for tap in taps))
                 found[(kind, other) if side == 0 else (other, kind)] = total
         maps = found
     rows, columns = (walk.result for walk in walks)
@@ -344,7 +353,7 @@ def _max_pool2d(
     if return_indices:
         refuse("it asks where maxima lie")
     walks = _pooling_walks(window, kernel_size, stride, padding, dilation, ceil_mode)
-    return _pooled(window, walks, lambda total, part: torch.maximum(total, part, out=total))
+    return _pooled(window, walks, torch.maximum)
 
 
 def _avg_pool2d(
@@ -359,12 +368,12 @@ def _avg_pool2d(
     if ceil_mode or divisor_override is not None:
         refuse("it averages over places beyond the border")
     walks = _pooling_walks(window, kernel_size, stride, padding, 1, False)
-    return _pooled(window, walks, Tensor.add_, mean_of="all" if count_include_pad else "inside")
+    return _pooled(window, walks, torch.add, mean_of="all" if count_include_pad else "inside")
 
 
 def _mean_of_all(window: WindowMaps) -> WindowMaps:
     walks = [Walk.along(axis, len(axis.kinds), 1, 0, 1, 1) for axis in (window.rows, window.columns)]
-    return _pooled(window, walks, Tensor.add_, mean_of="all")
+    return _pooled(window, walks, torch.add, mean_of="all")
 
 
 def _adaptive_avg_pool2d(window: WindowMaps, output_size: Any) -> WindowMaps:
