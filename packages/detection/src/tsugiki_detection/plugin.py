@@ -4,6 +4,7 @@ from tsugiki.plugin import Family, Plugin
 
 ANNOTATIONS = "tsugiki_detection.annotations"
 DETECTORS = "tsugiki_detection.detectors"
+INFERENCE = "tsugiki_detection.inference"
 LANDMARKS = "tsugiki_detection.landmarks"
 SEGMENTATION = "tsugiki_detection.segmentation"
 LETTERBOX = f"{DETECTORS}.letterbox_processor:LetterboxImageProcessor"
@@ -115,5 +116,7 @@ plugin = Plugin(
     commands={
         "check-annotations": f"{ANNOTATIONS}.check_command:command",
         "convert-annotations": f"{ANNOTATIONS}.convert_command:command",
+        "detect": f"{INFERENCE}.detect_command:command",
+        "export-detector": f"{INFERENCE}.export_command:command",
     },
 )
