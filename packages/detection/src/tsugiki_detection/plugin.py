@@ -27,6 +27,24 @@ plugin = Plugin(
             example={"encoder_channels": (4, 6, 8), "hidden_size": 8},
         ),
         Family(
+            "instance-unet",
+            config=f"{SEGMENTATION}.instance_unet:InstanceUNetConfig",
+            models={
+                "base": f"{SEGMENTATION}.instance_unet:InstanceUNetModel",
+                "instance-segmentation": f"{SEGMENTATION}.instance_unet:InstanceUNetForInstanceSegmentation",
+            },
+            processor=f"{SEGMENTATION}.instance_image_processor:InstanceImageProcessor",
+            paper="Cheng et al. 2020, Panoptic-DeepLab: a simple, strong, and fast baseline for bottom-up panoptic "
+            "segmentation",
+            auto_classes={
+                "instance-segmentation": ("AutoModelForInstanceSegmentation", "AutoModelForImageSegmentation")
+            },
+            stages=("unet.encoder.*", "unet.bottleneck", "unet.decoder.*", "centers"),
+            trainers={"instance-segmentation": f"{SEGMENTATION}.instance_training:train_instance_segmenter"},
+            example={"depth": 2, "width": 4, "head_size": 4},
+            onnx="a file holds one answer, and objects are made of three: classes, centres and offsets",
+        ),
+        Family(
             "localiser",
             config=f"{DETECTORS}.localiser:LocaliserConfig",
             models={
@@ -68,6 +86,7 @@ plugin = Plugin(
             config=f"{LANDMARKS}.landmark_network:LandmarkConfig",
             models={
                 "base": f"{LANDMARKS}.landmark_network:LandmarkModel",
+                "instance-segmentation": f"{SEGMENTATION}.instance_segmentation:InstanceSegmentation",
                 "keypoint-detection": f"{LANDMARKS}.landmark_network:LandmarkForKeypointDetection",
             },
             processor=LETTERBOX,

@@ -1,7 +1,8 @@
 """Average precision as COCO defines it, by faster-coco-eval, whose figures equal pycocotools'; with intervals.
 
 Lin et al. 2014, Microsoft COCO; the rules are those of cocodataset.org/#detection-eval: ten overlaps from .50 to .95,
-precision at 101 recalls, at most 100 detections of a picture, objects that are ignored neither found nor missed.
+precision at 101 recalls, at most 100 detections of a picture, objects that are ignored neither found nor missed. Boxes
+or masks are compared.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from tsugiki.metrics import Metric, intervals_wanted
 
 RESAMPLES = 300
+MOST_DETECTIONS = 100  # of a picture that count
 AREAS = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 _ALL = (0.0, 1e10)
 
@@ -31,6 +33,7 @@ class Objects:
         scores: (K,) of what was found; None of what is there.
         areas: (K,) of what is there, in pixels; by default the boxes'.
         ignored: bool (K,); none by default.
+        masks: The pixels of each, as `encoded_mask` has them, which then count in the boxes' place.
     """
 
     boxes: NDArray[np.float64]
@@ -38,12 +41,37 @@ class Objects:
     scores: NDArray[np.float64] | None = None
     areas: NDArray[np.float64] | None = None
     ignored: NDArray[np.bool_] | None = None
+    masks: Sequence[dict[str, Any]] | None = None
+
+    def select(self, chosen: NDArray[np.bool_]) -> Objects:
+        """Some of them, by bool (K,)."""
+
+        def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[chosen]
+
+        masks = None if self.masks is None else [self.masks[number] for number in np.flatnonzero(chosen)]
+        return Objects(
+            self.boxes[chosen], self.classes[chosen], part(self.scores), part(self.areas), part(self.ignored), masks
+        )
+
+
+def encoded_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """A mask (H, W) in COCO's run lengths."""
+    from faster_coco_eval.core.mask import encode
+
+    return encode(np.asfortranarray(mask, np.uint8))
 
 
 def average_precision(
-    there: Sequence[Objects], found: Sequence[Objects], classes: int, *, seed: int = 0, resamples: int = RESAMPLES
+    there: Sequence[Objects],
+    found: Sequence[Objects],
+    classes: int,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    most: int = MOST_DETECTIONS,
 ) -> dict[str, Any]:
-    """Figures of detections.
+    """Figures of detections, by the overlap of their boxes or, where all objects have them, of their masks.
 
     Args:
         there: The objects of each picture.
@@ -51,13 +79,14 @@ def average_precision(
         classes: Number of classes.
         seed: Of the pictures that are drawn for the intervals.
         resamples: How often they are drawn.
+        most: The best detections of a picture that count.
 
     Returns:
         ``map``, ``map_50`` and ``map_75`` as `Metric`, of which intervals come from drawing pictures; ``map_small``,
         ``map_medium`` and ``map_large`` where there are such objects; and ``classes``: ``map`` and ``map_50`` of each
         class as numbers, nan where there is no object of it.
     """
-    evaluation = _evaluation(there, found, classes)
+    evaluation = _evaluation(there, found, classes, most)
     precision = evaluation.eval["precision"]  # (10 overlaps, 101 recalls, classes, areas, 1)
     objects = sum(int((one.ignored is None and len(one.boxes)) or (~_ignored(one)).sum()) for one in there)
     values = _figures(precision[..., 0, 0])
@@ -88,28 +117,21 @@ def _mean(precision: NDArray[np.float64]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _evaluation(there: Sequence[Objects], found: Sequence[Objects], classes: int) -> Any:
+def _evaluation(there: Sequence[Objects], found: Sequence[Objects], classes: int, most: int) -> Any:
     from faster_coco_eval import COCO, COCOeval_faster
 
+    masked = all(one.masks is not None for one in (*there, *found))
     annotations: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     for number, (real, said) in enumerate(zip(there, found, strict=True), 1):
         areas = real.boxes[:, 2] * real.boxes[:, 3] if real.areas is None else real.areas
-        columns = zip(real.boxes.tolist(), real.classes.tolist(), areas.tolist(), _ignored(real).tolist(), strict=True)
-        for box, label, area, ignored in columns:
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": label + 1,
-                    "bbox": box,
-                    "area": area,
-                    "iscrowd": int(ignored),
-                }
-            )
+        for one, area, ignored in zip(
+            _shapes(real, number, masked), areas.tolist(), _ignored(real).tolist(), strict=True
+        ):
+            annotations.append({**one, "id": len(annotations) + 1, "area": area, "iscrowd": int(ignored)})
         assert said.scores is not None
-        for box, label, score in zip(said.boxes.tolist(), said.classes.tolist(), said.scores.tolist(), strict=True):
-            detections.append({"image_id": number, "category_id": label + 1, "bbox": box, "score": score})
+        pairs = zip(_shapes(said, number, masked), said.scores.tolist(), strict=True)
+        detections += [{**one, "score": score} for one, score in pairs]
     data = {
         "images": [{"id": number, "width": 1, "height": 1} for number in range(1, len(there) + 1)],
         "annotations": annotations,
@@ -120,13 +142,25 @@ def _evaluation(there: Sequence[Objects], found: Sequence[Objects], classes: int
         said_set = (
             real_set.loadRes(detections) if detections else COCO({**data, "annotations": []}, print_function=_silent)
         )
-        evaluation = COCOeval_faster(real_set, said_set, "bbox", print_function=_silent, separate_eval=True)
-        evaluation.params.maxDets = [100]
+        kind = "segm" if masked else "bbox"
+        evaluation = COCOeval_faster(real_set, said_set, kind, print_function=_silent, separate_eval=True)
+        evaluation.params.maxDets = [most]
         evaluation.params.areaRng = [list(_ALL), *(list(limits) for limits in AREAS.values())]
         evaluation.params.areaRngLbl = ["all", *AREAS]
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation
+
+
+def _shapes(objects: Objects, picture: int, masked: bool) -> list[dict[str, Any]]:
+    """What detections and objects of a picture have in common, in COCO's words."""
+    shapes: list[dict[str, Any]] = (
+        [{"segmentation": dict(mask)} for mask in objects.masks or ()]
+        if masked
+        else [{"bbox": box} for box in objects.boxes.tolist()]
+    )
+    labels = objects.classes.tolist()
+    return [{"image_id": picture, "category_id": label + 1, **one} for one, label in zip(shapes, labels, strict=True)]
 
 
 def _resampled(evaluation: Any, pictures: int, classes: int, seed: int, resamples: int) -> dict[str, list[float]]:

@@ -70,8 +70,8 @@ def draw_precision_recall(
     figure = Figure(figsize=(5.2, 4), layout="constrained")
     axes = figure.subplots()
     for label, name in enumerate(names):
-        real = [_of_class(one, label) for one in there]
-        matches = match_all(real, [_of_class(one, label) for one in found], FOUND)
+        real = [one.select(one.classes == label) for one in there]
+        matches = match_all(real, [one.select(one.classes == label) for one in found], FOUND)
         objects = sum(one.objects for one in matches)
         scores = np.concatenate([one.scores[one.counted] for one in matches])
         right = np.concatenate([one.right[one.counted] for one in matches])[np.argsort(-scores, kind="stable")]
@@ -107,15 +107,6 @@ def draw_confusion(there: Sequence[Objects], found: Sequence[Objects], names: li
     return _saved(
         figure, folder, "confusion_matrix.png", f"Objects by what they are taken for, at scores from {threshold:.2f}."
     )
-
-
-def _of_class(one: Objects, label: int) -> Objects:
-    chosen = one.classes == label
-
-    def part(values: NDArray | None) -> NDArray | None:
-        return None if values is None else values[chosen]
-
-    return Objects(one.boxes[chosen], one.classes[chosen], part(one.scores), part(one.areas), part(one.ignored))
 
 
 def _saved(figure: Figure, folder: Path, file: str, caption: str) -> Picture:

@@ -20,6 +20,7 @@ class Matches(NamedTuple):
         right: Whether each met an object of its class that no better one had met, bool (K,).
         counted: bool (K,); one that lies on an ignored object is neither right nor wrong.
         objects: How many objects there are to be found.
+        overlaps: Of each with the object that it met, else 0 (K,).
     """
 
     scores: NDArray[np.float64]
@@ -27,6 +28,7 @@ class Matches(NamedTuple):
     right: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     objects: int
+    overlaps: NDArray[np.float64]
 
 
 def box_overlaps(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,24 +40,39 @@ def box_overlaps(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
     return inner / np.maximum(union, 1e-12)
 
 
+def overlaps_of(found: Objects, there: Objects) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of masks, where both have them, else of boxes.
+
+    Of a mask with an ignored object it is the share of the mask that lies on it, as COCO has it.
+    """
+    if found.masks is None or there.masks is None:
+        return box_overlaps(found.boxes, there.boxes)
+    if not len(found.masks) or not len(there.masks):
+        return np.zeros((len(found.masks), len(there.masks)))
+    from faster_coco_eval.core.mask import iou
+
+    ignored = np.zeros(len(there.masks), bool) if there.ignored is None else there.ignored
+    return np.asarray(iou(list(found.masks), list(there.masks), ignored.astype(np.uint8).tolist()), np.float64)
+
+
 def match(there: Objects, found: Objects, iou: float) -> Matches:
     """The detections of one picture, from the best: each takes the free object of its class that it overlaps most."""
     assert found.scores is not None
     order = np.argsort(-found.scores, kind="stable")
-    boxes, classes = found.boxes[order], found.classes[order]
+    classes = found.classes[order]
     ignored = np.zeros(len(there.boxes), bool) if there.ignored is None else there.ignored
-    overlaps = box_overlaps(boxes, there.boxes)
+    overlaps = overlaps_of(found, there)[order]
     overlaps[classes[:, None] != there.classes[None]] = 0
-    right, counted = np.zeros(len(order), bool), np.ones(len(order), bool)
+    right, counted, met = np.zeros(len(order), bool), np.ones(len(order), bool), np.zeros(len(order))
     free = ~ignored
     for number, row in enumerate(overlaps):
         allowed = np.where(free, row, 0)
         if allowed.size and allowed.max() >= iou:
-            right[number] = True
+            right[number], met[number] = True, allowed.max()
             free[allowed.argmax()] = False
         elif (row[ignored] >= iou).any():
             counted[number] = False
-    return Matches(found.scores[order], classes, right, counted, int((~ignored).sum()))
+    return Matches(found.scores[order], classes, right, counted, int((~ignored).sum()), met)
 
 
 def match_all(there: Sequence[Objects], found: Sequence[Objects], iou: float) -> list[Matches]:
@@ -101,7 +118,7 @@ def confusion(
         assert said.scores is not None
         kept = np.flatnonzero(said.scores >= threshold)
         kept = kept[np.argsort(-said.scores[kept], kind="stable")]
-        overlaps = box_overlaps(said.boxes[kept], real.boxes)
+        overlaps = overlaps_of(said, real)[kept]
         free = np.ones(len(real.boxes), bool)
         ignored = np.zeros(len(real.boxes), bool) if real.ignored is None else real.ignored
         for number, row in zip(kept, overlaps, strict=True):

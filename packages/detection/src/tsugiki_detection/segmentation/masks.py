@@ -8,7 +8,7 @@ that a pixel has none, but for masks of 0 and 255 alone, which are black and whi
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.image_utils import PILImageResampling
-from tsugiki.columns import item_of, listed
+from tsugiki.columns import ColumnKind, Role, check_roles, find_columns, item_of, listed
 from tsugiki.errors import DataError
 from tsugiki.fingerprint import encoded_media
 from tsugiki.images import image_size
@@ -40,10 +40,31 @@ Numbers = NDArray[Any]  # whole numbers (H, W)
 
 def holds_objects(feature: Any) -> bool:
     """Whether a column lists objects with their categories, as the detection sets of the Hub do."""
-    return _categories_of(feature) is not None
+    return categories_of(feature) is not None
 
 
-def _categories_of(feature: Any) -> Any:
+def find_mask_columns(
+    dataset: Dataset, roles: Mapping[str, Role], given: Mapping[str, str] | None, task: str
+) -> dict[str, str]:
+    """The columns of some roles, and that of `objects` where there is one.
+
+    Args:
+        dataset: The data.
+        roles: Those that there must be.
+        given: Columns by role, as the user named them.
+        task: Its name, for messages.
+
+    Raises:
+        DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
+    """
+    given = dict(given or {})
+    check_roles(given, [*roles, OBJECTS], task=task)
+    if OBJECTS in given or holds_objects(dataset.features.get(OBJECTS)):
+        roles = {**roles, OBJECTS: Role(_OBJECT_COLUMN, (OBJECTS,))}
+    return find_columns(dataset, roles, given, task=task)
+
+
+def categories_of(feature: Any) -> Any:
     """The `ClassLabel` of the categories of a column of objects: lists by name, or a list of records; else None."""
     from datasets import ClassLabel
 
@@ -53,6 +74,11 @@ def _categories_of(feature: Any) -> Any:
     kind = record[CATEGORY]
     kind = kind if isinstance(kind, ClassLabel) else item_of(kind)
     return kind if isinstance(kind, ClassLabel) else None
+
+
+_OBJECT_COLUMN = ColumnKind(
+    "objects with their categories", "lists of records with a ClassLabel", "such records", holds_objects
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +102,7 @@ class MaskColumn:
             DataError: A mask cannot be read, or there are fewer than two classes, or too many.
         """
         if self.objects is not None:
-            return [BACKGROUND, *_categories_of(self.dataset.features[self.objects]).names]
+            return [BACKGROUND, *categories_of(self.dataset.features[self.objects]).names]
         values = self._values()
         if values <= {0, 1} or values == {0, _WHITE}:
             names = [BACKGROUND, OBJECT][: len(values)]
@@ -101,7 +127,7 @@ class MaskColumn:
             yield from self._labels_of_objects(names)
             return
         table, known = self._numbers(names)
-        for row, mask in self._masks():
+        for row, mask in self.numbers():
             if not known[mask].all():
                 unknown = np.unique(mask[~known[mask]]).tolist()
                 raise DataError(
@@ -130,7 +156,7 @@ class MaskColumn:
 
     def _labels_of_objects(self, names: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
         assert self.objects is not None
-        own = [BACKGROUND, *_categories_of(self.dataset.features[self.objects]).names]
+        own = [BACKGROUND, *categories_of(self.dataset.features[self.objects]).names]
         if unknown := [name for name in own if name not in names]:
             raise DataError(
                 f"{listed(unknown)} of column {self.objects!r} is unknown to the model, which tells apart "
@@ -138,8 +164,8 @@ class MaskColumn:
             )
         numbers = [list(names).index(name) for name in own]
         plain = self.dataset.select_columns([self.objects]).with_format(None)
-        for (row, mask), record in zip(self._masks(), plain, strict=True):
-            categories = _categories(record[self.objects])
+        for (row, mask), record in zip(self.numbers(), plain, strict=True):
+            categories = categories_in(record[self.objects])
             table = [numbers[0], *(IGNORED_PIXEL if one is None or one < 0 else numbers[one + 1] for one in categories)]
             if mask.max(initial=0) >= len(table):
                 raise DataError(
@@ -151,11 +177,16 @@ class MaskColumn:
     def _values(self) -> set[int]:
         """All numbers of all masks."""
         found = np.zeros(2**16, dtype=bool)
-        for _, mask in self._masks():
+        for _, mask in self.numbers():
             found[mask] = True
         return set(np.flatnonzero(found).tolist())
 
-    def _masks(self) -> Iterator[tuple[int, Numbers]]:
+    def numbers(self) -> Iterator[tuple[int, Numbers]]:
+        """Row and numbers (H, W), from 0 to 65535, of each mask.
+
+        Raises:
+            DataError: One cannot be read; names the row.
+        """
         from datasets import Image
 
         encoded = self.dataset.select_columns([self.mask]).cast_column(self.mask, Image(decode=False))
@@ -163,7 +194,8 @@ class MaskColumn:
             yield row, _numbers_of(source, f"row {row}: the mask in column {self.mask!r}")
 
 
-def _categories(objects: Any) -> list[int | None]:
+def categories_in(objects: Any) -> list[int | None]:
+    """The category of each object of a row, whose objects are lists by name or a list of records."""
     if isinstance(objects, Mapping):
         return list(objects[CATEGORY])
     return [one[CATEGORY] for one in objects or ()]
@@ -205,6 +237,11 @@ def decode_masks(masks: MaskColumn, names: Sequence[str], pictures: str, process
     Raises:
         DataError: A mask cannot be read, has another size than its picture, or holds an unknown class.
     """
+    return as_processed(of_the_same_size(masks, pictures, masks.labels(names)), processor)
+
+
+def as_processed(planes: Iterable[NDArray[np.uint8]], processor: Any) -> Tensor:
+    """Numbers uint8 (H, W) of each row as the processor sees pictures, by the nearest pixel: uint8 (N, h, w)."""
     parts: list[NDArray[np.uint8]] = []
     chunk: list[PIL.Image.Image] = []
 
@@ -215,17 +252,32 @@ def decode_masks(masks: MaskColumn, names: Sequence[str], pictures: str, process
             parts.append(np.stack([np.asarray(one)[0] for one in found]).astype(np.uint8))
             chunk.clear()
 
-    for row, (size, labels) in enumerate(zip(_sizes(masks.dataset, pictures), masks.labels(names), strict=True)):
-        if size != labels.shape[::-1]:
-            raise DataError(
-                f"row {row}: the mask in column {masks.mask!r} has {labels.shape[1]} x {labels.shape[0]} pixels, and "
-                f"its picture {size[0]} x {size[1]}"
-            )
-        chunk.append(PIL.Image.fromarray(labels))
+    for plane in planes:
+        chunk.append(PIL.Image.fromarray(plane))
         if len(chunk) == _AT_ONCE:
             flush()
     flush()
     return torch.from_numpy(np.concatenate(parts))
+
+
+def of_the_same_size(masks: MaskColumn, pictures: str, planes: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """What was read of each mask (H, W), once it has the size of its picture.
+
+    Args:
+        masks: Where it was read.
+        pictures: The column of pictures.
+        planes: What was read, one a row.
+
+    Raises:
+        DataError: One has another size; names the row.
+    """
+    for row, (size, plane) in enumerate(zip(_sizes(masks.dataset, pictures), planes, strict=True)):
+        if size != plane.shape[::-1]:
+            raise DataError(
+                f"row {row}: the mask in column {masks.mask!r} has {plane.shape[1]} x {plane.shape[0]} pixels, and "
+                f"its picture {size[0]} x {size[1]}"
+            )
+        yield plane
 
 
 def _sizes(dataset: Dataset, column: str) -> Iterator[tuple[int, int]]:

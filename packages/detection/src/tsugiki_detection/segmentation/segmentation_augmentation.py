@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.augmentation import Augmentation, AugmentationFields
 from tsugiki.counter_random import counter_uniform
+from tsugiki.tensor_table import IGNORED
+
+from ..detectors.box_augmentation import LEAST_SHARE
+from .instance_labels import object_numbers
 
 _FLIP, _TURN, _SCALE, _ELASTIC, _CROP = range(
     16, 21
@@ -36,7 +40,9 @@ class SegmentationAugmentation(AugmentationFields):
         contrast: Stretch about the picture's mean by a factor within this fraction of 1.
 
     The raw columns are ``pixel_values`` (B, C, H, W) in the range 0..255 and ``labels`` (B, H, W), which take the
-    nearest pixel.
+    nearest pixel. Labels of 8 bits are classes. Labels int32 number objects, see
+    `tsugiki_detection.segmentation.instance_labels`; of these, mirrored pixels ask for nothing, for they would join two
+    objects to one, and neither do objects of which less than `LEAST_SHARE` is left in the picture.
     """
 
     kind: ClassVar[str] = "segmentation"
@@ -69,6 +75,8 @@ class SegmentationAugmentation(AugmentationFields):
             moved = self._resampled(moved, uniform)
         elif self.crop:
             moved = {name: self._window(value, uniform) for name, value in moved.items()}
+        if (self.scale or self.crop) and "labels" in moved and moved["labels"].dtype == torch.int32:
+            moved["labels"] = _without_rests(batch["labels"], moved["labels"], self._factors(uniform)[:, 0])
         batch = {**batch, **moved}
         if self.brightness or self.contrast:
             light = Augmentation(brightness=self.brightness, contrast=self.contrast)
@@ -97,12 +105,18 @@ class SegmentationAugmentation(AugmentationFields):
             labels = moved["labels"]
             sampled = F.grid_sample(labels[:, None].float(), grid, mode="nearest", **options)
             found["labels"] = sampled[:, 0].round().to(labels.dtype)
+            if labels.dtype == torch.int32:
+                found["labels"] = found["labels"].masked_fill((grid.abs() > 1).any(-1), IGNORED)
         return found
+
+    def _factors(self, uniform: Any) -> Tensor:
+        """The side of the window that is seen, of each picture, as a share of the picture's (B, 1)."""
+        return (1 + self.scale) ** (1 - 2 * uniform(_SCALE, 3)[:, :1])
 
     def _places(self, pixels: Tensor, uniform: Any) -> Tensor:
         count, _, height, width = pixels.shape
         draws = uniform(_SCALE, 3) * 2 - 1  # (B, 3)
-        factor = (1 + self.scale) ** -draws[:, :1]  # of the window that is seen, (B, 1)
+        factor = self._factors(uniform)
         shift = draws[:, 1:] * (1 - factor).abs()  # in the grid's units: the side is 2
         theta = torch.zeros((count, 2, 3), device=pixels.device)
         theta[:, 0, 0], theta[:, 1, 1] = factor[:, 0], factor[:, 0]
@@ -136,6 +150,28 @@ class SegmentationAugmentation(AugmentationFields):
         pixels = F.interpolate(knots, (height, width), mode="bicubic", align_corners=True)  # (B, 2, H, W)
         sides = torch.tensor([width, height], device=pixels.device)
         return pixels.permute(0, 2, 3, 1) * 2 / sides
+
+
+def _without_rests(before: Tensor, after: Tensor, factors: Tensor) -> Tensor:
+    """Labels of objects (B, H, W), those of which too little is left asking for nothing.
+
+    Args:
+        before: Labels of the whole pictures (B, H, W).
+        after: Those of the windows (B, h, w).
+        factors: By which a pixel's side has shrunk (B,).
+    """
+    rows = []
+    for whole, part, factor in zip(before, after, factors.tolist(), strict=True):
+        numbers = object_numbers(part)
+        highest = int(numbers.max())
+        pixels, left = (
+            torch.bincount(one.flatten(), minlength=highest + 1)[: highest + 1]
+            for one in (object_numbers(whole), numbers)
+        )
+        gone = left * factor**2 < LEAST_SHARE * pixels
+        gone[0] = False
+        rows.append(part.masked_fill(gone[numbers], IGNORED))
+    return torch.stack(rows)
 
 
 def _where(rows: Tensor, changed: Tensor, plain: Tensor) -> Tensor:

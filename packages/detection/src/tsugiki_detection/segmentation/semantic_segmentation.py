@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.answers import Answers
-from tsugiki.columns import PICTURE_COLUMN, ColumnKind, Role, check_roles, find_columns
+from tsugiki.columns import PICTURE_COLUMN, Role
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
@@ -23,7 +23,7 @@ from tsugiki.predictions import Predictions
 from tsugiki.task import Picture
 from tsugiki.tensor_table import TensorTable
 
-from .masks import OBJECTS, MaskColumn, decode_masks, holds_objects
+from .masks import OBJECTS, MaskColumn, decode_masks, find_mask_columns
 from .segmentation_loss import MOST_CLASSES
 from .semantic_image_processor import resized_logits
 from .semantic_scores import PixelCounts
@@ -31,9 +31,6 @@ from .semantic_scores import PixelCounts
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_OBJECT_COLUMN = ColumnKind(
-    "objects with their categories", "lists of records with a ClassLabel", "such records", holds_objects
-)
 _IMAGE_COLUMNS = ("image", "img", "picture", "photo")
 _MASK_COLUMNS = ("mask", "label", "annotation", "segmentation", "segmentation_mask", "semantic_mask")
 
@@ -77,12 +74,7 @@ class SemanticSegmentation(LabelledTask):
         Raises:
             DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
         """
-        given = dict(given or {})
-        check_roles(given, [*self.roles, OBJECTS], task=self.name)
-        roles = dict(self.roles)
-        if OBJECTS in given or holds_objects(dataset.features.get(OBJECTS)):
-            roles[OBJECTS] = Role(_OBJECT_COLUMN, (OBJECTS,))
-        return find_columns(dataset, roles, given, task=self.name)
+        return find_mask_columns(dataset, self.roles, given, self.name)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Names of the classes: `background` and those of the objects, or the numbers of the masks.

@@ -1,0 +1,197 @@
+"""The task of instance segmentation: every object of a picture by its pixels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import PIL.Image
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tsugiki.answers import Answers
+from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.images import Normalize, decode_image_column
+from tsugiki.inputs import PICTURES, InputKind
+from tsugiki.labelled_task import LabelledTask
+from tsugiki.metrics import Metric
+from tsugiki.picture import Picture
+from tsugiki.predictions import Predictions
+from tsugiki.tensor_table import TensorTable
+
+from ..annotations.label_images import boxes_of_numbers
+from .instance_grouping import CENTER_WINDOW, Instances, find_instances
+from .instance_labels import decode_objects, object_names
+from .instance_scores import FOUND, FoundCounts, classes_of, instance_metrics, kept_row
+from .masks import OBJECTS, MaskColumn, find_mask_columns
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MOST_ANSWERS = 2**16  # of a picture: all
+_IMAGE_COLUMNS = ("image", "img", "picture", "photo")
+_MASK_COLUMNS = ("instances", "instance_mask", "mask", "label", "annotation", "segmentation", "segmentation_mask")
+
+
+class InstanceSegmentation(LabelledTask):
+    """Find every object of a picture by its pixels; scored by the average precision of masks.
+
+    Columns have the roles `image` and `mask`, a picture of the same size whose numbers are those of objects. Where a
+    column has the role `objects`, by default one of that name which lists objects with their categories, the k-th has
+    the number k; without it all objects are of one class. See `tsugiki_detection.segmentation.instance_labels`. Figures
+    are those of pixels, and sizes of objects are counted, at the size that the processor gives pictures.
+
+    A model gives for each pixel `logits`, `center_logits` and `offsets`, as `InstanceUNetForInstanceSegmentation` does.
+    """
+
+    name: ClassVar[str] = "instance-segmentation"
+    inputs: ClassVar[InputKind] = PICTURES
+    roles: ClassVar[Mapping[str, Role]] = {
+        "image": Role(PICTURE_COLUMN, _IMAGE_COLUMNS),
+        "mask": Role(PICTURE_COLUMN, _MASK_COLUMNS),
+    }
+    main_metric: ClassVar[str] = "mask_map_50"
+    pipeline_tag: ClassVar[str | None] = "image-segmentation"
+    pipeline_class = "tsugiki_detection.segmentation.instance_pipeline:InstanceSegmentationPipeline"
+    shown_as: ClassVar[str] = ".png"
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._window = CENTER_WINDOW  # of the processor that rows were made by
+
+    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The columns of the roles `image` and `mask`, and that of `objects` where there is one.
+
+        Args:
+            dataset: The data.
+            given: Columns by role, as the user named them.
+
+        Raises:
+            DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
+        """
+        return find_mask_columns(dataset, self.roles, given, self.name)
+
+    def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
+        """Names of the classes of objects, those that none has among them; `object` where nothing names them.
+
+        Raises:
+            DataError: There are none, or more than 254.
+        """
+        return object_names(_masks_of(dataset, columns))
+
+    def read_rows(
+        self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
+    ) -> TensorTable:
+        """Decode every picture and mask once.
+
+        Returns:
+            `pixel_values` uint8 (N, C, H, W), normalised batch by batch, and `labels` int32 (N, H, W), see
+            `tsugiki_detection.segmentation.instance_labels`.
+
+        Raises:
+            DataError: A picture or mask does not decode, their sizes differ, a mask numbers an object that is not
+                there, or a class is unknown to the model.
+        """
+        self._names, self._window = list(label_names), getattr(processor, "center_window", CENTER_WINDOW)
+        pictures = decode_image_column(dataset, columns["image"], processor)
+        labels = decode_objects(_masks_of(dataset, columns), label_names, columns["image"], processor)
+        return TensorTable({"pixel_values": pictures, "labels": labels}, transform=Normalize.from_processor(processor))
+
+    def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        """The objects of each picture, whatever they score; see `kept_row`."""
+        threshold = float(getattr(model.config, "score_threshold", FOUND))
+        maps = model(**batch)
+        rows = zip(maps.logits, maps.center_logits, maps.offsets, strict=True)
+        return [kept_row(find_instances(*row, window=self._window), threshold) for row in rows]
+
+    def row_scores(self, predictions: Predictions) -> NDArray[np.float64]:
+        """The F1 of each picture (N,) at the model's threshold; 1 where nothing is there and nothing found."""
+        return FoundCounts.of(predictions, classes_of(predictions, self._names)).picture_f1()
+
+    def metrics(self, predictions: Predictions, *, seed: int = 0) -> dict[str, Metric]:
+        """`mask_map_50`, `f1_50`, `pq`, `mask_map` and more; see `instance_metrics`. Intervals by drawing pictures."""
+        return instance_metrics(predictions, self._names, seed=seed)
+
+    def figures(
+        self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
+    ) -> list[Picture]:
+        """Draw some pictures with the outlines of what is there and what was found, and precision by recall."""
+        from ..detectors.detection_figures import draw_precision_recall
+        from .instance_pictures import draw_instances
+        from .instance_scores import objects_of
+
+        there, found = objects_of(predictions, classes_of(predictions, label_names))
+        scores = self.row_scores(predictions)
+        return [
+            draw_instances(table.columns["pixel_values"], predictions, scores, folder),
+            draw_precision_recall(there, found, list(label_names), folder),
+        ]
+
+    def answer(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int) -> list[Answers]:
+        """Find the objects of pictures.
+
+        Args:
+            inputs: Pillow images.
+
+        Returns:
+            For each picture what scores at least the config's `score_threshold`, best first, as `{"label", "score",
+            "box": {"xmin", "ymin", "xmax", "ymax"}, "mask"}`: the box in pixels, and the mask as a PNG of 0 and 255 at
+            the picture's size; nothing is an answer too.
+        """
+        batch = processor(images=list(inputs), return_tensors="pt")
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode():
+                maps = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
+        finally:
+            model.train(was_training)
+        threshold = float(getattr(model.config, "score_threshold", FOUND))
+        window = getattr(processor, "center_window", CENTER_WINDOW)
+        rows = zip(maps.logits, maps.center_logits, maps.offsets, inputs, strict=True)
+        return [
+            answers_of(
+                find_instances(*row, window=window).at_least(threshold).resized(picture.height, picture.width),
+                model.config.id2label,
+            )[:top_k]
+            for *row, picture in rows
+        ]
+
+    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = MOST_ANSWERS) -> list[Answers]:
+        """As `Task.predict`, all that was found by default."""
+        return super().predict(model, processor, inputs, top_k=top_k)
+
+    def show(self, answers: Answers, content: Any) -> bytes:
+        """The picture with the outline of each object in a colour of its own, as a PNG."""
+        from .instance_pictures import outlined
+
+        return _png(outlined(content, [_mask_of(one["mask"]) for one in answers]))
+
+
+def answers_of(found: Instances, names: Mapping[int, str]) -> Answers:
+    """Objects of one picture as answers."""
+    answers = []
+    rows = zip(boxes_of_numbers(found.numbers), found.scores.tolist(), found.classes.tolist(), strict=True)
+    for number, ((box, _), score, label) in enumerate(rows, 1):
+        left, top, width, height = box
+        corners = {"xmin": left, "ymin": top, "xmax": left + width, "ymax": top + height}
+        mask = PIL.Image.fromarray((found.numbers == number).astype(np.uint8) * 255)
+        answers.append({"label": names[label], "score": score, "box": corners, "mask": _png(mask)})
+    return answers
+
+
+def _masks_of(dataset: Dataset, columns: Mapping[str, str]) -> MaskColumn:
+    return MaskColumn(dataset, columns["mask"], columns.get(OBJECTS))
+
+
+def _mask_of(content: bytes) -> NDArray[np.bool_]:
+    return np.array(PIL.Image.open(io.BytesIO(content))) > 0
+
+
+def _png(picture: PIL.Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
