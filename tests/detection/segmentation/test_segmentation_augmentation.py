@@ -123,6 +123,58 @@ def test_pixels_without_a_class_stay_so():
     assert set(found.unique().tolist()) == {0, 255}
 
 
+def numbered(rows: int = 16, side: int = 32) -> TensorTable:
+    """Two discs in each picture, numbered beyond 16 bits, as those of a class 2 are."""
+    labels = torch.zeros(rows, side, side, dtype=torch.int32)
+    for row in range(rows):
+        labels[row][torch.from_numpy(disc(side, x=7, y=6 + row, radius=5))] = 2 * 2**16 + 300
+        labels[row][torch.from_numpy(disc(side, x=24, y=24 - row, radius=6))] = 7
+    return TensorTable({"pixel_values": ((labels > 0) * 180 + 20).byte()[:, None], "labels": labels})
+
+
+def test_objects_keep_their_numbers_and_mirrored_pixels_ask_for_nothing():
+    data = numbered()
+    found = augmented(SegmentationAugmentation(scale=0.6, flip=True, turn=True), data)
+    assert found["labels"].dtype == torch.int32
+    assert set(found["labels"].unique().tolist()) == {-100, 0, 7, 2 * 2**16 + 300}
+    known = found["labels"] != -100
+    seen = found["pixel_values"][:, 0] > 110
+    assert (seen == (found["labels"] > 0))[known].float().mean() > 0.98
+    for row in found["labels"]:
+        missing = (row == -100).all(0)  # the whole height of columns, and so of rows: a frame about the picture
+        inner = (row != -100).nonzero()
+        if len(inner) and not missing.all():
+            top, left = inner.amin(0)
+            bottom, right = inner.amax(0)
+            window = row[top : bottom + 1, left : right + 1]
+            assert (row == -100).sum() - (window == -100).sum() == row.numel() - window.numel()
+
+
+def test_objects_of_which_a_window_leaves_little_ask_for_nothing():
+    data = numbered()
+    found = augmented(SegmentationAugmentation(crop=14), data)["labels"]
+    plain = data.labels
+    several = {"kept": 0, "gone": 0}
+    for row, label in zip(found, plain, strict=True):
+        windows = label.unfold(0, 14, 1).unfold(1, 14, 1).reshape(-1, 14, 14)
+        (place,) = ((windows == row) | (row == -100)).flatten(1).all(1).nonzero()[:1, 0].tolist()
+        for number in windows[place].unique().tolist():
+            share = (windows[place] == number).sum() / (label == number).sum()
+            gone = (row[windows[place] == number] == -100).all().item()
+            assert number == 0 or gone == (share < 0.3)
+            several["gone" if gone else "kept"] += number != 0
+    assert min(several.values()) > 2
+
+
+def test_an_enlarged_object_is_as_large_a_share_as_before():
+    labels = torch.zeros(64, 32, 32, dtype=torch.int32)
+    labels[:, 10:22, 10:22] = 1
+    data = TensorTable({"pixel_values": (labels * 200).byte()[:, None], "labels": labels})
+    found = augmented(SegmentationAugmentation(scale=0.9), data)["labels"]
+    whole = found[(found == 1).any(2).any(1)]
+    assert len(whole) > 60  # shrunk to a quarter it is all there; enlarged, most of it
+
+
 def test_it_is_read_by_its_kind():
     found = read_augmentation({"kind": "segmentation", "flip": True, "elastic": 4})
     assert found == SegmentationAugmentation(flip=True, elastic=4)

@@ -49,7 +49,7 @@ class Objects:
         def part(values: NDArray[Any] | None) -> NDArray[Any] | None:
             return None if values is None else values[chosen]
 
-        masks = None if self.masks is None else [self.masks[number] for number in np.flatnonzero(chosen)]
+        masks = None if self.masks is None else [self.masks[number] for number in np.flatnonzero(chosen).tolist()]
         return Objects(
             self.boxes[chosen], self.classes[chosen], part(self.scores), part(self.areas), part(self.ignored), masks
         )

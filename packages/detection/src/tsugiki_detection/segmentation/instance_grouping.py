@@ -1,8 +1,8 @@
 """From maps of pixels to objects: centres, and the pixels that point at them (Panoptic-DeepLab, Cheng et al. 2020).
 
-A centre is a pixel of an object whose heat is the highest in a window about it (section 3.2 of the paper). Each pixel of
-an object goes to the centre next to where its offset points. An object has the class that its pixels have on the whole,
-and the paper's score: the probability of that class times the heat of the centre.
+A centre is a pixel of an object whose heat is the highest in a window about it (section 3.2 of the paper). Each pixel
+of an object goes to the centre next to where its offset points. An object has the class that its pixels have on the
+whole, and the paper's score: the probability of that class times the heat of the centre.
 
 Three rules keep what is plain without a network from going wrong: a pixel goes to a centre of its own connected part of
 the foreground; a part without a centre gets one where its heat is highest; and a centre whose offset points at a better
@@ -130,9 +130,9 @@ def group_pixels(
     nearest = cKDTree(placed(rows, columns, 0.0)).query(placed(rows, columns, 1.0))[1]
     kept = warmth[nearest] <= warmth
     rows, columns, warmth = rows[kept], columns[kept], warmth[kept]
-    everywhere = np.nonzero(inside)
+    every_row, every_column = np.nonzero(inside)
     numbers = np.zeros(inside.shape, np.int64)
-    numbers[everywhere] = cKDTree(placed(rows, columns, 0.0)).query(placed(*everywhere, 1.0))[1] + 1
+    numbers[inside] = cKDTree(placed(rows, columns, 0.0)).query(placed(every_row, every_column, 1.0))[1] + 1
     return numbers, warmth
 
 

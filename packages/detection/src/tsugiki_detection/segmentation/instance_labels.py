@@ -2,7 +2,7 @@
 
 As panoptic segmentation has it (Kirillov et al. 2019, section 3.1; Panoptic-DeepLab's ``label_divisor``), the k-th
 object of a picture with the class c has the number ``c * LABEL_DIVISOR + k``, k from 1; 0 is the background and -100
-asks for nothing. Where there is one class, the numbers are those of the objects. They fit 32 bits, and are exact as float32.
+asks for nothing. Where there is one class, the numbers are those of the objects. As float32 they are exact.
 """
 
 from __future__ import annotations

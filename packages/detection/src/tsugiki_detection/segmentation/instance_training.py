@@ -12,6 +12,10 @@ from ..detectors.found_objects import best_threshold, match_all
 from .instance_scores import FOUND, classes_of, objects_of
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from tsugiki.task import Task
+    from tsugiki.tensor_table import TensorTable
+
     from .instance_unet import InstanceUNetForInstanceSegmentation
 
 
@@ -27,7 +31,12 @@ def train_instance_segmenter(model: InstanceUNetForInstanceSegmentation, job: Tr
     """
     found = fit(model, job)
     if job.validation is not None and job.task is not None:
-        predictions = predict_table(model, job.validation, task=job.task)
-        matches = match_all(*objects_of(predictions, classes_of(predictions, ())), FOUND)
-        model.config.score_threshold = round(best_threshold(matches)[0], 4)
+        model.config.score_threshold = threshold_of(model, job.validation, job.task)
     return found
+
+
+def threshold_of(model: PreTrainedModel, table: TensorTable, task: Task) -> float:
+    """The least score with the best F1 over all classes on some rows, at an overlap of one half."""
+    predictions = predict_table(model, table, task=task)
+    matches = match_all(*objects_of(predictions, classes_of(predictions, ())), FOUND)
+    return round(best_threshold(matches)[0], 4)

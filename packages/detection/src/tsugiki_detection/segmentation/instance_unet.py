@@ -2,7 +2,8 @@
 
 For each pixel the network gives its class, how near it is to the centre of an object, and the offset to the centre of
 its own. The highest points of the second become centres, and each pixel of an object goes to the centre that its offset
-points at; see `tsugiki_detection.segmentation.instance_grouping`. Small objects that touch are told apart so, without boxes.
+points at; see `tsugiki_detection.segmentation.instance_grouping`. Small objects that touch are told apart without
+boxes.
 
 Unlike the paper's, the body is a U-Net, and the heads share all of it. The heat of a centre spreads with its object's
 size, as in CenterNet (Zhou et al. 2019), where the paper has 8 pixels for all, ends at the object's border, and is
