@@ -86,7 +86,6 @@ plugin = Plugin(
             config=f"{LANDMARKS}.landmark_network:LandmarkConfig",
             models={
                 "base": f"{LANDMARKS}.landmark_network:LandmarkModel",
-                "instance-segmentation": f"{SEGMENTATION}.instance_segmentation:InstanceSegmentation",
                 "keypoint-detection": f"{LANDMARKS}.landmark_network:LandmarkForKeypointDetection",
             },
             processor=LETTERBOX,
@@ -116,6 +115,7 @@ plugin = Plugin(
         ),
     ),
     tasks={
+        "instance-segmentation": f"{SEGMENTATION}.instance_segmentation:InstanceSegmentation",
         "keypoint-detection": f"{LANDMARKS}.keypoint_detection:KeypointDetection",
         "object-detection": f"{DETECTORS}.object_detection:ObjectDetection",
         "semantic-segmentation": f"{SEGMENTATION}.semantic_segmentation:SemanticSegmentation",
