@@ -206,14 +206,13 @@ def test_settings_that_teach_nothing_are_refused(field):
         InstanceUNetConfig(**field)
 
 
-def test_training_measures_the_score_to_ask_for(task, processor, model):
+def test_the_score_to_ask_for_is_measured(task, processor, model):
     from tsugiki_detection.detectors.found_objects import best_threshold, match_all
     from tsugiki_detection.segmentation.instance_scores import objects_of
-    from tsugiki_detection.segmentation.instance_training import threshold_of
 
     data = with_objects([two_discs(shift) for shift in range(3)], [[0, 0]] * 3, ["nucleus"])
     table = task.table(data, processor)
-    threshold = threshold_of(model, table, task)
+    threshold = task.settings(model, table)["score_threshold"]
     matches = match_all(*objects_of(predict_table(model, table, task=task), 1), 0.5)
     assert threshold == round(best_threshold(matches)[0], 4) and 0 < threshold < 1
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
@@ -23,9 +24,10 @@ from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
 from ..annotations.label_images import boxes_of_numbers
+from ..detectors.found_objects import best_threshold, match_all
 from .instance_grouping import CENTER_WINDOW, Instances, find_instances
 from .instance_labels import decode_objects, object_names
-from .instance_scores import FOUND, FoundCounts, classes_of, instance_metrics, kept_row
+from .instance_scores import FOUND, FoundCounts, classes_of, instance_metrics, kept_row, objects_of
 from .masks import OBJECTS, MaskColumn, find_mask_columns
 
 if TYPE_CHECKING:
@@ -115,13 +117,18 @@ class InstanceSegmentation(LabelledTask):
         """`mask_map_50`, `f1_50`, `pq`, `mask_map` and more; see `instance_metrics`. Intervals by drawing pictures."""
         return instance_metrics(predictions, self._names, seed=seed)
 
+    def settings(self, model: Any, table: TensorTable) -> dict[str, Any]:
+        """`score_threshold`: the least score with the best F1 over all classes, at an overlap of one half."""
+        predictions = predict_table(model, table, task=self)
+        matches = match_all(*objects_of(predictions, classes_of(predictions, self._names)), FOUND)
+        return {"score_threshold": round(best_threshold(matches)[0], 4)}
+
     def figures(
         self, predictions: Predictions, table: TensorTable, folder: Path, *, label_names: Sequence[str] = ()
     ) -> list[Picture]:
         """Draw some pictures with the outlines of what is there and what was found, and precision by recall."""
         from ..detectors.detection_figures import draw_precision_recall
         from .instance_pictures import draw_instances
-        from .instance_scores import objects_of
 
         there, found = objects_of(predictions, classes_of(predictions, label_names))
         scores = self.row_scores(predictions)

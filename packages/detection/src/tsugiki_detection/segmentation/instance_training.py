@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.training.fit import fit
 from tsugiki.training.job import FitResult, TrainingJob
 
-from ..detectors.found_objects import best_threshold, match_all
-from .instance_scores import FOUND, classes_of, objects_of
-
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-    from tsugiki.task import Task
-    from tsugiki.tensor_table import TensorTable
-
     from .instance_unet import InstanceUNetForInstanceSegmentation
 
 
@@ -31,12 +23,6 @@ def train_instance_segmenter(model: InstanceUNetForInstanceSegmentation, job: Tr
     """
     found = fit(model, job)
     if job.validation is not None and job.task is not None:
-        model.config.score_threshold = threshold_of(model, job.validation, job.task)
+        for field, value in job.task.settings(model, job.validation).items():
+            setattr(model.config, field, value)
     return found
-
-
-def threshold_of(model: PreTrainedModel, table: TensorTable, task: Task) -> float:
-    """The least score with the best F1 over all classes on some rows, at an overlap of one half."""
-    predictions = predict_table(model, table, task=task)
-    matches = match_all(*objects_of(predictions, classes_of(predictions, ())), FOUND)
-    return round(best_threshold(matches)[0], 4)
