@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tsugiki.metrics import without_intervals
 from tsugiki.predictions import Predictions
+from tsugiki_detection.detectors.average_precision import encoded_masks
 from tsugiki_detection.segmentation.instance_grouping import Instances, renumbered
 from tsugiki_detection.segmentation.instance_labels import LABEL_DIVISOR
 from tsugiki_detection.segmentation.instance_scores import (
@@ -42,6 +43,21 @@ def random_pictures(count: int, classes: int = 2) -> Predictions:
         labels.append(real)
         outputs.append(kept_row(found, 0.25))
     return Predictions(outputs, np.stack(labels))
+
+
+def test_run_lengths_are_those_of_pycocotools():
+    from pycocotools.mask import encode
+
+    generator = np.random.default_rng(0)
+    for shape in ((1, 1), (7, 5), (30, 41)):
+        numbers = generator.integers(0, 5, shape).astype(np.uint16)
+        numbers[-1, -1] = 4  # the last run is an object's
+        found = encoded_masks(numbers)
+        assert len(found) == 4
+        for number, one in enumerate(found, 1):
+            expected = encode(np.asfortranarray(numbers == number, np.uint8))
+            assert (one["size"], one["counts"]) == (expected["size"], expected["counts"])
+    assert encoded_masks(np.zeros((3, 3), np.uint16)) == []
 
 
 def of_pycocotools(predictions: Predictions, classes: int) -> tuple[float, float]:

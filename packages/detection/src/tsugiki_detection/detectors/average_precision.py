@@ -11,6 +11,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class Objects:
         scores: (K,) of what was found; None of what is there.
         areas: (K,) of what is there, in pixels; by default the boxes'.
         ignored: bool (K,); none by default.
-        masks: The pixels of each, as `encoded_mask` has them, which then count in the boxes' place.
+        masks: The pixels of each, as `encoded_masks` has them, which then count in the boxes' place.
     """
 
     boxes: NDArray[np.float64]
@@ -55,11 +56,22 @@ class Objects:
         )
 
 
-def encoded_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """A mask (H, W) in COCO's run lengths."""
-    from faster_coco_eval.core.mask import encode
+def encoded_masks(numbers: NDArray[Any]) -> list[dict[str, Any]]:
+    """The masks of the objects 1, 2, … of a map (H, W) in COCO's run lengths, all in one pass over the pixels."""
+    from faster_coco_eval.core.mask import frPyObjects
 
-    return encode(np.asfortranarray(mask, np.uint8))
+    flat = numbers.ravel(order="F").astype(np.int64)  # run lengths go down the columns
+    starts = np.flatnonzero(np.diff(flat, prepend=-1))
+    values, ends = flat[starts], np.append(starts[1:], flat.size)
+    order = np.argsort(values, kind="stable")
+    firsts = np.searchsorted(values[order], np.arange(1, int(flat.max(initial=0)) + 2))
+    found = []
+    for first, last in pairwise(firsts.tolist()):
+        runs = order[first:last]
+        borders = np.stack([starts[runs], ends[runs]], 1).ravel()
+        counts = np.diff(borders, prepend=0, append=flat.size).tolist()
+        found.append({"counts": counts[: -1 if counts[-1] == 0 else None], "size": list(numbers.shape)})
+    return list(frPyObjects(found, *numbers.shape)) if found else []
 
 
 def average_precision(

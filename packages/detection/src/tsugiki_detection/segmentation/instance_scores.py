@@ -17,7 +17,7 @@ from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import IGNORED
 
 from ..annotations.label_images import boxes_of_numbers
-from ..detectors.average_precision import Objects, average_precision, encoded_mask
+from ..detectors.average_precision import Objects, average_precision, encoded_masks
 from ..detectors.found_objects import match_all
 from .instance_grouping import Instances, renumbered
 from .instance_labels import LABEL_DIVISOR
@@ -55,7 +55,7 @@ def as_objects(found: Instances, ignored: NDArray[np.bool_] | None = None, class
     measured = boxes_of_numbers(found.numbers)
     boxes = [box for box, _ in measured]
     areas = [float(area) for _, area in measured]
-    masks = [encoded_mask(found.numbers == number) for number in range(1, len(boxes) + 1)]
+    masks = encoded_masks(found.numbers)
     left_out = 0
     if ignored is not None and ignored.any():
         left_out = classes
@@ -63,7 +63,7 @@ def as_objects(found: Instances, ignored: NDArray[np.bool_] | None = None, class
         boxes, areas, masks = (
             boxes + [box] * left_out,
             areas + [float(area)] * left_out,
-            masks + [encoded_mask(ignored)] * left_out,
+            masks + encoded_masks(ignored) * left_out,
         )
     return Objects(
         np.asarray(boxes, np.float64).reshape(-1, 4),

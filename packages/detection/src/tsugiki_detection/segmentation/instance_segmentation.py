@@ -23,7 +23,7 @@ from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
 from tsugiki.tensor_table import TensorTable
 
-from ..annotations.label_images import boxes_of_numbers
+from ..annotations.label_images import boxes_of_numbers, png_of_numbers
 from ..detectors.found_objects import best_threshold, match_all
 from .instance_grouping import CENTER_WINDOW, Instances, find_instances
 from .instance_labels import decode_objects, object_names
@@ -175,7 +175,9 @@ class InstanceSegmentation(LabelledTask):
         """The picture with the outline of each object in a colour of its own, as a PNG."""
         from .instance_pictures import outlined
 
-        return _png(outlined(content, [_mask_of(one["mask"]) for one in answers]))
+        buffer = io.BytesIO()
+        outlined(content, [_mask_of(one["mask"]) for one in answers]).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
 
 
 def answers_of(found: Instances, names: Mapping[int, str]) -> Answers:
@@ -185,8 +187,8 @@ def answers_of(found: Instances, names: Mapping[int, str]) -> Answers:
     for number, ((box, _), score, label) in enumerate(rows, 1):
         left, top, width, height = box
         corners = {"xmin": left, "ymin": top, "xmax": left + width, "ymax": top + height}
-        mask = PIL.Image.fromarray((found.numbers == number).astype(np.uint8) * 255)
-        answers.append({"label": names[label], "score": score, "box": corners, "mask": _png(mask)})
+        mask = png_of_numbers((found.numbers == number).astype(np.uint8) * 255)
+        answers.append({"label": names[label], "score": score, "box": corners, "mask": mask})
     return answers
 
 
@@ -196,9 +198,3 @@ def _masks_of(dataset: Dataset, columns: Mapping[str, str]) -> MaskColumn:
 
 def _mask_of(content: bytes) -> NDArray[np.bool_]:
     return np.array(PIL.Image.open(io.BytesIO(content))) > 0
-
-
-def _png(picture: PIL.Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
