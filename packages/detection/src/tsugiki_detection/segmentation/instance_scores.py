@@ -106,7 +106,7 @@ class FoundCounts:
     ) -> None:
         shape = (len(there), classes)
         self.right, self.wrong, self.missed, self.overlap = (np.zeros(shape) for _ in range(4))
-        shown = [one.select(one.scores >= least) for one, least in zip(found, thresholds, strict=True)]  # type: ignore[operator]
+        shown = [one.select(np.asarray(one.scores) >= least) for one, least in zip(found, thresholds, strict=True)]
         for row, (real, one) in enumerate(zip(there, match_all(there, shown, FOUND), strict=True)):
             counted = real.classes if real.ignored is None else real.classes[~real.ignored]
             self.right[row] = np.bincount(one.classes[one.right], minlength=classes)
