@@ -134,6 +134,29 @@ def test_the_processor_says_what_transformers_asks_for(model, processor):
     assert kinds == ["post_process_instance_segmentation"]  # the pipeline picks by which there are
 
 
+def test_the_window_of_centres_is_kept_with_the_processor(processor, model, task, nuclei, tmp_path):
+    assert task.table(nuclei, processor) and task._window == 7
+    wide = InstanceImageProcessor(**GRAY, center_window=15)
+    wide.save_pretrained(tmp_path)
+    again = InstanceImageProcessor.from_pretrained(tmp_path)
+    assert again.center_window == 15
+    assert task.table(nuclei, again) and task._window == 15
+
+
+def test_training_sets_what_is_measured_on_rows_held_out(model, monkeypatch):
+    from types import SimpleNamespace
+
+    from tsugiki_detection.segmentation import instance_training
+
+    monkeypatch.setattr(instance_training, "fit", lambda model, job: "fitted")
+    job = SimpleNamespace(validation=None, task=SimpleNamespace(settings=lambda *_: {"score_threshold": 0.25}))
+    assert instance_training.train_instance_segmenter(model, job) == "fitted"
+    assert model.config.score_threshold == 0.5
+    job.validation = "rows"
+    instance_training.train_instance_segmenter(model, job)
+    assert model.config.score_threshold == 0.25
+
+
 def test_transformers_own_pipeline_loads_the_folder_without_a_complaint(snapshot, caplog):
     import transformers
 
