@@ -4,6 +4,7 @@ A small network is trained at three rates to the end, and once more. With a netw
 hours on a CPU, and often buys nothing: what has seen a million pictures tells new ones apart as it is. There the rates
 are tried by a fifth of the steps, and the stages are trained only where one of these short trainings already beats the
 head alone on rows held out: in right answers, and by more than the standard error of what candidates are compared by.
+The middle rate is tried first, and where it is no better than the head alone, no other.
 Where the probes have already found a lower stage that tells the classes apart better, they are trained anyway.
 """
 
@@ -21,7 +22,7 @@ from ..snapshots.transfer_record import DepthChoice, DepthTrial
 from ..tensor_table import TensorTable, on_device
 from ..training.arguments import EARLY_STOPPING
 from ..training.length_grouping import BY_LENGTH, row_lengths
-from .choosing import ByAnswers, best_of, is_surely_better
+from .choosing import ByAnswers, Scores, best_of, is_surely_better
 from .depth import MOST_ROWS, lacking_depth
 from .options import Options
 from .resumable_run import ResumableRun, Schedule
@@ -143,14 +144,23 @@ def search(
     steps = trial_steps(schedule, len(train))
     trial = short_schedule(schedule, steps)
     begin = start(kept)
-    models: list[PreTrainedModel] = [begin]
+    middle = len(rates) // 2
+    known = chosen is not None and lower_is_better(chosen, len(train))
+    figures, scores = choice.judge([begin], outer)
+    measured: dict[int, tuple[dict[str, float], Scores]] = {}
     seconds = 0.0
-    for number, rate in enumerate(rates):
+    for number in sorted(range(len(rates)), key=lambda one: one != middle):
         model = copy.deepcopy(begin)
-        fit = fit_candidate(run, f"{TRANSFER}-trial-{number}", model, inner, None, depth, rate, trial, options)
-        models.append(model)
+        fit = fit_candidate(run, f"{TRANSFER}-trial-{number}", model, inner, None, depth, rates[number], trial, options)
         seconds += fit.seconds
-    figures, scores = choice.judge(models, outer)
+        (figure,), (score,) = choice.judge([model], outer)
+        measured[number] = figure, score
+        if number == middle and chosen is not None and not known and score.mean() <= scores[0].mean():
+            break
+    numbers = sorted(measured)
+    rates = tuple(rates[number] for number in numbers)
+    figures += [measured[number][0] for number in numbers]
+    scores += [measured[number][1] for number in numbers]
     tried = [{"learning_rate": rate, **shown} for rate, shown in zip(rates, figures[1:], strict=True)]
     best = best_of(scores[1:])
     kind = "of validation data" if validation is not None else "held out of the training rows"
@@ -158,7 +168,7 @@ def search(
     if chosen is not None:
         trials = [DepthTrial("head", figures[0]["loss"]), DepthTrial(called, tried[best]["loss"])]
         metric = choice.task.main_metric
-        if lower_is_better(chosen, len(train)):
+        if known:
             chosen = replace(chosen, trials=trials)
         elif figures[1 + best][metric] > figures[0][metric] and is_surely_better(scores[1 + best], scores[0]):
             why = f"{chosen.why} Already {steps:,} steps of it beat the head alone on {len(outer):,} rows {kind}."
