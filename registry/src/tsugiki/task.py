@@ -6,6 +6,7 @@ picture. Fine-tuning, evaluation, cards and conformance are written once against
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 BATCH_SIZE = 64  # inputs that `predict` answers at once
+ALL_ANSWERS = sys.maxsize  # as many as there are
 
 __all__ = ["CountedTask", "Metric", "Picture", "Task"]
 
@@ -49,6 +51,7 @@ class Task(ABC):
         refined_pipeline_class: Reference of a subclass of the pipeline that transformers itself has for the task;
             `tsugiki.pipeline` makes it, ``transformers.pipeline`` its own.
         pipeline_tag: What the Hub calls the task, where that is not its name.
+        default_top_k: Answers that `predict` gives to an input, at most, where nobody says how many.
         shown_as: What files that show answers end in, such as ``.png`` for pictures with boxes; see `show`.
             Empty where answers are read best as words.
         validates_by_loss: Whether validation inside a training looks at the loss alone, because a row's real answer
@@ -64,6 +67,7 @@ class Task(ABC):
     pipeline_key: ClassVar[str | None] = None
     refined_pipeline_class: ClassVar[str | None] = None
     pipeline_tag: ClassVar[str | None] = None
+    default_top_k: ClassVar[int] = 5
     shown_as: ClassVar[str] = ""
     validates_by_loss: ClassVar[bool] = False
 
@@ -220,14 +224,14 @@ class Task(ABC):
             DataError: An input cannot be answered; it is best raised before the model works on the others.
         """
 
-    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 5) -> list[Answers]:
+    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int | None = None) -> list[Answers]:
         """Answer single inputs, a batch at a time.
 
         Args:
             model: A model of this task.
             processor: Its processor.
             inputs: What `answer` takes.
-            top_k: Answers to each input, at most.
+            top_k: Answers to each input, at most; by default the task's `default_top_k`.
 
         Returns:
             For each input its answers as ``{"label", "score"}``, best first; for one that cannot be answered, such as
@@ -236,6 +240,7 @@ class Task(ABC):
         Raises:
             OptionError: `top_k` is not at least 1.
         """
+        top_k = self.default_top_k if top_k is None else top_k
         if top_k < 1:
             raise OptionError(f"top_k must be at least 1, not {top_k}")
         found: list[Answers] = []

@@ -206,6 +206,12 @@ class TensorTable(Dataset[Batch]):
         table.augmentation, table.seed = augmentation, seed
         return table
 
+    def with_transform(self, transform: Callable[[Batch], Batch] | None) -> TensorTable:
+        """The same rows, of which a batch is turned into model inputs in another way."""
+        table = self._with(columns=self.columns, row_ids=self.row_ids, groups=self.groups)
+        table.transform = transform
+        return table
+
     def to(self, device: torch.device | str) -> TensorTable:
         """The same table with its columns on another device."""
         return self._with(columns=on_device(self.columns, device), row_ids=self.row_ids, groups=self.groups)

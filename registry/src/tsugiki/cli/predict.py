@@ -54,7 +54,10 @@ Writer = Callable[[Sequence[Answer]], None]  # of a batch of answers
 def command(
     name: ModelName,
     sources: InputWords,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="How many answers an input.")] = 5,
+    top_k: Annotated[
+        int | None,
+        typer.Option("--top-k", "-k", min=1, help="How many answers an input; by default 5, or all boxes and points."),
+    ] = None,
     csv: Annotated[
         str | None,
         typer.Option("--csv", metavar="FILE", help="Write input, rank, label, score and error as CSV; - prints them."),
@@ -167,14 +170,14 @@ class Answering:
         return inputs_of_kind(given, self.task.inputs, rows_of(self.task, columns))
 
     def answers(
-        self, inputs: Sequence[Source], *, top_k: int, batch_size: int, files: OutputFiles | None = None
+        self, inputs: Sequence[Source], *, batch_size: int, top_k: int | None = None, files: OutputFiles | None = None
     ) -> Iterator[list[Answer]]:
         """Predict on every input, a batch at a time; those that cannot be answered have the reason in its place.
 
         Args:
             inputs: What `inputs` found.
-            top_k: Answers to each, at most.
             batch_size: Inputs at a time.
+            top_k: Answers to each, at most; by default as many as the task gives.
             files: Where the answers to each are shown; nowhere by default.
 
         Raises:

@@ -33,13 +33,22 @@ def graft(base: PreTrainedModel, fields: Mapping[str, Any]) -> PreTrainedModel:
     """
     path, _ = head_of(base)
     grafted = fresh(base, fields)
-    left_out = (f"{path}.", f"{AUXILIARY}.")
+    heads = (f"{path}.",) if path else resized(base, grafted)
+    left_out = (*heads, f"{AUXILIARY}.")
     weights = {name: value for name, value in base.state_dict().items() if not name.startswith(left_out)}
     missing, unexpected = grafted.load_state_dict(weights, strict=False)
-    stray = [name for name in [*missing, *unexpected] if not name.startswith(f"{path}.")]
+    stray = [name for name in [*missing, *unexpected] if not name.startswith(heads)]
     if stray:
         raise OptionError(f"{type(base).__name__} changes below its head with {dict(fields)}: {stray[0]}")
     return grafted.eval()
+
+
+def resized(base: PreTrainedModel, grafted: PreTrainedModel) -> tuple[str, ...]:
+    """Names of the weights that have another shape in one of two models: heads of a network that has several."""
+    weights = grafted.state_dict()
+    return tuple(
+        name for name, value in base.state_dict().items() if name in weights and weights[name].shape != value.shape
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,9 @@ def adapt(base: PreTrainedModel, adaptation: Adaptation, *, seed: int) -> Adapte
     set_seed(seed)
     fields = adaptation.head_fields
     model = graft(base, fields) if fields else copy.deepcopy(base)
-    new = tuple(adaptation.grow(model)) if adaptation.grow is not None else ()
+    new = resized(base, model) if fields and not head_of(base)[0] else ()
+    if adaptation.grow is not None:
+        new += tuple(adaptation.grow(model))
     return Adapted(model.eval(), new, bool(fields or new))
 
 

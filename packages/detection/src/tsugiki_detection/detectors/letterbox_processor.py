@@ -25,12 +25,14 @@ class LetterboxImageProcessor(ColorImageProcessor):
         size: Height and width of the frame.
         pad_value: What the rest is filled with, 0 to 255.
         iou_threshold: Of two boxes of one class that overlap by more, the better one is kept.
+        no_object_class: Whether the last logit stands for "no object", as in DETR, and scores are the others' softmax.
     """
 
     size = {"height": 320, "width": 320}  # noqa: RUF012
     resample = PILImageResampling.BILINEAR
     pad_value = 114
     iou_threshold = 0.6
+    no_object_class = False
 
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that a picture has within the frame."""
@@ -89,7 +91,7 @@ class LetterboxImageProcessor(ColorImageProcessor):
         Raises:
             ValueError: There are not as many sizes as pictures.
         """
-        scores = class_scores(outputs)  # (B, Q, C)
+        scores = class_scores(outputs, no_object_class=self.no_object_class)  # (B, Q, C)
         corners = convert_boxes(outputs["pred_boxes"].float(), "cxcywh", "xyxy")  # (B, Q, 4)
         if target_sizes is not None and len(target_sizes) != len(scores):
             raise ValueError(f"there are {len(scores)} pictures and {len(target_sizes)} target sizes")
@@ -103,8 +105,10 @@ class LetterboxImageProcessor(ColorImageProcessor):
         return found
 
 
-def class_scores(outputs: Any) -> Tensor:
+def class_scores(outputs: Any, *, no_object_class: bool = False) -> Tensor:
     """Scores 0 to 1 of every candidate and class (B, Q, C): of the class, times that there is an object at all."""
+    if no_object_class:
+        return outputs["logits"].float().softmax(-1)[..., :-1]
     scores = outputs["logits"].float().sigmoid()
     objectness = outputs.get("objectness")
     return scores if objectness is None else scores * objectness.float().sigmoid()[..., None]

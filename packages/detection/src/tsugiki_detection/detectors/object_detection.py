@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from tsugiki.adaptation import Adaptation
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
 from tsugiki.evaluation.evaluate import predict_table
@@ -21,6 +22,7 @@ from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric
 from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
+from tsugiki.task import ALL_ANSWERS
 from tsugiki.tensor_table import TensorTable
 
 from ..boxes.box_formats import convert_boxes
@@ -29,6 +31,7 @@ from .box_labels import AREA, BOX, CLASS, CROWD, FRAME_AREA, WIDTH, padded
 from .letterbox_processor import MOST_DETECTIONS, LetterboxImageProcessor
 from .objects_column import OBJECTS_COLUMN, ObjectRow, class_names, read_objects
 from .predicted_objects import objects_of
+from .transformers_detectors import ListedLabels, in_one_frame, is_transformers_detector
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -46,6 +49,7 @@ class ObjectDetection(LabelledTask):
     roles = {"image": Role(PICTURE_COLUMN, ("image",)), "objects": Role(OBJECTS_COLUMN, ("objects",))}  # noqa: RUF012
     refined_pipeline_class = "tsugiki_detection.detectors.detection_pipeline:BoxDetectionPipeline"
     shown_as = ".png"
+    default_top_k = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._processor: Any = None  # the one that rows were made by reads the answers
@@ -67,6 +71,7 @@ class ObjectDetection(LabelledTask):
         Raises:
             DataError: A picture does not decode, a class is unknown to the model, or a box is none in its picture.
         """
+        processor = in_one_frame(processor)
         self._processor, self._names = processor, list(label_names)
         pixels = decode_image_column(dataset, columns["image"], processor)
         rows = read_objects(dataset, columns["image"], columns["objects"], label_names)
@@ -75,6 +80,16 @@ class ObjectDetection(LabelledTask):
             {"pixel_values": pixels, "labels": padded(labels, [frame_area(row, processor) for row in rows])},
             transform=Normalize.from_processor(processor),
         )
+
+    def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
+        """As `Task.adapted`; pictures of a batch come to have one size."""
+        return super().adapted(base, in_one_frame(processor), dataset, columns)
+
+    def learning_rows(self, model: Any, table: TensorTable) -> TensorTable:
+        """As `Task.learning_rows`, with labels as transformers' own detectors take them."""
+        if not is_transformers_detector(model):
+            return table
+        return table.with_transform(ListedLabels(table.transform))
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> Tensor:
         """The best boxes of each picture (B, 100, 6): score, class, and corners in fractions of the frame; where there
@@ -143,18 +158,14 @@ class ObjectDetection(LabelledTask):
         model.eval()
         try:
             with torch.inference_mode():
-                output = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
+                pixels = batch["pixel_values"].to(model.device, model.dtype)
+                mask = {"pixel_mask": batch["pixel_mask"].to(model.device)} if "pixel_mask" in batch else {}
+                output = model(pixel_values=pixels, **mask)
         finally:
             model.train(was_training)
         threshold = float(getattr(model.config, "score_threshold", FOUND))
         found = processor.post_process_object_detection(output, threshold, sizes)
-        return [answers_of(one, model.config.id2label) for one in found]
-
-    def predict(
-        self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = MOST_DETECTIONS
-    ) -> list[Answers]:
-        """As `Task.predict`, all that was found by default."""
-        return super().predict(model, processor, inputs, top_k=top_k)
+        return [answers_of(one, model.config.id2label)[:top_k] for one in found]
 
     def show(self, answers: Answers, content: Any) -> bytes:
         """The picture with its boxes, as PNG."""

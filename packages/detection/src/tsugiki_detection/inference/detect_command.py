@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 AT_ONCE = 8  # pictures that are read and looked at together
-ALL = 10**6  # boxes of a picture that are told
 DETECTION = "object-detection"
 
 
@@ -117,7 +116,7 @@ def _look_at_pictures(
     """Tell what is in pictures; whether one could not be read."""
     failed = False
     with progress_bar("detect", len(found), unit="input") as bar:
-        for batch in answering.answers(found, top_k=ALL, batch_size=AT_ONCE, files=files):
+        for batch in answering.answers(found, batch_size=AT_ONCE, files=files):
             for one in batch:
                 table.add({"input": one.source}, one.predictions, one.error)
                 if one.error is not None:
@@ -131,7 +130,7 @@ def _look_at_film(answering: Any, path: Path, table: DetectionTable, output: str
     """Tell what is in each frame of a film, and write it with boxes."""
 
     def detect(picture: Image) -> Answers:
-        [answers] = answering.task.predict(answering.model, answering.processor, [picture], top_k=ALL)
+        [answers] = answering.task.predict(answering.model, answering.processor, [picture])
         return answers
 
     with (

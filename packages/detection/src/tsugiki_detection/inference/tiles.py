@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.errors import OptionError
+from tsugiki.task import ALL_ANSWERS
 
 from ..boxes.box_formats import box_areas
 from ..boxes.nms import batched_nms
@@ -177,9 +178,11 @@ class TiledDetection(ObjectDetection):
         iou = float(getattr(processor, "iou_threshold", 0.6))
 
         def detect(parts: Sequence[Image.Image]) -> list[Answers]:
-            return super(TiledDetection, self).answer(model, processor, parts, top_k=top_k)
+            return super(TiledDetection, self).answer(model, processor, parts, top_k=ALL_ANSWERS)
 
         return [
-            detect_in_tiles(detect, picture, size=self.size, overlap=self.overlap, whole=self.whole, iou_threshold=iou)
+            detect_in_tiles(detect, picture, size=self.size, overlap=self.overlap, whole=self.whole, iou_threshold=iou)[
+                :top_k
+            ]
             for picture in inputs
         ]

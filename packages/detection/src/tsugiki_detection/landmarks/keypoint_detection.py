@@ -20,7 +20,7 @@ from tsugiki.inputs import PICTURES
 from tsugiki.metrics import Metric, mean_metric, score_metric
 from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
-from tsugiki.task import Task
+from tsugiki.task import ALL_ANSWERS, Task
 from tsugiki.tensor_table import TensorTable
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class KeypointDetection(Task):
     }
     pipeline_class = "tsugiki_detection.landmarks.keypoint_pipeline:KeypointPipeline"
     shown_as = ".png"
+    default_top_k = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._eyes: Sequence[int] | None = None
@@ -153,10 +154,6 @@ class KeypointDetection(Task):
             model.train(was_training)
         sizes = [(picture.height, picture.width) for picture in inputs]
         return point_answers(model.config, processor, output, sizes)
-
-    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = 10**6) -> list[Answers]:
-        """As `Task.predict`; always all points."""
-        return super().predict(model, processor, inputs, top_k=top_k)
 
     def show(self, answers: Answers, content: Any) -> bytes:
         """The picture with its points, as PNG."""

@@ -21,6 +21,7 @@ from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric
 from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
+from tsugiki.task import ALL_ANSWERS
 from tsugiki.tensor_table import TensorTable
 
 from ..annotations.label_images import boxes_of_numbers, png_of_numbers
@@ -33,7 +34,6 @@ from .masks import OBJECTS, MaskColumn, find_mask_columns
 if TYPE_CHECKING:
     from datasets import Dataset
 
-MOST_ANSWERS = 2**16  # of a picture: all
 _IMAGE_COLUMNS = ("image", "img", "picture", "photo")
 _MASK_COLUMNS = ("instances", "instance_mask", "mask", "label", "annotation", "segmentation", "segmentation_mask")
 
@@ -59,6 +59,7 @@ class InstanceSegmentation(LabelledTask):
     pipeline_tag: ClassVar[str | None] = "image-segmentation"
     pipeline_class = "tsugiki_detection.segmentation.instance_pipeline:InstanceSegmentationPipeline"
     shown_as: ClassVar[str] = ".png"
+    default_top_k: ClassVar[int] = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._names: list[str] = []
@@ -166,10 +167,6 @@ class InstanceSegmentation(LabelledTask):
             )[:top_k]
             for *row, picture in rows
         ]
-
-    def predict(self, model: Any, processor: Any, inputs: Sequence[Any], *, top_k: int = MOST_ANSWERS) -> list[Answers]:
-        """As `Task.predict`, all that was found by default."""
-        return super().predict(model, processor, inputs, top_k=top_k)
 
     def show(self, answers: Answers, content: Any) -> bytes:
         """The picture with the outline of each object in a colour of its own, as a PNG."""

@@ -20,7 +20,7 @@ from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import Picture
+from tsugiki.task import ALL_ANSWERS, Picture
 from tsugiki.tensor_table import TensorTable
 
 from .masks import OBJECTS, MaskColumn, decode_masks, find_mask_columns
@@ -60,6 +60,7 @@ class SemanticSegmentation(LabelledTask):
     pipeline_tag: ClassVar[str | None] = "image-segmentation"
     pipeline_class = "tsugiki_detection.segmentation.semantic_pipeline:SemanticSegmentationPipeline"
     shown_as: ClassVar[str] = ".png"
+    default_top_k: ClassVar[int] = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._names: list[str] = []
