@@ -57,13 +57,14 @@ def in_one_frame(processor: Any) -> Any:
     if not {"shortest_edge", "longest_edge"} & {name for name, value in size.items() if value}:
         return processor
     side = int(size.get("shortest_edge") or size["longest_edge"])
-    return LetterboxImageProcessor(
-        size={"height": side, "width": side},
-        image_mean=list(processor.image_mean),
-        image_std=list(processor.image_std),
-        iou_threshold=1.0,
-        no_object_class=scores_by_softmax(processor),
-    )
+    fields: dict[str, Any] = {
+        "size": {"height": side, "width": side},
+        "image_mean": list(processor.image_mean),
+        "image_std": list(processor.image_std),
+        "iou_threshold": 1.0,
+        "no_object_class": scores_by_softmax(processor),
+    }
+    return LetterboxImageProcessor(**fields)
 
 
 def scores_by_softmax(processor: Any) -> bool:
