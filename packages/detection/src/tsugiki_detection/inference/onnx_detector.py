@@ -182,7 +182,7 @@ def _detector(
         model, processor = snapshot.model(), snapshot.processor()
     if task_of(model) != DETECTION:
         raise OptionError(f"{type(model).__name__} is no detector; `tsugiki export` writes what it gives")
-    if not isinstance(processor, LetterboxImageProcessor):
+    if not isinstance(processor, LetterboxImageProcessor) or processor.no_object_class:
         raise OptionError(
             f"boxes of {type(model).__name__} with {type(processor).__name__} are not suppressed; `tsugiki export` "
             "writes what it gives"
