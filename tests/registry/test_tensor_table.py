@@ -48,3 +48,29 @@ def test_large_rows_go_a_few_at_a_time_through_a_network_on_a_cpu(side, rows):
     assert table.rows_of_pass(256, "cpu") == rows
     assert table.rows_of_pass(256, "cuda:0") == 256
     assert table.rows_of_pass(2, torch.device("cpu")) == min(2, rows)
+
+
+class Beside:
+    """Lays a partner's number beside each row that has one, and counts the rows that it changes."""
+
+    def __init__(self, partners: list[list[int]]) -> None:
+        self.wanted, self.changed = torch.tensor(partners), 0
+
+    def __call__(self, batch, *, rows, epoch, seed):
+        self.changed += len(rows)
+        return {name: column if isinstance(column, list) else column + 100 for name, column in batch.items()}
+
+    def partners(self, rows, *, count, epoch, seed):
+        return self.wanted[rows]
+
+    def join(self, batch, partners, *, rows, epoch, seed, classes):
+        return {**batch, "beside": torch.stack([one["x"] for one in partners], 1), "texts": [o["t"] for o in partners]}
+
+
+def test_rows_without_a_partner_cost_nothing_and_are_filled_with_their_own():
+    augmentation = Beside([[1, -1], [-1, -1], [0, -1]])
+    columns = {"x": torch.arange(3), "t": ["a", "b", "c"]}
+    batch = TensorTable(columns, augmentation=augmentation).batch([0, 1, 2])
+    assert batch["beside"].tolist() == [[101, 100], [101, 101], [100, 102]]
+    assert batch["texts"] == [["b", "b", "a"], ["a", "b", "c"]]
+    assert augmentation.changed == 3 + 2

@@ -44,7 +44,8 @@ class JoiningAugmentation(RowAugmentation, Protocol):
             seed: Seed.
 
         Returns:
-            Row numbers int64 (B, K) below `count`; None where there is nothing to join.
+            Row numbers int64 (B, K) below `count`, -1 where a row has no partner and `join` leaves it as it is; None
+            where there is nothing to join.
         """
 
     def join(
@@ -167,7 +168,7 @@ class TensorTable(Dataset[Batch]):
             ids = self.row_ids[index].to(self.device)
             partners = self.augmentation.partners(ids, count=len(self), epoch=self.epoch, seed=self.seed)
             if partners is not None:
-                others = [self._augmented(column) for column in partners.cpu().unbind(1)]
+                others = [self._beside(raw, column) for column in partners.cpu().unbind(1)]
                 classes = self.classes if self._has_class_numbers() else 0
                 raw = self.augmentation.join(raw, others, rows=ids, epoch=self.epoch, seed=self.seed, classes=classes)
         return raw if self.transform is None else self.transform(raw)
@@ -179,6 +180,16 @@ class TensorTable(Dataset[Batch]):
         if self.augmentation is None:
             return raw
         return self.augmentation(raw, rows=self.row_ids[index].to(self.device), epoch=self.epoch, seed=self.seed)
+
+    def _beside(self, raw: Batch, partners: Tensor) -> Batch:
+        """The augmented columns of some rows (B,); those of -1 are filled with those of `raw`, and cost nothing."""
+        wanted = partners >= 0
+        if wanted.all():
+            return self._augmented(partners)
+        if not wanted.any():
+            return raw
+        found = self._augmented(partners[wanted])
+        return {name: _filled(column, found[name], wanted) for name, column in raw.items()}
 
     def batches(self, batch_size: int, *, device: torch.device | str | None = None) -> Iterator[Batch]:
         """All rows in order, never augmented.
@@ -249,6 +260,14 @@ def on_device(value: Any, device: torch.device | str) -> Any:
 def _rows_of(column: Any, index: Tensor) -> Any:
     """Some rows of a column."""
     return column[index] if isinstance(column, Tensor) else [column[row] for row in index.tolist()]
+
+
+def _filled(column: Any, part: Any, wanted: Tensor) -> Any:
+    """A column whose wanted rows, bool (B,), are those of a part."""
+    if isinstance(column, Tensor):
+        return column.index_copy(0, wanted.nonzero().flatten().to(column.device), part)
+    others = iter(part)
+    return [next(others) if chosen else row for row, chosen in zip(column, wanted.tolist(), strict=True)]
 
 
 def _bytes_of(value: Any) -> int:

@@ -78,18 +78,25 @@ class BoxAugmentation(AugmentationFields):
         for wanted, draw, axis, column in ((self.flip, draws[:, 3], 3, 1), (self.turn_over, draws[:, 4], 2, 2)):
             if wanted:
                 mirrored = draw < 0.5
-                pixels = torch.where(mirrored[:, None, None, None], pixels.flip(axis), pixels)
+                turned = mirrored.nonzero().flatten()
+                pixels = pixels.index_copy(0, turned, pixels[turned].flip(axis))
                 labels = labels.clone()
                 place = labels[..., column]
                 labels[..., column] = torch.where(mirrored[:, None], 1 - place, place)
         return {**changed, "pixel_values": pixels, "labels": labels}
 
     def partners(self, rows: Tensor, *, count: int, epoch: int, seed: int) -> Tensor | None:
-        """Row numbers (B, 3) of the pictures beside each; None without mosaics."""
+        """Row numbers (B, 3) of the pictures beside each, -1 where it stands alone; None without mosaics."""
         if not self.mosaic:
             return None
         draws = counter_uniform(rows, 3, seed=seed, epoch=epoch, stream=_STREAM + 1)
-        return (draws * count).long().clamp(max=count - 1)
+        partners = (draws * count).long().clamp(max=count - 1)
+        return torch.where(self._joins(rows, epoch, seed)[:, :1] < self.mosaic, partners, -1)
+
+    @staticmethod
+    def _joins(rows: Tensor, epoch: int, seed: int) -> Tensor:
+        """Draws (B, 3) of whether a picture becomes part of a mosaic, and of the window's place down and across."""
+        return counter_uniform(rows, 3, seed=seed, epoch=epoch, stream=_STREAM + 2)
 
     def join(
         self,
@@ -102,7 +109,7 @@ class BoxAugmentation(AugmentationFields):
         classes: int,
     ) -> dict[str, Any]:
         """Windows into four pictures side by side; all are augmented."""
-        draws = counter_uniform(rows, 3, seed=seed, epoch=epoch, stream=_STREAM + 2)
+        draws = self._joins(rows, epoch, seed)
         four = [batch, *partners]
         height, width = batch["pixel_values"].shape[-2:]
         chosen = draws[:, 0] < self.mosaic
@@ -128,10 +135,14 @@ class BoxAugmentation(AugmentationFields):
 
 def _zoomed(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Pictures enlarged about their middle by a scale (B,), then shifted by fractions of the sides (B, 2) as (x, y)."""
-    theta = torch.zeros(len(pixels), 2, 3, device=pixels.device)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 / scale
-    theta[:, :, 2] = -2 * shift / scale[:, None]
-    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    height, width = pixels.shape[-2:]
+    down, across = (
+        ((2 * torch.arange(side, device=pixels.device) + 1) / side - 1 - 2 * move[:, None]) / scale[:, None]
+        for side, move in ((height, shift[:, 1]), (width, shift[:, 0]))
+    )  # where the pixels of each row and column come from, -1 to 1, (B, H) and (B, W)
+    grid = torch.stack(
+        [across[:, None].expand(-1, height, -1), down[:, :, None].expand(-1, -1, width)], -1
+    )  # (B, H, W, 2)
     pad = LetterboxImageProcessor.pad_value
     return F.grid_sample(pixels - pad, grid, mode="bilinear", padding_mode="zeros", align_corners=False) + pad
 
