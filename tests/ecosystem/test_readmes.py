@@ -53,6 +53,25 @@ def write_rows(path: str, names: list[str], rows: list[list[str]]) -> None:
         csv.writer(file).writerows([names, *rows])
 
 
+def write_boxes(folder: Path) -> None:
+    """Pictures of bright squares and dark discs with labels in COCO's format, 64 x 48 pixels."""
+    folder.mkdir()
+    images: list[dict] = []
+    annotations: list[dict] = []
+    for number in range(10):
+        pixels = np.full((48, 64, 3), 120, np.uint8)
+        for kind in (0, 1):
+            left, top = 4 + 32 * kind + number, 5 + 2 * number
+            pixels[top : top + 14, left : left + 14] = 250 - 240 * kind
+            box = {"bbox": [left, top, 14, 14], "area": 196, "iscrowd": 0, "category_id": kind + 1}
+            annotations.append({"id": len(annotations) + 1, "image_id": number, **box})
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "width": 64, "height": 48})
+    categories = [{"id": 1, "name": "square"}, {"id": 2, "name": "disc"}]
+    table = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(table))
+
+
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the files that the READMEs name, and trainings of a few steps."""
@@ -79,6 +98,7 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_rows(
         "stories.csv", ["text", "author"], [[f"猫は鳴いた。{number}", name] for number, name in enumerate("abab")]
     )
+    write_boxes(Path("my_photos"))
     tagged = [{"tokens": [name, "ran"], "tags": ["B-PER", "O"]} for name in ("Ann", "Bob", "Eve", "Tom") * 2]
     Path("sentences.json").write_text(json.dumps(tagged), encoding="utf-8")
     Path("glove.6B.100d.txt").write_text("one " + "0.5 " * 99 + "0.5\ntwo " + "1.5 " * 99 + "1.5\n")
@@ -101,9 +121,10 @@ def run_command(line: str, capsys: pytest.CaptureFixture[str]) -> str:
         return ""
     assert program == "tsugiki", line
     if "mine" in words:
-        if "--output-dir" in words:
+        made = "--output-dir" in words and words[words.index("--output-dir") + 1] == "mine"
+        if made:
             shutil.rmtree("mine", ignore_errors=True)
-        assert "--output-dir" in words or Path("mine").is_dir(), line
+        assert made or Path("mine").is_dir(), line
     words = [STANDS_FOR.get(word, word) for word in words]
     code = cli.main([*words, *SHORTER.get(words[0], [])])
     output = capsys.readouterr()

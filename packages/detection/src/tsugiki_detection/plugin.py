@@ -12,6 +12,7 @@ SEMANTIC_PROCESSOR = f"{SEGMENTATION}.semantic_image_processor:SemanticImageProc
 
 plugin = Plugin(
     name="detection",
+    pretrained="tsugiki_detection/pretrained",
     families=(
         Family(
             "fcn",
