@@ -9,15 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tsugiki.training.job import TrainingJob
+from tsugiki.transfer.graft import graft
 from tsugiki_detection.boxes.anchors import mean_anchor_iou
 from tsugiki_detection.detectors.box_labels import BOX, CLASS
-from tsugiki_detection.detectors.detector_training import anchors_of, train_detector
+from tsugiki_detection.detectors.detector_training import train_detector
+from tsugiki_detection.detectors.fitted_anchors import anchors_of
 from tsugiki_detection.detectors.letterbox_processor import LetterboxImageProcessor
 from tsugiki_detection.detectors.object_detection import ObjectDetection
 from tsugiki_detection.detectors.yolo import YOLOConfig, YOLOForObjectDetection
 
 from . import detector_script
-from .detection_data import pictures
+from .detection_data import NAMES, pictures
 from .detector_script import ARGUMENTS, FIELDS
 
 PROCESSOR = LetterboxImageProcessor(size={"height": 64, "width": 64})
@@ -51,14 +53,14 @@ def test_a_kill_equals_none(left_by_killed, tmp_path):
 
 def test_anchors_of_the_finest_level_are_the_smallest():
     table = ObjectDetection().table(pictures(20), PROCESSOR)
-    anchors = anchors_of(table, 2, 3, seed=0)
+    anchors = anchors_of(table.labels, 2, 3, seed=0)
     flat = torch.tensor(anchors).flatten(0, 1)
     assert flat.prod(1).tolist() == sorted(flat.prod(1).tolist())
     sizes = table.labels[table.labels[..., CLASS] >= 0][:, BOX][:, 2:].double().numpy()
     assert mean_anchor_iou(sizes, flat.double().numpy()) > 0.9
     empty = table.select([0])
     empty.columns["labels"][..., CLASS] = -100
-    assert len(anchors_of(empty, 2, 3, seed=0)) == 2
+    assert len(anchors_of(empty.labels, 2, 3, seed=0)) == 2
 
 
 def test_training_sets_anchors_and_the_score_to_ask_for(tmp_path):
@@ -70,8 +72,22 @@ def test_training_sets_anchors_and_the_score_to_ask_for(tmp_path):
         table, tmp_path / "run", {**ARGUMENTS, "num_train_epochs": 1}, validation=validation, task=task, progress=False
     )
     result = train_detector(model, job)
-    assert model.config.anchors == anchors_of(table, 2, 3, seed=job.seed)
+    assert model.config.anchors == anchors_of(table.labels, 2, 3, seed=job.seed)
     assert model.config.score_threshold != 0.123
     assert {"eval_map", "eval_map_50"} <= set(result.history[-1])
     model.save_pretrained(tmp_path / "saved")
     assert YOLOConfig.from_pretrained(tmp_path / "saved").anchors == model.config.anchors
+
+
+def test_a_new_head_takes_its_anchors_from_the_new_boxes_and_an_old_one_keeps_its_own():
+    data, task = pictures(12), ObjectDetection()
+    columns = task.columns(data)
+    anchors = [[[0.5, 0.5]] * 3, [[0.9, 0.9]] * 3]
+    fresh = {name: value for name, value in FIELDS.items() if name not in ("num_labels", "id2label", "label2id")}
+    base = YOLOForObjectDetection(YOLOConfig(**fresh, anchors=anchors, id2label={0: "cat"}))
+    adaptation = task.relabelled(task.adapted(base, PROCESSOR, data, columns), base, NAMES)
+    fitted = anchors_of(task.table(data, PROCESSOR).labels, 2, 3, seed=0)
+    assert adaptation.head_fields["anchors"] == fitted
+    assert graft(base, adaptation.head_fields).config.anchors == fitted
+    knows = YOLOForObjectDetection(YOLOConfig(**fresh, anchors=anchors, id2label=dict(enumerate(NAMES))))
+    assert task.relabelled(task.adapted(knows, PROCESSOR, data, columns), knows, NAMES).head_fields == {}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from tsugiki.augmentation import Augmentation
 from tsugiki.data.splitting import check_classes, hold_out, pick_examples, repeated
 from tsugiki.errors import CardError, DataError, OptionError
+from tsugiki.tensor_table import TensorTable
 from tsugiki.training.job import FitResult
 from tsugiki.transfer import tuning
 from tsugiki.transfer.options import LIGHT, read_options
-from tsugiki.transfer.tuning import rates_for, schedule_for, steps_of
+from tsugiki.transfer.tuning import rates_for, rows_of_step, schedule_for, steps_of
 
 from .. import transfer_data
 
@@ -132,8 +135,9 @@ def test_where_the_best_rate_is_the_highest_or_the_lowest_one_beyond_it_is_tried
 
     monkeypatch.setattr(tuning, "fit_candidate", fit)
     options, rows = read_options({}), transfer_data.table(1)
+    run = SimpleNamespace(task=SimpleNamespace(settings=lambda model, table: {}))
     tuned = tuning.tune(
-        None, "transfer", lambda kept: torch.nn.Linear(1, 1), rows, rows, depth=1, rates=rates_for(options),
+        run, "transfer", lambda kept: torch.nn.Linear(1, 1), rows, rows, depth=1, rates=rates_for(options),
         schedule=schedule_for(options, 4), options=options, choice=Nearest(),
     )  # fmt: skip
     assert [one["learning_rate"] for one in tuned.tried] == tried
@@ -146,3 +150,15 @@ def test_fine_tuning_tries_what_training_from_scratch_does():
     assert tuning.rate_beyond(rates, 2) == fresh[-1]
     assert tuning.rate_beyond(rates, 1) is None
     assert tuning.rate_beyond((0.5,), 0) is None
+
+
+def test_steps_of_large_rows_take_fewer():
+    small = TensorTable({"pixel_values": torch.zeros(10, 3, 128, 128)})
+    large = TensorTable({"pixel_values": torch.zeros(10, 3, 240, 320)})
+    assert rows_of_step(small) is None
+    assert rows_of_step(large) == 8
+    arguments = schedule_for(read_options({}), 1000, batch=8).arguments
+    assert arguments["per_device_train_batch_size"] == 8
+    assert arguments["max_steps"] == 1250
+    given = schedule_for(read_options({"per_device_train_batch_size": 4}), 10, batch=8).arguments
+    assert given["per_device_train_batch_size"] == 4

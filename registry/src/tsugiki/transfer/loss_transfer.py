@@ -25,7 +25,16 @@ from .options import Options
 from .outcome import SECONDS_WORTH_A_CHECKPOINT, Outcome, Transfer
 from .resumable_run import ResumableRun, Schedule
 from .stages import head_of
-from .tuning import TRANSFER, rates_for, rows_to_learn, schedule_for, short_schedule, steps_of, tune
+from .tuning import (
+    TRANSFER,
+    rates_for,
+    rows_of_step,
+    rows_to_learn,
+    schedule_for,
+    short_schedule,
+    steps_of,
+    tune,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -72,7 +81,8 @@ def transfer_by_loss(transfer: Transfer) -> Outcome:
     trains_head = any(True for _ in head_of(base)[1].parameters()) or bool(adapted.new)
     if transfer.asked == 0 and not trains_head:
         raise OptionError(f"{type(base).__name__} has no head that could be trained alone; name a depth from 1 on")
-    schedule = schedule_for(options, len(learning))
+    batch = rows_of_step(learning)
+    schedule = schedule_for(options, len(learning), batch=batch)
     trainings = transfer.trainings(choice)
     cost = transfer.estimate(
         lambda: estimate(
@@ -89,7 +99,7 @@ def transfer_by_loss(transfer: Transfer) -> Outcome:
         )
     )
     if cost.seconds / cost.trainings > SECONDS_WORTH_A_CHECKPOINT:
-        schedule = schedule_for(options, len(learning), checkpoints=True)
+        schedule = schedule_for(options, len(learning), batch=batch, checkpoints=True)
     started = Start(run, adapted, splits.train, schedule, options)
     depth, chosen = transfer.choose_depth(
         lambda: choose_depth_by_trials(

@@ -42,6 +42,7 @@ EPOCHS = 10
 STEPS_PER_EPOCH = 50  # of the Trainer; shorter epochs cost more to start than to run
 VIEWED_ROWS = 2000  # augmented copies are added to the head's features up to so many rows
 MOST_VIEWS = 8
+FEW_ROWS = 8  # of a step, where rows are large
 FEWEST_TO_WARM_UP = 10  # steps
 TRANSFER, SCRATCH = "transfer", "scratch"
 
@@ -69,17 +70,21 @@ class Tuned:
     seconds: float
 
 
-def schedule_for(options: Options, rows: int, *, decay: float = DECAY, checkpoints: bool = False) -> Schedule:
+def schedule_for(
+    options: Options, rows: int, *, batch: int | None = None, decay: float = DECAY, checkpoints: bool = False
+) -> Schedule:
     """How long to train on so many rows: ten epochs and at least 300 steps, where the options do not say.
 
     Args:
         options: The options.
         rows: Training rows.
+        batch: Rows of a step, where the options do not say; by default more, the more rows there are.
         decay: Factor of the learning rate from one stage to the next lower.
         checkpoints: Whether to write checkpoints on the way.
     """
     given = {name: value for name, value in options.training.items() if name != "learning_rate"}
-    batch = int(given.get("per_device_train_batch_size", 32 if rows < 2000 else 64 if rows < 10_000 else 128))
+    usual = batch or (32 if rows < 2000 else 64 if rows < 10_000 else 128)
+    batch = int(given.get("per_device_train_batch_size", usual))
     arguments: dict[str, Any] = {
         "per_device_train_batch_size": batch,
         "weight_decay": 0.01,
@@ -95,6 +100,11 @@ def schedule_for(options: Options, rows: int, *, decay: float = DECAY, checkpoin
         arguments["max_steps"] = max(FEWEST_STEPS, math.ceil(EPOCHS * rows / batch))
         repeats = max(1, math.ceil(STEPS_PER_EPOCH * batch / rows))
     return Schedule(arguments, repeats, decay, checkpoints)
+
+
+def rows_of_step(table: TensorTable) -> int | None:
+    """How many rows a step takes where they are large, such as pictures of a detector; None where they are not."""
+    return FEW_ROWS if table.rows_of_pass(FEW_ROWS, "cpu") < FEW_ROWS else None
 
 
 def steps_of(schedule: Schedule, rows: int) -> int:

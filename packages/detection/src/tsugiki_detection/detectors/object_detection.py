@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from tsugiki.tensor_table import TensorTable
 from ..boxes.box_formats import convert_boxes
 from .average_precision import average_precision
 from .box_labels import AREA, BOX, CLASS, CROWD, FRAME_AREA, WIDTH, padded
+from .fitted_anchors import anchors_of
 from .letterbox_processor import MOST_DETECTIONS, LetterboxImageProcessor
 from .objects_column import OBJECTS_COLUMN, ObjectRow, class_names, read_objects
 from .predicted_objects import objects_of
@@ -54,6 +56,7 @@ class ObjectDetection(LabelledTask):
     def __init__(self) -> None:
         self._processor: Any = None  # the one that rows were made by reads the answers
         self._names: list[str] = []
+        self._new_anchors: dict[str, Any] = {}  # of the rows that a base is to learn from
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """The classes of the boxes, those that no box has among them."""
@@ -82,8 +85,23 @@ class ObjectDetection(LabelledTask):
         )
 
     def adapted(self, base: Any, processor: Any, dataset: Dataset, columns: Mapping[str, str]) -> Adaptation:
-        """As `Task.adapted`; pictures of a batch come to have one size."""
-        return super().adapted(base, in_one_frame(processor), dataset, columns)
+        """As `Task.adapted`; pictures of a batch come to have one size, and a new head has anchors of its own."""
+        processor = in_one_frame(processor)
+        self._new_anchors = {}
+        if hasattr(base.config, "level_anchors"):
+            names = self.label_names(dataset, columns)
+            rows = read_objects(dataset, columns["image"], columns["objects"], names)
+            labels = torch.cat([framed(row, processor) for row in rows])
+            each = base.config.anchors_per_level
+            self._new_anchors = {"anchors": anchors_of(labels, base.config.levels, each, seed=0)}
+        return super().adapted(base, processor, dataset, columns)
+
+    def relabelled(self, found: Adaptation, base: Any, wanted: Sequence[str]) -> Adaptation:
+        """As `LabelledTask.relabelled`; a head that is new in any case takes its anchors from the new boxes."""
+        adaptation = super().relabelled(found, base, wanted)
+        if not adaptation.head_fields:
+            return adaptation
+        return replace(adaptation, head_fields={**adaptation.head_fields, **self._new_anchors})
 
     def learning_rows(self, model: Any, table: TensorTable) -> TensorTable:
         """As `Task.learning_rows`, with labels as transformers' own detectors take them."""
