@@ -1,10 +1,14 @@
 """Non-maximum suppression on one core: `tsugiki_detection.boxes.nms`, the plain loop, and ONNX Runtime's operator.
 
-    python benchmarks/nms.py [--rounds 7]
+    python benchmarks/nms.py [--rounds 7] [--sets 10000]
 
 Boxes as a detector gives them, many on each object, and boxes scattered over a picture; 1,000 and 100,000 of them. Of
 several rounds the fastest counts. Wherever another way is timed too, it must keep the same boxes. The plain loop is
 left out where it takes minutes.
+
+`--sets` compares so many random sets instead, of up to 60 boxes: scattered, on a few objects, and of whole numbers,
+with equal scores, equal boxes, and boxes that have no area or are inverted. These last ONNX Runtime turns around, so
+that only the plain loop is asked about them.
 """
 
 from __future__ import annotations
@@ -42,6 +46,12 @@ def scattered(count: int, side: float, generator: torch.Generator) -> Tensor:
     return torch.cat([centre - extent / 2, centre + extent / 2], 1)
 
 
+def whole_numbers(count: int, least: int, generator: torch.Generator) -> Tensor:
+    """Boxes of a few pixels whose sides are at least so long, corners (N, 4)."""
+    corner = torch.randint(20, (count, 2), generator=generator).float()
+    return torch.cat([corner, corner + torch.randint(least, 8, (count, 2), generator=generator)], 1)
+
+
 def plain(boxes: Tensor, scores: Tensor) -> list[int]:
     """The rule as it is written: the best that is left stays and strikes what it overlaps."""
     corners = boxes.numpy()
@@ -53,7 +63,8 @@ def plain(boxes: Tensor, scores: Tensor) -> list[int]:
         kept.append(int(best))
         low, high = np.maximum(corners[best, :2], corners[rest, :2]), np.minimum(corners[best, 2:], corners[rest, 2:])
         inner = np.maximum(high - low, 0).prod(1)
-        order = rest[(inner / (area[best] + area[rest] - inner)).astype(np.float64) <= THRESHOLD]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            order = rest[~((inner / (area[best] + area[rest] - inner)).astype(np.float64) > THRESHOLD)]
     return kept
 
 
@@ -90,12 +101,49 @@ def fastest(run: Callable[[], object], rounds: int) -> float:
     return 1000 * min(seconds)
 
 
+def compare_sets(sets: int) -> None:
+    """Print how many random sets keep the same boxes as the plain loop's and the operator's.
+
+    Raises:
+        AssertionError: One does not.
+    """
+    generator, operator = torch.Generator().manual_seed(0), onnx_operator()
+    of_operator = boxes_seen = kept_boxes = 0
+    for number in range(sets):
+        count = int(torch.randint(0, 61, (1,), generator=generator))
+        kind = number % 4
+        if kind == 0:
+            boxes = scattered(count, 150, generator)
+        elif kind == 1:
+            boxes = on_objects(count, 4, 40, 200, generator)
+        else:
+            boxes = whole_numbers(count, 1 if kind == 2 else -3, generator)
+        scores = torch.rand(count, generator=generator)
+        if number % 8 > 3:
+            scores = (scores * 10).round() / 10
+        kept = nms(boxes, scores, THRESHOLD).tolist()
+        assert kept == plain(boxes, scores), f"set {number}"
+        boxes_seen, kept_boxes = boxes_seen + count, kept_boxes + len(kept)
+        if kind != 3 and count:
+            assert operator(boxes, scores).tolist() == kept, f"set {number}"
+            of_operator += 1
+    print(
+        f"{sets:,} sets equal to the plain loop, {of_operator:,} of them to ONNX Runtime's operator too; "
+        f"{kept_boxes:,} of {boxes_seen:,} boxes stay"
+    )
+
+
 def main() -> None:
-    """Time every way on every kind of boxes."""
+    """Time every way on every kind of boxes, or compare random sets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--sets", type=int, help="compare so many random sets instead")
+    given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.sets:
+        compare_sets(given.sets)
+        return
+    rounds = given.rounds
     generator = torch.Generator().manual_seed(0)
     operator = onnx_operator()
     kinds = {
