@@ -68,6 +68,7 @@ CHECKPOINTS: dict[str, str] = {
     "efficientnet-lite2-imagenet": "tsugiki-vision",
     "exemplar-cnn-cifar10": "tsugiki-vision",
     "fasttext-novels": "tsugiki-embeddings-weights",
+    "fcn-nuclei": "tsugiki-detection",
     "glove-novels": "tsugiki-embeddings-weights",
     "hopfield-digits": "tsugiki-vision",
     "lenet5-fashion": "tsugiki-vision",
@@ -91,11 +92,13 @@ CHECKPOINTS: dict[str, str] = {
     "translate-ja-en-gru": "tsugiki-seq2seq-weights",
     "translate-ja-en-gru-attention": "tsugiki-seq2seq-weights",
     "translate-ja-en-transformer": "tsugiki-seq2seq",
+    "unet-nuclei": "tsugiki-detection",
     "vae-mnist": "tsugiki-vision",
     "vgg16bn-half-cifar10": "tsugiki-vision",
     "waka-seq2seq": "tsugiki-seq2seq",
     "word2vec-novels": "tsugiki-embeddings",
     "word2vec-novels-debiased": "tsugiki-embeddings-weights",
+    "yolo-bccd": "tsugiki-detection",
 }
 
 TASKS: dict[str, str] = {
