@@ -116,7 +116,10 @@ def draw_plot(rows: list[dict[str, Any]]) -> None:
     grid = figure.subplots(len(bases), len(names), squeeze=False, sharey="col")
     for base, line in zip(bases, grid, strict=True):
         for axes, name in zip(line, names, strict=True):
-            draw_panel(axes, [row for row in rows if (row["base"], row["set"]) == (base, name)], base, name)
+            if of_panel := [row for row in rows if (row["base"], row["set"]) == (base, name)]:
+                draw_panel(axes, of_panel, base, name)
+            else:
+                axes.set_axis_off()
     grid[0][-1].legend(frameon=False)
     figure.savefig(PLOT, dpi=110)
 
