@@ -17,8 +17,10 @@ from typer.models import OptionInfo
 # A command, its option, a file that it writes, and a model of which it reads a copy in "model".
 WRITERS = {
     "align": ("align model 彼", "--output", "a.png", "translate-ja-en-gru-attention"),
+    "detect": ("detect model picture.png", "--csv", "a.csv", "yolo-bccd"),
     "explain": ("explain model picture.png --method grad-cam", "--output", "a.png", "lenet5-mnist"),
     "export": ("export model", "--onnx", "a.onnx", "lenet5-mnist"),
+    "export-detector": ("export-detector model", "--onnx", "a.onnx", "yolo-bccd"),
     "map": ("map model --words 8 --perplexity 2", "--output", "a.html", "word2vec-novels"),
     "melody": ("melody model", "--output", "a.mid", "melody-rnn"),
     "predict": ("predict model picture.png", "--csv", "a.csv", "lenet5-mnist"),

@@ -21,7 +21,8 @@ REFERENCES |= {name: reference for name, (_, reference) in registry().commands()
 WITHOUT_DEVICE = {
     **dict.fromkeys(("list", "info", "card", "cache", "publish", "new-plugin"), "runs no network"),
     "train": "takes transformers' own options and a launcher's",
-    **dict.fromkeys(("export", "onnx-table", "check-plugin"), "compares with what runs on the CPU"),
+    **dict.fromkeys(("export", "export-detector", "onnx-table", "check-plugin"), "compares with what runs on the CPU"),
+    **dict.fromkeys(("check-annotations", "convert-annotations"), "reads and writes labels"),
     **dict.fromkeys(("similar", "analogy", "import-vectors", "compare-corpora"), "works on vectors, with numpy"),
 }
 QUICK = {"list", "info", "card", "cache", "new-plugin"}  # read and write small files

@@ -33,6 +33,7 @@ OF_A_TASK = {
 }
 SEVERAL = {
     "align": ["translate-ja-en-gru-attention", "彼", " ", "走"],
+    "detect": ["yolo-bccd", "a.png", "bad.png", "c.png"],
     "explain": ["lenet5-mnist", "a.png", "bad.png", "c.png", "--method", "gradient"],
     "predict": ["sentiment-mean", "A good film.", "10/10", "A bad film."],
     "score": ["lm-word-novels", "the old house", " ", "the river"],

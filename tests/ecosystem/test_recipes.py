@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tsugiki.public_record import public_arguments
 from tsugiki.recipes.recipe import Recipe
 from tsugiki.registry import registry
 from tsugiki.training.arguments import check_arguments
@@ -23,3 +24,9 @@ def test_every_recipe_of_the_project_reads_and_its_training_options_exist(folder
     if recipe.data is not None:
         assert set(recipe.data.fingerprints) >= {recipe.data.train, recipe.data.evaluation} - {None}
     assert all(evaluation.fingerprint for evaluation in recipe.evaluations)
+
+
+def test_every_option_of_every_recipe_is_public():
+    for file in sorted((REPO / "hub_cards").glob("*/recipe.yaml")):
+        training = Recipe.read(file).training
+        assert public_arguments(training) == training, file
