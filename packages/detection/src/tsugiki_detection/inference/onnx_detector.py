@@ -276,7 +276,7 @@ def _compared(found: Sequence[Tensor], expected: Sequence[Tensor]) -> tuple[floa
     ]
     if not len(sides[0]) or not len(sides[1]):
         return 0.0, len(sides[0]) + len(sides[1])
-    apart = torch.cdist(*sides, p=float("inf"))
+    apart = torch.cdist(sides[0], sides[1], p=float("inf"))
     nearest = torch.cat([apart.amin(0), apart.amin(1)])
     alike = nearest <= TOLERANCE
     return float(nearest[alike].max()) if alike.any() else 0.0, int((~alike).sum())
