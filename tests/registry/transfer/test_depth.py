@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tsugiki.data.splitting import pick_examples
+from tsugiki.transfer import depth
 from tsugiki.transfer.depth import Probe, choose_depth, floor_for, lacking_depth, probe_stages
 from tsugiki.transfer.options import read_options
 from tsugiki.transfer.stages import stages_of
@@ -46,9 +47,21 @@ def test_one_example_a_class_is_by_rule():
     assert "with one example a class nothing can be measured, and the rule is 3" in choice.why
 
 
-def test_few_examples_are_by_cross_validation_and_many_on_held_out_rows():
-    assert "5-fold cross-validation" in choose(6).why
-    assert "held-out rows" in choose(24).why
+def test_every_row_that_is_counted_was_measured(monkeypatch):
+    """As many as the standard error of the comparison takes for measured."""
+    measured: list[int] = []
+    whole = depth.right_answers
+
+    def counted(*given):
+        found = whole(*given)
+        measured.append(len(found))
+        return found
+
+    monkeypatch.setattr(depth, "right_answers", counted)
+    for examples in (6, 24, 50):
+        measured.clear()
+        assert "5-fold cross-validation" in choose(examples).why
+        assert set(measured) == {4 * examples}
     assert choose(50).depth == 4
 
 
@@ -68,7 +81,7 @@ def test_probes_score_rows_they_did_not_see():
     """Labels drawn at random cannot be told: a probe that saw its rows would."""
     table = transfer_data.table(30)
     table.columns["labels"] = torch.from_numpy(np.random.default_rng(0).permutation(table.labels.numpy()))
-    probes = probe_stages(tiny(), table, read_options({}), folds=5, once=False)
+    probes = probe_stages(tiny(), table, read_options({}), folds=5)
     assert [probe.depth for probe in probes] == [0, 1, 2, 3]
     assert [probe.stage for probe in probes[::3]] == ["head", "plain.convolutions.0"]
     assert all(probe.accuracy < 0.45 for probe in probes)

@@ -153,3 +153,21 @@ def test_probes_that_find_a_lower_stage_better_are_believed(base, data, tmp_path
     assert result.depth == 3
     assert "did not beat" not in result.report.choice.why
     assert len(result.report.choice.trials) == 2
+
+
+def test_probes_are_not_believed_where_short_trainings_make_it_worse(base, data, tmp_path, costly, monkeypatch):
+    judge, judged = ByAnswers.judge, []
+
+    def head_is_best(self, models, table):
+        figures, scores = judge(self, models, table)
+        judged.append(models)
+        if len(judged) > 1:
+            return figures, scores
+        return [{**figures[0], "accuracy": 2.0}], [scores[0] + 100]
+
+    monkeypatch.setattr(ByAnswers, "judge", head_is_best)
+    monkeypatch.setattr(short_search, "lacking_depth", lambda probes, rows: 1)
+    result = tsugiki.finetune(base, data, output_dir=tmp_path / "mine", **QUICK)
+    assert result.depth == "head"
+    assert "made it worse than the head alone" in result.report.choice.why
+    assert len(judged) > 2  # the other rates were tried too

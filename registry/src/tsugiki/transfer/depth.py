@@ -22,7 +22,6 @@ from .stages import depth_name, stages_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FEW = 20  # examples a class; below, the probes are measured by cross-validation, from here on held-out rows
 PLENTY = 10  # examples a class from which everything is trained
 FOLDS = 5
 MOST_ROWS = 4000  # that a probe looks at
@@ -69,10 +68,10 @@ def choose_depth(model: PreTrainedModel, table: TensorTable, options: Options, *
             f"{depth_name(floor, len(stages))}."
         )
         return DepthChoice(floor, [], why)
-    probes = probe_stages(model, table, options, folds=min(FOLDS, fewest), once=examples >= FEW)
+    probes = probe_stages(model, table, options, folds=min(FOLDS, fewest))
     lacking = lacking_depth(probes, min(len(table), MOST_ROWS))
     depth = max(floor, lacking)
-    how = "held-out rows" if examples >= FEW else f"{min(FOLDS, fewest)}-fold cross-validation"
+    how = f"{min(FOLDS, fewest)}-fold cross-validation"
     pays = f"{examples:g} examples a class pay for {floor} of {len(stages)} stages"
     best = next(probe for probe in probes if probe.depth == lacking)
     if lacking == 0:
@@ -107,6 +106,10 @@ def lacking_depth(probes: Sequence[Probe], rows: int) -> int:
 
     A stage counts as better than the head only by more than the standard error of the difference between two shares of
     so many rows; among equals the higher stage is taken.
+
+    Args:
+        probes: From the head down.
+        rows: On which each was measured.
     """
     head = probes[0]
     best = max(probes, key=lambda probe: (probe.accuracy, -probe.depth))
@@ -114,17 +117,14 @@ def lacking_depth(probes: Sequence[Probe], rows: int) -> int:
     return best.depth if best.accuracy - head.accuracy > math.sqrt(spread / rows) else head.depth
 
 
-def probe_stages(
-    model: PreTrainedModel, table: TensorTable, options: Options, *, folds: int, once: bool
-) -> list[Probe]:
-    """Measure a ridge classifier on the frozen features of every stage.
+def probe_stages(model: PreTrainedModel, table: TensorTable, options: Options, *, folds: int) -> list[Probe]:
+    """Measure a ridge classifier on the frozen features of every stage, by cross-validation.
 
     Args:
         model: The grafted model.
         table: Training rows, not augmented.
         options: The options.
         folds: Number of folds, at most the examples of the smallest class.
-        once: Score one fold as held-out rows instead of each in turn.
 
     Returns:
         From the head down; depth k stands for the output of the stage that is the highest frozen one at depth k.
@@ -135,7 +135,7 @@ def probe_stages(
         if np.bincount(labels[part], minlength=labels.max() + 1).min() >= folds:
             table, labels = table.select(torch.from_numpy(part)), labels[part]
     groups = None if table.groups is None else table.groups.numpy()
-    splits = list(folds_of(labels, folds, options.seed, groups))[: 1 if once else None]
+    splits = list(folds_of(labels, folds, options.seed, groups))
     features = stage_features(model, table, device=options.device)
     return [
         Probe(depth, name, float(right_answers(features[name], labels, splits).mean()))

@@ -5,7 +5,8 @@ hours on a CPU, and often buys nothing: what has seen a million pictures tells n
 are tried by a fifth of the steps, and the stages are trained only where one of these short trainings already beats the
 head alone on rows held out: in right answers, and by more than the standard error of what candidates are compared by.
 The middle rate is tried first, and where it is no better than the head alone, no other.
-Where the probes have already found a lower stage that tells the classes apart better, they are trained anyway.
+Where the probes have already found a lower stage that tells the classes apart better, it is the other way about: the
+stages are trained unless the head alone is still better by more than that.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def trial_steps(schedule: Schedule, rows: int) -> int:
 def lower_is_better(chosen: DepthChoice, rows: int) -> bool:
     """Whether the features of a lower stage tell the classes apart better than what the head sees, as probes found.
 
-    Then it is known that the head alone falls short, and a short training would only show it later.
+    Then there is reason to think that the head alone falls short, which a short training may only show later.
     """
     return bool(chosen.probes) and lacking_depth(chosen.probes, min(rows, MOST_ROWS)) > 0
 
@@ -168,14 +169,16 @@ def search(
     if chosen is not None:
         trials = [DepthTrial("head", figures[0]["loss"]), DepthTrial(called, tried[best]["loss"])]
         metric = choice.task.main_metric
-        if known:
+        gain = figures[1 + best][metric] - figures[0][metric]
+        if known and not (gain < 0 and is_surely_better(scores[0], scores[1 + best])):
             chosen = replace(chosen, trials=trials)
-        elif figures[1 + best][metric] > figures[0][metric] and is_surely_better(scores[1 + best], scores[0]):
+        elif not known and gain > 0 and is_surely_better(scores[1 + best], scores[0]):
             why = f"{chosen.why} Already {steps:,} steps of it beat the head alone on {len(outer):,} rows {kind}."
             chosen = replace(chosen, why=why, trials=trials)
         else:
+            did = "made it worse than" if known else "did not beat"
             why = (
-                f"{chosen.why} But {steps:,} steps of that did not beat the head alone on {len(outer):,} rows {kind}, "
+                f"{chosen.why} But {steps:,} steps of that {did} the head alone on {len(outer):,} rows {kind}, "
                 "and the network costs much to train: the head alone it is."
             )
             chosen = replace(chosen, depth=0, why=why, trials=trials)
