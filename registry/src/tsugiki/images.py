@@ -79,15 +79,7 @@ def image_size(source: Any, *, name: str = "image") -> tuple[int, int]:
     Raises:
         DataError: There is no such header.
     """
-    if isinstance(source, dict):
-        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
-    if isinstance(source, Image.Image):
-        return source.size
-    try:
-        with _opened(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            return picture.size
-    except Exception as error:  # of many kinds, as in `open_image`
-        raise DataError(f"{name} does not open as an image; replace or remove it") from error
+    return _size_by_header(source, name, lambda picture: picture.size)
 
 
 def upright_size(source: Any, *, name: str = "image") -> tuple[int, int]:
@@ -100,14 +92,23 @@ def upright_size(source: Any, *, name: str = "image") -> tuple[int, int]:
     Raises:
         DataError: There is no such header.
     """
+
+    def read(picture: Image.Image) -> tuple[int, int]:
+        width, height = picture.size
+        return (height, width) if _lies_on_its_side(picture) else (width, height)
+
+    return _size_by_header(source, name, read)
+
+
+def _size_by_header(source: Any, name: str, read: Callable[[Image.Image], tuple[int, int]]) -> tuple[int, int]:
+    """What is read of a picture that is opened and not decoded; the size of one that is decoded already."""
     if isinstance(source, dict):
         source = source["bytes"] if source.get("bytes") is not None else source.get("path")
     if isinstance(source, Image.Image):
         return source.size
     try:
         with _opened(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            width, height = picture.size
-            return (height, width) if _lies_on_its_side(picture) else (width, height)
+            return read(picture)
     except Exception as error:  # of many kinds, as in `open_image`
         raise DataError(f"{name} does not open as an image; replace or remove it") from error
 

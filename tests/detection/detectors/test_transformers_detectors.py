@@ -14,7 +14,6 @@ from transformers.models.detr.image_processing_pil_detr import DetrImageProcesso
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 from transformers.models.yolos.image_processing_pil_yolos import YolosImageProcessorPil
 from transformers.utils import ModelOutput
-from tsugiki.task import ALL_ANSWERS
 from tsugiki_detection.detectors.letterbox_processor import LetterboxImageProcessor
 from tsugiki_detection.detectors.object_detection import ObjectDetection
 from tsugiki_detection.detectors.transformers_detectors import in_one_frame, scores_by_softmax
@@ -152,4 +151,22 @@ def test_scores_are_those_of_their_own_processor(kind, softmax):
 
 
 def test_all_boxes_are_told_unless_somebody_says_how_many():
-    assert ObjectDetection.default_top_k == ALL_ANSWERS
+    torch.manual_seed(0)
+    model, processor = detr()
+    model.config.score_threshold = 0.0
+    picture, task = pictures(1)[0]["image"], ObjectDetection()
+    [every] = task.predict(model, processor, [picture])
+    [few] = task.predict(model, processor, [picture], top_k=3)
+    assert len(every) == 8  # queries
+    assert few == every[:3]
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [({"shortest_edge": 48, "longest_edge": 96}, 48), ({"max_height": 72, "max_width": 96}, 96)],
+)
+def test_whatever_keeps_a_pictures_shape_becomes_a_square(size, side):
+    frame = in_one_frame(DetrImageProcessorPil(size=size))
+    assert frame.size == {"height": side, "width": side}
+    fixed = DetrImageProcessorPil(size={"height": 40, "width": 60})
+    assert in_one_frame(fixed) is fixed

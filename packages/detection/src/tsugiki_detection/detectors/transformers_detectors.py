@@ -50,13 +50,13 @@ class ListedLabels:
 def in_one_frame(processor: Any) -> Any:
     """A processor that gives every picture the same size: the given one, or a letterbox that stands for it.
 
-    The letterbox is a square of the shorter side that pictures are resized to. Its boxes are not suppressed, for these
-    networks give one box an object.
+    The letterbox is a square of the shorter side that pictures are resized to, or of the longest they may have. Its
+    boxes are not suppressed, for these networks give one box an object.
     """
-    size = dict(processor.size or {})
-    if not {"shortest_edge", "longest_edge"} & {name for name, value in size.items() if value}:
+    size = {name: int(value) for name, value in dict(processor.size or {}).items() if value}
+    if {"height", "width"} <= set(size) or not size:
         return processor
-    side = int(size.get("shortest_edge") or size["longest_edge"])
+    side = size.get("shortest_edge") or max(size.values())
     fields: dict[str, Any] = {
         "size": {"height": side, "width": side},
         "image_mean": list(processor.image_mean),
