@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..devices import check_device
 from ..errors import DataError, OptionError
+from ..eval_mode import eval_mode
 from ..labelled_task import BoundTask
 from ..metrics import Metric, Metrics
 from ..predictions import PredictionParts, Predictions
@@ -51,25 +52,21 @@ def predict_table(
     if device is not None:
         check_device(str(device))
     device = torch.device(device) if device is not None else next(model.parameters()).device
-    was_training = model.training
-    model.to(device).eval()  # type: ignore[arg-type]
+    model.to(device)  # type: ignore[arg-type]
     outputs, labels = PredictionParts(), PredictionParts()
     has_labels = False
-    try:
-        with torch.inference_mode():
-            if task is not None and not views:
-                whole = task.predictions(model, table, batch_size=batch_size)
-                if whole is not None:
-                    return whole
-            batch_size = table.rows_of_pass(batch_size, device)
-            batches = table.batches(batch_size, device=device)
-            for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
-                if (given := batch.pop("labels", None)) is not None:
-                    labels.add(given)
-                    has_labels = True
-                outputs.add(_outputs(model, batch, task, views))
-    finally:
-        model.train(was_training)
+    with eval_mode(model), torch.inference_mode():
+        if task is not None and not views:
+            whole = task.predictions(model, table, batch_size=batch_size)
+            if whole is not None:
+                return whole
+        batch_size = table.rows_of_pass(batch_size, device)
+        batches = table.batches(batch_size, device=device)
+        for batch in track(batches, "evaluate", total=-(-len(table) // batch_size), unit="batch"):
+            if (given := batch.pop("labels", None)) is not None:
+                labels.add(given)
+                has_labels = True
+            outputs.add(_outputs(model, batch, task, views))
     return Predictions(outputs.joined(), labels.joined() if has_labels else None)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..answers import Answers
 from ..class_labels import class_names, class_numbers, find_label_column
 from ..columns import ColumnKind, Role, check_roles, find_column, read_column, refuse_shared_columns
+from ..eval_mode import eval_mode
 from ..labelled_task import LabelledTask
 from ..metrics import Metric, share_metric
 from ..predictions import Predictions
@@ -149,13 +150,8 @@ def likeliest_classes(
     Returns:
         For each input its likeliest classes, best first, as `{"label": name, "score": probability}`.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            logits = read(model(**_placed(inputs, model))).float()
-    finally:
-        model.train(was_training)
+    with eval_mode(model), torch.inference_mode():
+        logits = read(model(**_placed(inputs, model))).float()
     scores, labels = logits.softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
     return [
         [{"label": model.config.id2label[label], "score": score} for score, label in zip(*row, strict=True)]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..data.groups import can_hold_out_groups
 from ..data.splitting import Rows, class_counts, hold_out, hold_out_at_random
+from ..eval_mode import eval_mode
 from ..evaluation.evaluate import predict_table
 from ..predictions import Predictions
 from ..task import Task
@@ -130,14 +131,9 @@ class ByLoss(Choice):
 def batch_losses(model: PreTrainedModel, table: TensorTable, *, seed: int = 0) -> NDArray[np.float64]:
     """The loss of each batch of a table (M,), in eval mode; what a network draws for itself is drawn from the seed."""
     size = max(1, min(MOST_IN_BATCH, len(table) // BATCHES))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            losses = [float(model(**batch).loss) for batch in table.batches(size, device=model.device)]
-    finally:
-        model.train(was_training)
+    with eval_mode(model), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        losses = [float(model(**batch).loss) for batch in table.batches(size, device=model.device)]
     return np.nan_to_num(np.array(losses), nan=ASTRAY, posinf=ASTRAY)
 
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..eval_mode import eval_mode
 from ..fingerprint import tensors_fingerprint
 from ..tensor_table import TensorTable
 from .cache import FeatureCache
@@ -150,19 +151,15 @@ def _compute(
     device = torch.device(device) if device is not None else next(model.parameters()).device
     batch_size = table.rows_of_pass(batch_size, device)
     parts: dict[str, list[Tensor]] = {name: [] for name in stages}
-    was_training = model.training
-    model.to(device).eval()  # type: ignore[arg-type]
-    try:
-        with torch.inference_mode(), _captured(model, stages, grid) as seen:
-            for batch in _inputs(table, batch_size, device):
-                batch.pop("labels", None)
-                answer = model(**batch)
-                if HEAD in stages and HEAD not in seen:
-                    seen[HEAD] = answer.logits
-                for name in stages:
-                    parts[name].append(seen.pop(name).float().cpu())
-    finally:
-        model.train(was_training)
+    model.to(device)  # type: ignore[arg-type]
+    with eval_mode(model), torch.inference_mode(), _captured(model, stages, grid) as seen:
+        for batch in _inputs(table, batch_size, device):
+            batch.pop("labels", None)
+            answer = model(**batch)
+            if HEAD in stages and HEAD not in seen:
+                seen[HEAD] = answer.logits
+            for name in stages:
+                parts[name].append(seen.pop(name).float().cpu())
     # Outside of inference mode, so that the features may take part in a later gradient.
     return {name: torch.cat(pieces) if pieces else torch.empty(0, 0) for name, pieces in parts.items()}
 

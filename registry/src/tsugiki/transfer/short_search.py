@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..eval_mode import eval_mode
 from ..snapshots.transfer_record import DepthChoice, DepthTrial
 from ..tensor_table import TensorTable, on_device
 from ..training.arguments import EARLY_STOPPING
@@ -63,10 +64,8 @@ def forward_work(model: PreTrainedModel, table: TensorTable) -> float:
     """Floating-point operations of a forward pass of one row, in the mean of a few; what torch does not count is 0."""
     rows = torch.linspace(0, len(table) - 1, min(_COUNTED, len(table))).long()
     batch = {name: value for name, value in table.batch(rows).items() if name != "labels"}
-    was_training = model.training
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.eval()(**on_device(batch, model.device))
-    model.train(was_training)
+    with eval_mode(model), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(**on_device(batch, model.device))
     return counter.get_total_flops() / len(rows)
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from tsugiki.adaptation import Adaptation
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.eval_mode import eval_mode
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES
@@ -172,15 +173,10 @@ class ObjectDetection(LabelledTask):
         """
         batch = processor(images=list(inputs), return_tensors="pt")
         sizes = [(picture.height, picture.width) for picture in inputs]
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                pixels = batch["pixel_values"].to(model.device, model.dtype)
-                mask = {"pixel_mask": batch["pixel_mask"].to(model.device)} if "pixel_mask" in batch else {}
-                output = model(pixel_values=pixels, **mask)
-        finally:
-            model.train(was_training)
+        pixels = batch["pixel_values"].to(model.device, model.dtype)
+        mask = {"pixel_mask": batch["pixel_mask"].to(model.device)} if "pixel_mask" in batch else {}
+        with eval_mode(model), torch.inference_mode():
+            output = model(pixel_values=pixels, **mask)
         threshold = float(getattr(model.config, "score_threshold", FOUND))
         found = processor.post_process_object_detection(output, threshold, sizes)
         return [answers_of(one, model.config.id2label)[:top_k] for one in found]

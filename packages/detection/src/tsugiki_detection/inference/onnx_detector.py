@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from tsugiki.errors import OptionError, PluginError
+from tsugiki.eval_mode import eval_mode
 from tsugiki.export.quiet_stdout import quiet_stdout
 from tsugiki.output import atomic_file
 from tsugiki.output_path import check_output_path
@@ -160,15 +161,11 @@ def export_detector(
     model, processor = _detector(model_or_name, processor)
     defaults = float(processor.iou_threshold), float(getattr(model.config, "score_threshold", 0.5))
     frame = int(processor.size["height"]), int(processor.size["width"])
-    was_training = model.training
-    network = _Boxes(model, max_detections).eval()
-    try:
-        with atomic_file(target, overwrite=overwrite) as partial:
-            _export(network, frame, defaults, partial)
-            _complete(partial, defaults, model)
-            difference = _difference(network, frame, defaults, partial) if check else None
-    finally:
-        model.train(was_training)
+    network = _Boxes(model, max_detections)
+    with eval_mode(network), atomic_file(target, overwrite=overwrite) as partial:
+        _export(network, frame, defaults, partial)
+        _complete(partial, defaults, model)
+        difference = _difference(network, frame, defaults, partial) if check else None
     return DetectorExport(target, target.stat().st_size, frame, *defaults, _labels(model), difference)
 
 

@@ -15,6 +15,7 @@ from tsugiki.adaptation import Adaptation
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, ColumnKind, Role, item_of
 from tsugiki.errors import DataError
+from tsugiki.eval_mode import eval_mode
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES
 from tsugiki.metrics import Metric, mean_metric, score_metric
@@ -145,13 +146,8 @@ class KeypointDetection(Task):
             {"x", "y"}}`` in pixels.
         """
         batch = processor(images=list(inputs), return_tensors="pt")
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                output = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
-        finally:
-            model.train(was_training)
+        with eval_mode(model), torch.inference_mode():
+            output = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
         sizes = [(picture.height, picture.width) for picture in inputs]
         return point_answers(model.config, processor, output, sizes)
 

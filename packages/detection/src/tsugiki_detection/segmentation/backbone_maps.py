@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tsugiki.eval_mode import eval_mode
 from tsugiki.snapshots.backbones import build_backbone
 
 _PROBE = 64  # pixels a side of the picture that tells the size of the maps, where the backbone names none
@@ -57,7 +58,6 @@ def _strides(network: Any) -> list[int]:
     side = getattr(network.config, "image_size", None)
     side = side if isinstance(side, int) else _PROBE
     picture = next(network.parameters()).new_zeros((1, getattr(network.config, "num_channels", 3), side, side))
-    was_training = network.training
-    maps = network.eval()(picture).feature_maps
-    network.train(was_training)
+    with eval_mode(network):
+        maps = network(picture).feature_maps
     return [round(side / one.shape[-1]) if one.shape[-1] > 1 else 0 for one in maps]

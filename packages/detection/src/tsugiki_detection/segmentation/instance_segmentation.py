@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.eval_mode import eval_mode
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
@@ -150,13 +151,8 @@ class InstanceSegmentation(LabelledTask):
             the picture's size; nothing is an answer too.
         """
         batch = processor(images=list(inputs), return_tensors="pt")
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                maps = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
-        finally:
-            model.train(was_training)
+        with eval_mode(model), torch.inference_mode():
+            maps = model(pixel_values=batch["pixel_values"].to(model.device, model.dtype))
         threshold = float(getattr(model.config, "score_threshold", FOUND))
         window = getattr(processor, "center_window", CENTER_WINDOW)
         rows = zip(maps.logits, maps.center_logits, maps.offsets, inputs, strict=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.answers import Answers
 from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.eval_mode import eval_mode
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
@@ -154,13 +155,8 @@ class SemanticSegmentation(LabelledTask):
         """
         sizes = [(picture.height, picture.width) for picture in inputs]
         pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits
-        finally:
-            model.train(was_training)
+        with eval_mode(model), torch.inference_mode():
+            logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits
         names = _names_of(model)
         return [
             [

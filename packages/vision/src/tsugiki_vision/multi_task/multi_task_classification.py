@@ -14,6 +14,7 @@ from tsugiki.answers import Answers
 from tsugiki.class_labels import find_label_column, numbered_labels, renumbered, unknown_names
 from tsugiki.columns import PICTURE_COLUMN, Role, find_column, listed, refuse_shared_columns
 from tsugiki.errors import DataError, did_you_mean
+from tsugiki.eval_mode import eval_mode
 from tsugiki.images import Normalize, decode_image_column
 from tsugiki.inputs import PICTURES, InputKind
 from tsugiki.labelled_task import LabelledTask
@@ -187,13 +188,8 @@ class MultiTaskImageClassification(LabelledTask, CountedTask):
             `{"label": "task: class", "score": probability}`.
         """
         pixel_values = processor(images=list(inputs), return_tensors="pt")["pixel_values"]
-        was_training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits.float()
-        finally:
-            model.train(was_training)
+        with eval_mode(model), torch.inference_mode():
+            logits = model(pixel_values=pixel_values.to(model.device, model.dtype)).logits.float()
         return [_answers(row, model.config, top_k) for row in logits]
 
 

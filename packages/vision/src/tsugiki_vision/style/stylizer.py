@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 from transformers.modeling_outputs import ImageSuperResolutionOutput
+from tsugiki.eval_mode import eval_mode
 from tsugiki.forward_options import forward_options
 from tsugiki.list_fields import ListFields
 from tsugiki.pixel_values import check_picture
@@ -152,10 +153,6 @@ class StylizerModel(StylizerPreTrainedModel):
 @torch.no_grad()
 def paint(model: StylizerModel, pictures: Tensor) -> Tensor:
     """Paint pictures `(N, 3, H, W)` from 0 to 1; so is the result. The model's training flag is restored."""
-    was_training = model.training
-    model.eval()
-    try:
-        pixels = pictures.to(model.device, model.dtype) * 2 - 1
+    pixels = pictures.to(model.device, model.dtype) * 2 - 1
+    with eval_mode(model):
         return model(pixel_values=pixels).reconstruction.float().clamp(0, 1)
-    finally:
-        model.train(was_training)
