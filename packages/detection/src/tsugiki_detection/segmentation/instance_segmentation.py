@@ -13,16 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tsugiki.answers import Answers
-from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.columns import Role
 from tsugiki.eval_mode import eval_mode
 from tsugiki.evaluation.evaluate import predict_table
 from tsugiki.images import Normalize, decode_image_column
-from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric
 from tsugiki.picture import Picture
 from tsugiki.predictions import Predictions
-from tsugiki.task import ALL_ANSWERS
 from tsugiki.tensor_table import TensorTable
 
 from ..annotations.label_images import boxes_of_numbers, png_of_numbers
@@ -30,16 +27,13 @@ from ..detectors.found_objects import best_threshold, match_all
 from .instance_grouping import CENTER_WINDOW, Instances, find_instances
 from .instance_labels import decode_objects, object_names
 from .instance_scores import FOUND, FoundCounts, classes_of, instance_metrics, kept_row, objects_of
-from .masks import OBJECTS, MaskColumn, find_mask_columns
+from .mask_task import MaskTask, mask_roles
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_IMAGE_COLUMNS = ("image", "img", "picture", "photo")
-_MASK_COLUMNS = ("instances", "instance_mask", "mask", "label", "annotation", "segmentation", "segmentation_mask")
 
-
-class InstanceSegmentation(LabelledTask):
+class InstanceSegmentation(MaskTask):
     """Find every object of a picture by its pixels; scored by the average precision of masks.
 
     Columns have the roles `image` and `mask`, a picture of the same size whose numbers are those of objects. Where a
@@ -51,32 +45,15 @@ class InstanceSegmentation(LabelledTask):
     """
 
     name: ClassVar[str] = "instance-segmentation"
-    inputs: ClassVar[InputKind] = PICTURES
-    roles: ClassVar[Mapping[str, Role]] = {
-        "image": Role(PICTURE_COLUMN, _IMAGE_COLUMNS),
-        "mask": Role(PICTURE_COLUMN, _MASK_COLUMNS),
-    }
+    roles: ClassVar[Mapping[str, Role]] = mask_roles(
+        "instances", "instance_mask", "mask", "label", "annotation", "segmentation", "segmentation_mask"
+    )
     main_metric: ClassVar[str] = "mask_map_50"
-    pipeline_tag: ClassVar[str | None] = "image-segmentation"
     pipeline_class = "tsugiki_detection.segmentation.instance_pipeline:InstanceSegmentationPipeline"
-    shown_as: ClassVar[str] = ".png"
-    default_top_k: ClassVar[int] = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._window = CENTER_WINDOW  # of the processor that rows were made by
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The columns of the roles `image` and `mask`, and that of `objects` where there is one.
-
-        Args:
-            dataset: The data.
-            given: Columns by role, as the user named them.
-
-        Raises:
-            DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
-        """
-        return find_mask_columns(dataset, self.roles, given, self.name)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Names of the classes of objects, those that none has among them; `object` where nothing names them.
@@ -84,7 +61,7 @@ class InstanceSegmentation(LabelledTask):
         Raises:
             DataError: There are none, or more than 254.
         """
-        return object_names(_masks_of(dataset, columns))
+        return object_names(self.masks(dataset, columns))
 
     def read_rows(
         self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
@@ -101,7 +78,7 @@ class InstanceSegmentation(LabelledTask):
         """
         self._names, self._window = list(label_names), getattr(processor, "center_window", CENTER_WINDOW)
         pictures = decode_image_column(dataset, columns["image"], processor)
-        labels = decode_objects(_masks_of(dataset, columns), label_names, columns["image"], processor)
+        labels = decode_objects(self.masks(dataset, columns), label_names, columns["image"], processor)
         return TensorTable({"pixel_values": pictures, "labels": labels}, transform=Normalize.from_processor(processor))
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> list[dict[str, Any]]:
@@ -183,10 +160,6 @@ def answers_of(found: Instances, names: Mapping[int, str]) -> Answers:
         mask = png_of_numbers((found.numbers == number).astype(np.uint8) * 255)
         answers.append({"label": names[label], "score": score, "box": corners, "mask": mask})
     return answers
-
-
-def _masks_of(dataset: Dataset, columns: Mapping[str, str]) -> MaskColumn:
-    return MaskColumn(dataset, columns["mask"], columns.get(OBJECTS))
 
 
 def _mask_of(content: bytes) -> NDArray[np.bool_]:

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tsugiki.answers import Answers
-from tsugiki.columns import PICTURE_COLUMN, Role
+from tsugiki.columns import Role
 from tsugiki.eval_mode import eval_mode
 from tsugiki.images import Normalize, decode_image_column
-from tsugiki.inputs import PICTURES, InputKind
-from tsugiki.labelled_task import LabelledTask
 from tsugiki.metrics import Metric
 from tsugiki.predictions import Predictions
-from tsugiki.task import ALL_ANSWERS, Picture
+from tsugiki.task import Picture
 from tsugiki.tensor_table import TensorTable
 
-from .masks import OBJECTS, MaskColumn, decode_masks, find_mask_columns
+from .mask_task import MaskTask, mask_roles
+from .masks import decode_masks
 from .segmentation_loss import MOST_CLASSES
 from .semantic_image_processor import resized_logits
 from .semantic_scores import PixelCounts
@@ -32,11 +31,8 @@ from .semantic_scores import PixelCounts
 if TYPE_CHECKING:
     from datasets import Dataset
 
-_IMAGE_COLUMNS = ("image", "img", "picture", "photo")
-_MASK_COLUMNS = ("mask", "label", "annotation", "segmentation", "segmentation_mask", "semantic_mask")
 
-
-class SemanticSegmentation(LabelledTask):
+class SemanticSegmentation(MaskTask):
     """Name the class of each pixel; scored by the mean intersection over union.
 
     Columns have the roles `image` and `mask`, a picture of the same size whose numbers are classes. Where a column has
@@ -52,31 +48,14 @@ class SemanticSegmentation(LabelledTask):
     """
 
     name: ClassVar[str] = "semantic-segmentation"
-    inputs: ClassVar[InputKind] = PICTURES
-    roles: ClassVar[Mapping[str, Role]] = {
-        "image": Role(PICTURE_COLUMN, _IMAGE_COLUMNS),
-        "mask": Role(PICTURE_COLUMN, _MASK_COLUMNS),
-    }
+    roles: ClassVar[Mapping[str, Role]] = mask_roles(
+        "mask", "label", "annotation", "segmentation", "segmentation_mask", "semantic_mask"
+    )
     main_metric: ClassVar[str] = "miou"
-    pipeline_tag: ClassVar[str | None] = "image-segmentation"
     pipeline_class = "tsugiki_detection.segmentation.semantic_pipeline:SemanticSegmentationPipeline"
-    shown_as: ClassVar[str] = ".png"
-    default_top_k: ClassVar[int] = ALL_ANSWERS
 
     def __init__(self) -> None:
         self._names: list[str] = []
-
-    def columns(self, dataset: Dataset, given: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The columns of the roles `image` and `mask`, and that of `objects` where there is one.
-
-        Args:
-            dataset: The data.
-            given: Columns by role, as the user named them.
-
-        Raises:
-            DataError: A role is unknown; a column is missing, of the wrong type, one of several, or plays two roles.
-        """
-        return find_mask_columns(dataset, self.roles, given, self.name)
 
     def label_names(self, dataset: Dataset, columns: Mapping[str, str]) -> list[str]:
         """Names of the classes: `background` and those of the objects, or the numbers of the masks.
@@ -86,7 +65,7 @@ class SemanticSegmentation(LabelledTask):
         Raises:
             DataError: A mask cannot be read, or there are fewer than two classes, or more than 255.
         """
-        return _masks_of(dataset, columns).names()
+        return self.masks(dataset, columns).names()
 
     def read_rows(
         self, dataset: Dataset, processor: Any, columns: Mapping[str, str], label_names: Sequence[str] = ()
@@ -102,7 +81,7 @@ class SemanticSegmentation(LabelledTask):
         """
         self._names = list(label_names)
         pictures = decode_image_column(dataset, columns["image"], processor)
-        labels = decode_masks(_masks_of(dataset, columns), label_names, columns["image"], processor)
+        labels = decode_masks(self.masks(dataset, columns), label_names, columns["image"], processor)
         return TensorTable({"pixel_values": pictures, "labels": labels}, transform=Normalize.from_processor(processor))
 
     def outputs(self, model: Any, batch: Mapping[str, Tensor]) -> list[Any]:
@@ -197,10 +176,6 @@ def named_classes(logits: Tensor, names: Sequence[str]) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda one: -one["share"])
-
-
-def _masks_of(dataset: Dataset, columns: Mapping[str, str]) -> MaskColumn:
-    return MaskColumn(dataset, columns["mask"], columns.get(OBJECTS))
 
 
 def _names_of(model: Any) -> list[str]:
